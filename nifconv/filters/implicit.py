@@ -1,0 +1,164 @@
+"""A filter given by a small network over frequency."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from nifconv import frequency
+from nifconv._validate import at_least_single, choice, ints_per_axis, positive_int
+from nifconv.filters.base import DEFAULT_GAIN, FrequencyFilter
+from nifconv.filters.encoding import FourierFeatures, encode
+
+COORDINATES = ("pixel", "image")
+
+
+class ImplicitFilter(FrequencyFilter):
+    """An MLP from the coordinates of a frequency to the complex weights of all kernels at that frequency.
+
+        features(f) = trunk(coordinates(f))          d or 2 * encoding.features -> hidden[0] -> .. -> hidden[-1]
+        H[o, i](f)  = real(features)[o, i] + 1j * imag(features)[o, i]          linear, then project_hermitian
+
+    It is evaluated on whatever grid the map needs, so the number of parameters is the same at every kernel size.
+
+    With `coordinates="image", shared_trunk=False, encoding=None` and SiLU this is the filter of Grabinski, Keuper &
+    Keuper 2024, sec. 3, for hidden widths (8, 4) or (16, 128, 32), up to the Hermitian projection, which an inverse
+    real FFT applies in any case, and the initialisation.
+
+    **Initialisation.** Kernels are linear in the head. The head is drawn so that they are isotropic in the space
+    which the trunk spans: with the Gram matrix G of the basis kernels, weights are Z G^(-1/2) for a Gaussian Z. So no
+    direction dominates (with PyTorch's default initialisation the constant, that is the identity kernel, does), and
+    by Parseval the same G gives the gain. G is an average over maps of 7 to 32 pixels.
+
+    Args:
+        out_channels, in_channels, ndim: see `FrequencyFilter`.
+        hidden: widths of the hidden layers. The last one sets the number of parameters per kernel,
+            2 * (hidden[-1] + 1), and how many shapes the kernels can be combined from.
+        activation: makes the module between the layers.
+        encoding: `FourierFeatures(reach)`, or None for raw coordinates. The encoding is in pixels.
+        coordinates: "pixel", 2f in [-1, 1]: kernels keep their size in pixels on a larger map. "image", f * size,
+            integers: they keep their size relative to the map; the gain then grows in proportion to the map, and
+            `gain` holds at 32 pixels.
+        shared_trunk: one trunk for real and imaginary parts, or one each.
+        gain: initial std(output) / std(input) under white input.
+
+    Raises:
+        TypeError, ValueError: as `FrequencyFilter`; `hidden` empty or with a width below 1; unknown `coordinates`; an
+            encoding other than `FourierFeatures`, or one together with image coordinates (a wave with a whole number
+            of periods per pixel is constant); `gain` not above 0.
+    """
+
+    def __init__(
+        self,
+        out_channels: int,
+        in_channels: int,
+        ndim: int = 2,
+        *,
+        hidden: Sequence[int] = (16, 16),
+        activation: Callable[[], nn.Module] = nn.SiLU,
+        encoding: FourierFeatures | None = None,
+        coordinates: str = "pixel",
+        shared_trunk: bool = True,
+        gain: float = DEFAULT_GAIN,
+    ) -> None:
+        super().__init__(out_channels, in_channels, ndim, gain=gain)
+        self.coordinates = choice("coordinates", coordinates, COORDINATES)
+        self.encoding = _check_encoding(encoding, coordinates)
+        widths = [positive_int("hidden", width) for width in hidden]
+        if not widths:
+            raise ValueError("hidden=() has no layer; give at least one width, such as (16, 16)")
+        self.offsets: Tensor | None
+        self.register_buffer("offsets", encoding.draw(ndim) if encoding else None)
+        inputs = 2 * encoding.features if encoding else ndim
+        self.trunks = nn.ModuleList(_trunk(inputs, widths, activation) for _ in range(1 if shared_trunk else 2))
+        kernels = out_channels * in_channels
+        self.real = _Linear(widths[-1], kernels)
+        self.imag = _Linear(widths[-1], kernels)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        for layer in self.trunks.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                # Without a bias the trunk vanishes at f = 0, and with it every kernel on a map of one pixel.
+                nn.init.uniform_(layer.bias, -1, 1)
+        sizes = (7, 8, 28, 32) if self.coordinates == "pixel" else (32,)
+        with torch.no_grad():
+            basis = [self._basis_taps((n,) * self.ndim).flatten(1) for n in sizes]
+            gram = torch.stack([kernels @ kernels.T for kernels in basis]).mean(0)
+            energy, directions = torch.linalg.eigh(gram)
+            # The floor keeps directions that hardly exist on these grids from being blown up.
+            scale = (energy + 0.01 * energy[-1]).rsqrt()
+            weights = torch.randn(self.real.out_features, len(gram), dtype=gram.dtype, device=gram.device)
+            weights = weights @ (directions * scale) @ directions.T
+            gain = torch.einsum("ka,ab,kb->", weights, gram, weights).div(self.out_channels).sqrt()
+            real, imag = (weights * (self.initial_gain / gain)).chunk(2, dim=1)
+            self.real.weight.copy_(real)
+            self.imag.weight.copy_(imag)
+            nn.init.zeros_(self.real.bias)
+            nn.init.zeros_(self.imag.bias)
+
+    def forward(self, size: Sequence[int]) -> Tensor:
+        size = ints_per_axis("size", size, self.ndim)
+        # Under autocast the MLP would run in half precision, and the spectrum would be as coarse.
+        with torch.autocast(self.real.weight.device.type, enabled=False):
+            real, imag = self._features(size, at_least_single(self.real.weight.dtype))
+            spectrum = torch.complex(self.real(real), self.imag(imag))
+        spectrum = rearrange(spectrum, "... (o i) -> o i ...", o=self.out_channels)
+        return frequency.project_hermitian(spectrum, size)
+
+    def _linear_parameters(self) -> Iterable[nn.Parameter]:
+        return [*self.real.parameters(), *self.imag.parameters()]
+
+    def extra_repr(self) -> str:
+        encoding = f", encoding={self.encoding}" if self.encoding else ""
+        return f"{super().extra_repr()}, coordinates={self.coordinates!r}{encoding}"
+
+    def _features(self, size: Sequence[int], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """What the real and the imaginary head work on, each `(*half_shape(size), hidden[-1])`."""
+        frequencies = frequency.grid(size, dtype=torch.float64, device=self.real.weight.device)
+        if self.offsets is not None:
+            inputs = encode(frequencies, self.offsets)
+        elif self.coordinates == "pixel":
+            inputs = 2 * frequencies
+        else:
+            inputs = frequencies * frequencies.new_tensor(size)
+        features = [trunk(inputs.to(dtype)) for trunk in self.trunks]
+        return features[0], features[-1]
+
+    def _basis_taps(self, size: Sequence[int]) -> Tensor:
+        """The kernel that each weight of the two heads stands for, float64, `(2 * hidden[-1], *size)`."""
+        real, imag = (rearrange(part, "... h -> h ...") for part in self._features(size, torch.float64))
+        spectrum = torch.cat([torch.complex(real, torch.zeros_like(real)), torch.complex(torch.zeros_like(imag), imag)])
+        return frequency.spectrum_to_taps(frequency.project_hermitian(spectrum, size), size)
+
+
+class _Linear(nn.Linear):
+    """A linear layer that computes in the dtype of its input: bf16 weights on float32 frequencies stay float32."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
+
+
+def _trunk(inputs: int, widths: Sequence[int], activation: Callable[[], nn.Module]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for before, after in itertools.pairwise((inputs, *widths)):
+        layers += [_Linear(before, after), activation()]
+    return nn.Sequential(*layers)
+
+
+def _check_encoding(encoding: FourierFeatures | None, coordinates: str) -> FourierFeatures | None:
+    if encoding is None:
+        return None
+    if not isinstance(encoding, FourierFeatures):
+        raise TypeError(f"encoding={encoding!r} must be None or FourierFeatures(reach, features, seed)")
+    if coordinates == "image":
+        raise ValueError(
+            f"encoding={encoding} counts in pixels and cannot be combined with coordinates='image'; use "
+            "coordinates='pixel', or encoding=None"
+        )
+    return encoding

@@ -1,0 +1,227 @@
+r"""Frequency grids, half spectra and taps: the only module that knows the layout of an FFT.
+
+**Frequencies** are in cycles per sample, in [-1/2, 1/2), in `torch.fft` order: `fftfreq` on every spatial axis but
+the last, `rfftfreq` on the last. The *half grid* of a map of size S = (S_1, .., S_d) has shape (S_1, .., S_d//2 + 1).
+
+**Taps** are real kernels laid out as `torch.nn.ConvNd.weight` is, for a cross-correlation, with the centre at index
+S//2 of every axis. Taps w with K entries and the spectrum H that a layer multiplies with are tied by
+
+    H(f) = sum_j w[j] exp(2 pi i f . (j - K//2)),      w = flip of irfftn(H), up to the position of the centre.
+
+**Self-conjugate bins.** irfftn returns real numbers whatever it is given, because it reads only the part of a half
+spectrum that a real signal can have. Where -f falls on the half grid too (f_d = 0 and, on an even last axis,
+f_d = 1/2: single bins in 1-d, columns in 2-d, planes in 3-d), H(-f) = conj(H(f)) is not automatic;
+`project_hermitian` imposes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nifconv._validate import at_least_single, ints_per_axis, real_floating
+
+
+def half_shape(size: Sequence[int]) -> tuple[int, ...]:
+    """Shape of the half spectrum of a real map of the given size: `(4, 6) -> (4, 4)`, `(4, 7) -> (4, 4)`.
+
+    Raises:
+        ValueError: an axis has no pixel.
+    """
+    size = ints_per_axis("size", size, len(size))
+    return (*size[:-1], size[-1] // 2 + 1)
+
+
+def grid(size: Sequence[int], *, dtype: torch.dtype | None = None, device: torch.device | str | None = None) -> Tensor:
+    """Frequencies of the half grid, in cycles per sample, shape `(*half_shape(size), d)`.
+
+    The last axis runs over the spatial axes in their order in memory, so entry 0 is the frequency along the first
+    spatial axis (the rows of a 2-d map). Values are computed in float64 and rounded once, to `dtype`.
+
+    >>> grid((4, 2))[:, 1]
+    tensor([[ 0.0000,  0.5000],
+            [ 0.2500,  0.5000],
+            [-0.5000,  0.5000],
+            [-0.2500,  0.5000]])
+
+    Raises:
+        ValueError: an axis has no pixel.
+    """
+    size = ints_per_axis("size", size, len(size))
+    axes = [torch.fft.fftfreq(n, dtype=torch.float64, device=device) for n in size[:-1]]
+    axes.append(torch.fft.rfftfreq(size[-1], dtype=torch.float64, device=device))
+    return torch.stack(torch.meshgrid(axes, indexing="ij"), dim=-1).to(dtype or torch.get_default_dtype())
+
+
+def project_hermitian(spectrum: Tensor, size: Sequence[int]) -> Tensor:
+    """The nearest half spectrum of a real kernel: afterwards `rfftn(irfftn(H)) == H`.
+
+    On the self-conjugate bins H(f) becomes (H(f) + conj H(-f)) / 2, an orthogonal projection; elsewhere nothing
+    changes.
+
+    Args:
+        spectrum: complex, `(..., *half_shape(size))`.
+        size: the map size, needed because S_d = 2n and 2n + 1 share a half shape.
+
+    Raises:
+        TypeError: `spectrum` is not complex.
+        ValueError: its shape is not that of a half spectrum of `size`.
+    """
+    size = _check_half(spectrum, size)
+    nyquist = size[-1] // 2 if size[-1] % 2 == 0 else size[-1]
+    first, last = spectrum[..., :1], spectrum[..., nyquist:]
+    between = spectrum[..., 1:nyquist]
+    lead = _lead_dims(size)
+    return torch.cat([(first + _mirror(first, lead)) / 2, between, (last + _mirror(last, lead)) / 2], dim=-1)
+
+
+def taps_to_spectrum(
+    taps: Tensor,
+    size: Sequence[int],
+    *,
+    dilation: int | Sequence[int] = 1,
+    origin: Sequence[int] | None = None,
+) -> Tensor:
+    """Half spectrum, on the grid of `size`, of a kernel given by its taps; taps outside the map wrap around it.
+
+    H(f) = sum_j w[j] exp(2 pi i f . (j * dilation - origin)), so that the output at position n reads the input at
+    n + j * dilation - origin.
+
+    Args:
+        taps: real, `(..., k_1, .., k_d)`.
+        size: the grid, d axes of any length, also shorter than the taps.
+        dilation: distance between neighbouring taps, in pixels.
+        origin: position, in pixels from tap 0, that is aligned with the output pixel. By default the centre,
+            `dilation * (k // 2)`.
+
+    Returns:
+        Complex, `(..., *half_shape(size))`, in the precision of `taps` but at least complex64.
+
+    Raises:
+        TypeError: `taps` are not real and floating.
+        ValueError: an axis has no pixel, or `dilation` is below 1.
+    """
+    ndim = len(size)
+    size = ints_per_axis("size", size, ndim)
+    dilation = ints_per_axis("dilation", dilation, ndim)
+    kernel = real_floating("taps", taps).to(at_least_single(taps.dtype))
+    if origin is None:
+        origin = [d * (k // 2) for d, k in zip(dilation, taps.shape[-ndim:], strict=True)]
+    for axis, n in zip(range(-ndim, 0), size, strict=True):
+        shift = torch.arange(kernel.shape[axis], device=kernel.device) * dilation[axis] - origin[axis]
+        shape = list(kernel.shape)
+        shape[axis] = n
+        kernel = kernel.new_zeros(shape).index_add(axis, shift % n, kernel)
+    return torch.fft.rfftn(kernel, dim=_dims(ndim)).conj()
+
+
+def spectrum_to_taps(spectrum: Tensor, size: Sequence[int]) -> Tensor:
+    """The kernel behind a half spectrum, as taps `(..., *size)` centred at `size // 2`.
+
+    The inverse of `taps_to_spectrum` at equal sizes.
+
+    Raises:
+        TypeError: `spectrum` is not complex.
+        ValueError: its shape is not that of a half spectrum of `size`.
+    """
+    size = _check_half(spectrum, size)
+    dims = _dims(len(size))
+    kernel = torch.fft.irfftn(spectrum.conj().resolve_conj(), s=size, dim=dims)
+    return torch.roll(kernel, [n // 2 for n in size], dims)
+
+
+def resize_taps(taps: Tensor, size: Sequence[int]) -> Tensor:
+    """Taps `(..., *size)`: cropped or padded with zeros so that the centre stays the centre.
+
+    Growing and then shrinking gives the same taps back.
+    """
+    pad: list[int] = []
+    for k, n in zip(reversed(taps.shape[-len(size) :]), reversed(size), strict=True):
+        pad += [n // 2 - k // 2, (n - n // 2) - (k - k // 2)]
+    return torch.nn.functional.pad(taps, pad)
+
+
+def fold(spectrum: Tensor, size: Sequence[int], stride: Sequence[int]) -> Tensor:
+    """Half spectrum of every `stride`-th sample: `irfftn(fold(rfftn(x))) == x[::s]`.
+
+    Sampling adds up aliases: Z(f) = mean over m of Y(f + m / s). With this a strided convolution needs only an
+    inverse transform of the small output.
+
+    Args:
+        spectrum: complex, `(..., *half_shape(size))`, of a real map.
+        size: the size of that map; every stride must divide its axis.
+        stride: one integer per axis.
+
+    Returns:
+        Complex, `(..., *half_shape(size // stride))`.
+
+    Raises:
+        TypeError: `spectrum` is not complex.
+        ValueError: shapes disagree, or a stride does not divide its axis (the aliases then fall between bins).
+    """
+    size = _check_half(spectrum, size)
+    stride = ints_per_axis("stride", stride, len(size))
+    for n, s in zip(size, stride, strict=True):
+        if n % s:
+            raise ValueError(f"stride={stride} must divide size={size} on every axis; slice the output instead")
+    for axis, s in zip(_lead_dims(size), stride[:-1], strict=True):
+        spectrum = spectrum.unflatten(axis, (s, -1)).mean(axis - 1)
+    n, s = size[-1], stride[-1]
+    if s == 1:
+        return spectrum
+    # The other half of the last axis, in the order n//2 + 1, .., n - 1; its bins are mirrors of n - those.
+    rest = _mirror(spectrum[..., 1 : (n + 1) // 2].flip(-1), _lead_dims(size))
+    whole = torch.cat([spectrum, rest], dim=-1)
+    return whole.unflatten(-1, (s, -1)).mean(-2)[..., : n // s // 2 + 1]
+
+
+def fast_length(minimum: int, *, multiple_of: int = 1) -> int:
+    """The smallest length of at least `minimum` that is a multiple of `multiple_of` and quick to transform.
+
+    Quick means that length / multiple_of has no prime factor above 7.
+
+    >>> fast_length(223), fast_length(223, multiple_of=2)
+    (224, 224)
+    """
+    quotient = max(-(-minimum // multiple_of), 1)
+    while not _is_smooth(quotient):
+        quotient += 1
+    return quotient * multiple_of
+
+
+def _is_smooth(n: int) -> bool:
+    for prime in (2, 3, 5, 7):
+        while n % prime == 0:
+            n //= prime
+    return n == 1
+
+
+def _dims(ndim: int) -> tuple[int, ...]:
+    return tuple(range(-ndim, 0))
+
+
+def _lead_dims(size: Sequence[int]) -> tuple[int, ...]:
+    """All spatial axes but the last, counted from the end."""
+    return tuple(range(-len(size), -1))
+
+
+def _mirror(spectrum: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """The conjugate of H(-f) along `dims`: index n goes to -n modulo the length."""
+    mirrored = spectrum.conj()
+    if dims:
+        mirrored = torch.roll(mirrored.flip(dims), (1,) * len(dims), dims)
+    return mirrored
+
+
+def _check_half(spectrum: Tensor, size: Sequence[int]) -> tuple[int, ...]:
+    size = ints_per_axis("size", size, len(size))
+    if not spectrum.is_complex():
+        raise TypeError(f"spectrum has dtype {spectrum.dtype}, but must be complex; see torch.view_as_complex")
+    if tuple(spectrum.shape[-len(size) :]) != half_shape(size):
+        raise ValueError(
+            f"spectrum ends in the axes {tuple(spectrum.shape[-len(size) :])}, but the half spectrum of a map of "
+            f"size={size} has {half_shape(size)}; take rfftn over the {len(size)} spatial axes"
+        )
+    return size
