@@ -1,6 +1,6 @@
 """nifconv: convolutions whose kernels are small functions of frequency."""
 
-from nifconv import frequency, functional
+from nifconv import footprint, frequency, functional
 from nifconv.conv import FrequencyConv1d, FrequencyConv2d, FrequencyConv3d
 from nifconv.convert import Conversion, convert
 from nifconv.filters import FourierFeatures, FrequencyFilter, ImplicitFilter, SpatialFilter
@@ -15,6 +15,7 @@ __all__ = [
     "ImplicitFilter",
     "SpatialFilter",
     "convert",
+    "footprint",
     "frequency",
     "functional",
 ]

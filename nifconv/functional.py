@@ -135,10 +135,8 @@ def _mix(x: Tensor, spectrum: Tensor, groups: int) -> Tensor:
     """Sum over input channels of H[o, i] X[i], group by group; both complex, on the same grid."""
     x = rearrange(x, "b (g i) ... -> b g i ...", g=groups)
     spectrum = rearrange(spectrum, "(g o) i ... -> g o i ...", g=groups)
-    if spectrum.shape[2] == 1:
-        mixed = x * spectrum.squeeze(2)
-    else:
-        mixed = torch.einsum("bgi...,goi...->bgo...", x, spectrum)
+    depthwise = spectrum.shape[2] == 1
+    mixed = x * spectrum.squeeze(2) if depthwise else torch.einsum("bgi...,goi...->bgo...", x, spectrum)
     return rearrange(mixed, "b g o ... -> b (g o) ...")
 
 

@@ -1,0 +1,115 @@
+"""How large a kernel really is: measures of taps, exact on every size.
+
+All take taps `(out_channels, in_channels, *size)` in the layout of a conv weight, with the centre at index
+`size // 2`, and work on all kernels at once, in float64.
+
+**Windows** are centred and have odd sides k = 1, 3, 5, ... The last one holds the whole map; on an even axis that is
+k = S + 1, since S // 2 pixels lie before the centre and one fewer behind it.
+
+A kernel that is zero everywhere has no extent: its measures are NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from nifconv._validate import real_floating
+
+
+def windows(size: Sequence[int]) -> tuple[int, ...]:
+    """The window sides, in pixels, that the ratios of a map of `size` refer to: `(4, 6) -> (1, 3, 5, 7)`."""
+    return tuple(range(1, 2 * (max(size) // 2) + 2, 2))
+
+
+def mass_ratio(taps: Tensor) -> Tensor:
+    """Share of the absolute weight within each window, sum_{n in window} |w[n]| / sum_n |w[n]|.
+
+    Returns:
+        float64, `(out_channels, in_channels, len(windows(size)))`, rising to 1. A delta at the centre scores 1
+        everywhere. Source: the measure of Grabinski, Keuper & Keuper 2024, sec. 4, with exact windows.
+
+    Raises:
+        TypeError: `taps` are not real and floating.
+        ValueError: they have no spatial axis.
+    """
+    return _share_within(taps, torch.abs)
+
+
+def energy_ratio(taps: Tensor) -> Tensor:
+    """Share of the squared weight within each window, sum_{n in window} w[n]^2 / sum_n w[n]^2.
+
+    The share of the output variance under white input that a kernel cut to the window would keep.
+
+    Returns:
+        As `mass_ratio`.
+
+    Raises:
+        TypeError: `taps` are not real and floating.
+        ValueError: they have no spatial axis.
+    """
+    return _share_within(taps, torch.square)
+
+
+def effective_size(taps: Tensor, share: float = 0.9, *, ratio: Callable[[Tensor], Tensor] = mass_ratio) -> Tensor:
+    """Side of the smallest centred window that holds at least `share` of a kernel, in pixels.
+
+    Args:
+        taps: real, `(out_channels, in_channels, *size)`.
+        share: above 0, at most 1.
+        ratio: what is shared: `mass_ratio` or `energy_ratio`.
+
+    Returns:
+        float64, `(out_channels, in_channels)`, odd whole numbers.
+
+    Raises:
+        TypeError: `taps` are not real and floating.
+        ValueError: `share` is out of range, or the taps have no spatial axis.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"share={share} must be above 0 and at most 1, such as 0.9 for 90 %")
+    shares = ratio(taps)
+    side = 2.0 * (shares < share).sum(-1).double() + 1
+    return torch.where(shares[..., -1].isnan(), torch.nan, side)
+
+
+def rms_radius(taps: Tensor) -> Tensor:
+    """Root mean square distance from the centre, in pixels: sqrt(sum_n |n|^2 w[n]^2 / sum_n w[n]^2).
+
+    Returns:
+        float64, `(out_channels, in_channels)`.
+
+    Raises:
+        TypeError: `taps` are not real and floating.
+        ValueError: they have no spatial axis.
+    """
+    energy = _kernels(taps).square()
+    squared = sum(offset.square() for offset in _offsets(taps))
+    dims = tuple(range(2, taps.dim()))
+    return ((energy * squared).sum(dims) / energy.sum(dims)).sqrt()
+
+
+def _share_within(taps: Tensor, weigh: Callable[[Tensor], Tensor]) -> Tensor:
+    weight = weigh(_kernels(taps)).flatten(2)
+    ring = torch.stack([offset.abs() for offset in _offsets(taps)]).amax(0).long().flatten()
+    rings = weight.new_zeros(*weight.shape[:2], len(windows(taps.shape[2:]))).index_add(2, ring, weight)
+    within = rings.cumsum(-1)
+    return within / within[..., -1:]
+
+
+def _offsets(taps: Tensor) -> list[Tensor]:
+    """Distance from the centre along each axis, in pixels, each of shape `size`."""
+    axes = [torch.arange(n, dtype=torch.float64, device=taps.device) - n // 2 for n in taps.shape[2:]]
+    return list(torch.meshgrid(axes, indexing="ij"))
+
+
+def _kernels(taps: Tensor) -> Tensor:
+    real_floating("taps", taps)
+    if taps.dim() < 3:
+        raise ValueError(
+            f"taps have the shape {tuple(taps.shape)}, but need (out_channels, in_channels, *size) with 1 spatial axis "
+            "or more; add axes with taps[None, None]"
+        )
+    return taps.detach().double()

@@ -1,0 +1,184 @@
+"""Which kernels a model applies, at the sizes it really runs at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from nifconv._validate import choice
+from nifconv.conv import FrequencyConv
+from nifconv.footprint import metrics
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SURVEYED = (FrequencyConv, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+@dataclass(frozen=True)
+class LayerFootprint:
+    """The kernels of one layer at one map size, and their measures.
+
+    Attributes:
+        name: where the layer stands in the model.
+        kind: name of its class.
+        map_size: spatial size of the layer's input, in pixels.
+        taps: the kernels as applied at that size, real, on the CPU, `(out_channels, in_channels_per_group, *size)`,
+            centred at `size // 2`. A dilated kernel has its taps `dilation` pixels apart, zeros between.
+    """
+
+    name: str
+    kind: str
+    map_size: tuple[int, ...]
+    taps: Tensor
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """Window sides in pixels, the last axis of the ratios."""
+        return metrics.windows(self.taps.shape[2:])
+
+    @cached_property
+    def mass_ratio(self) -> Tensor:
+        """See `metrics.mass_ratio`."""
+        return metrics.mass_ratio(self.taps)
+
+    @cached_property
+    def energy_ratio(self) -> Tensor:
+        """See `metrics.energy_ratio`."""
+        return metrics.energy_ratio(self.taps)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Statistics over the layer's kernels, plain data ready for JSON; None where every kernel is zero."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "map_size": list(self.map_size),
+            "taps_size": list(self.taps.shape[2:]),
+            "kernels": self.taps.shape[0] * self.taps.shape[1],
+            "windows": list(self.windows),
+            "mass_ratio": [_median(within) for within in self.mass_ratio.unbind(-1)],
+            "energy_ratio": [_median(within) for within in self.energy_ratio.unbind(-1)],
+            "effective_size": _median(metrics.effective_size(self.taps)),
+            "rms_radius": _median(metrics.rms_radius(self.taps)),
+        }
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The kernels of a model, layer by layer in the order in which they ran.
+
+    Attributes:
+        layers: one entry for each layer and each map size it ran at.
+        not_run: convolutions that the example input did not reach; nothing is known of their map sizes.
+    """
+
+    layers: tuple[LayerFootprint, ...]
+    not_run: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data ready for JSON; every statistic is a median over the kernels of a layer."""
+        return {"layers": [layer.to_dict() for layer in self.layers], "not_run": list(self.not_run)}
+
+    def plot(self, kind: str = "mass") -> Figure:
+        """A figure of the whole survey; needs matplotlib.
+
+        Args:
+            kind: "mass", mass ratio against window size; or "kernels", the strongest kernels of each layer.
+
+        Raises:
+            ValueError: `kind` is neither, or the survey has no layer.
+            ImportError: matplotlib is not installed.
+        """
+        from nifconv.footprint import plots
+
+        choice("kind", kind, ("mass", "kernels"))
+        return plots.mass_curves(self.layers) if kind == "mass" else plots.kernel_gallery(self.layers)
+
+
+def survey(model: nn.Module, example_input: Tensor | Sequence[Any]) -> Survey:
+    """Runs the model once, in eval mode without gradients, and collects the kernels of its spatial convolutions.
+
+    `FrequencyConv` layers are evaluated at the size of the map that reaches them; of `nn.ConvNd` layers the weights
+    are taken. 1x1 convolutions have no extent and are left out, as are transposed ones.
+
+    Args:
+        model: any module. Its train/eval state is restored.
+        example_input: the model's argument, or a tuple or list of its positional arguments.
+
+    Raises:
+        TypeError: `model` is not a module.
+        Exception: whatever the model raises on the example input.
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
+    convs = ((name, m) for name, m in model.named_modules() if isinstance(m, _SURVEYED))
+    names: dict[nn.Module, str] = {m: name for name, m in convs if not _is_pointwise(m)}
+    seen: dict[tuple[nn.Module, tuple[int, ...]], None] = {}
+
+    def record(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        x = args[0] if args else next(iter(kwargs.values()))
+        seen[module, tuple(x.shape[-_ndim(module) :])] = None
+
+    arguments = (example_input,) if isinstance(example_input, Tensor) else tuple(example_input)
+    hooks = [module.register_forward_pre_hook(record, with_kwargs=True) for module in names]
+    try:
+        with _evaluating(model), torch.no_grad():
+            model(*arguments)
+            layers = tuple(_footprint(names[module], module, size) for module, size in seen)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    run = {module for module, _ in seen}
+    return Survey(layers, tuple(name for module, name in names.items() if module not in run))
+
+
+def _footprint(name: str, layer: nn.Module, size: tuple[int, ...]) -> LayerFootprint:
+    taps = layer.filter.taps(layer.applied_size(size)) if isinstance(layer, FrequencyConv) else layer.weight
+    assert isinstance(taps, Tensor)  # noqa: S101 - for the type checker: `weight` may be anything to it
+    dilated = _dilate(taps.detach().cpu().float(), layer.dilation)  # type: ignore[arg-type]
+    return LayerFootprint(name, type(layer).__name__, size, dilated)
+
+
+def _dilate(taps: Tensor, dilation: Sequence[int]) -> Tensor:
+    if max(dilation) == 1:
+        return taps
+    kernel_size = taps.shape[2:]
+    # The centre, at k // 2, has to come to rest at half the dilated size: for an even k that takes d - 1 zeros behind.
+    size = [d * k if k % 2 == 0 else d * (k - 1) + 1 for d, k in zip(dilation, kernel_size, strict=True)]
+    dilated = taps.new_zeros(*taps.shape[:2], *size)
+    steps = (slice(0, d * (k - 1) + 1, d) for d, k in zip(dilation, kernel_size, strict=True))
+    places = (slice(None), slice(None), *steps)
+    dilated[places] = taps
+    return dilated
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Eval mode for a while; every module gets its own mode back."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+def _is_pointwise(layer: nn.Module) -> bool:
+    kernel_size = layer.kernel_size
+    return isinstance(kernel_size, tuple) and max(kernel_size) == 1
+
+
+def _ndim(layer: nn.Module) -> int:
+    return len(layer.stride)  # type: ignore[arg-type]
+
+
+def _median(values: Tensor) -> float | None:
+    median = values.nanmedian().item()
+    return None if median != median else median
