@@ -9,10 +9,10 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor, nn
 
-from nifconv._validate import choice, groups_of, ints_per_axis, positive_int
+from nifconv._validate import choice, groups_of, ints_per_axis, positive_int, real_floating
 from nifconv.filters.base import FilterFactory, build_filter
 from nifconv.filters.implicit import ImplicitFilter
-from nifconv.functional import PADDING_MODES, fft_conv, spectral_conv
+from nifconv.functional import PADDING_MODES, fft_conv, map_size_of, spectral_conv
 
 
 class FrequencyConv(nn.Module, ABC):
@@ -59,7 +59,7 @@ class FrequencyConv(nn.Module, ABC):
     def forward(self, x: Tensor) -> Tensor:
         batched = self._is_batched(x)
         x = x if batched else x.unsqueeze(0)
-        size = tuple(x.shape[2:])
+        size = map_size_of(x, self.ndim)
         if self.kernel_size is None and self.padding_mode == "circular":
             y = spectral_conv(x, self.filter(size), groups=self.groups, stride=self.stride)
         else:
@@ -117,7 +117,7 @@ class FrequencyConv(nn.Module, ABC):
         return [(p, p) for p in self.padding]
 
     def _is_batched(self, x: Tensor) -> bool:
-        shape = tuple(x.shape)
+        shape = tuple(real_floating("x", x).shape)
         if x.dim() not in (self.ndim + 1, self.ndim + 2):
             raise ValueError(
                 f"x has {x.dim()} axes, shape {shape}, but {type(self).__name__} takes (batch, channels, {self.ndim} "

@@ -52,7 +52,7 @@ def spectral_conv(
     """
     ndim = spectrum.dim() - 2
     _check_operands(x, spectrum, groups)
-    map_size = tuple(x.shape[2:])
+    map_size = map_size_of(x, ndim)
     stride = ints_per_axis("stride", stride, ndim)
     size = map_size if size is None else ints_per_axis("size", size, ndim)
     output_size = map_size if output_size is None else ints_per_axis("output_size", output_size, ndim)
@@ -61,7 +61,7 @@ def spectral_conv(
     dims = tuple(range(-ndim, 0))
     wide = at_least_single(x.dtype, spectrum.real.dtype)
     transformed = torch.fft.rfftn(x.to(wide), s=size, dim=dims)
-    response = _mix(transformed, spectrum.to(wide.to_complex()), groups)
+    response = _mix(transformed, spectrum.to(torch.promote_types(wide, torch.complex64)), groups)
     # Folding aliases before the inverse transform is exact where the stride divides the grid.
     folds = tuple(s if n % s == 0 else 1 for n, s in zip(size, stride, strict=True))
     folded_size = tuple(n // s for n, s in zip(size, folds, strict=True))
@@ -100,13 +100,12 @@ def fft_conv(
             ranks, channels or groups do not fit one another.
     """
     ndim = taps.dim() - 2
-    real_floating("x", x)
     choice("padding_mode", padding_mode, PADDING_MODES)
-    if x.dim() != ndim + 2:
+    if real_floating("x", x).dim() != ndim + 2:
         raise ValueError(f"x has {x.dim()} axes, but taps of shape {tuple(taps.shape)} need batch, channels and {ndim}")
     stride = ints_per_axis("stride", stride, ndim)
     dilation = ints_per_axis("dilation", dilation, ndim)
-    size, kernel_size = tuple(x.shape[2:]), tuple(taps.shape[2:])
+    size, kernel_size = map_size_of(x, ndim), tuple(taps.shape[2:])
     _check_padding(size, padding, padding_mode)
     spans = [d * (k - 1) + 1 for d, k in zip(dilation, kernel_size, strict=True)]
     output_size = [n + sum(pad) - span + 1 for n, pad, span in zip(size, padding, spans, strict=True)]
@@ -129,6 +128,18 @@ def fft_conv(
         grid_size = _fast(x.shape[2:], stride)
     spectrum = frequency.taps_to_spectrum(taps, grid_size, dilation=dilation, origin=before)
     return spectral_conv(x, spectrum, groups=groups, stride=stride, size=grid_size, output_size=output_size)
+
+
+def map_size_of(x: Tensor, ndim: int) -> tuple[int, ...]:
+    """The spatial size of `x`, its last `ndim` axes.
+
+    Raises:
+        ValueError: the map is empty, so that it has no spectrum.
+    """
+    size = tuple(x.shape[-ndim:])
+    if min(size) < 1:
+        raise ValueError(f"x has a map of size {size}; every spatial axis needs at least 1 pixel")
+    return size
 
 
 def _mix(x: Tensor, spectrum: Tensor, groups: int) -> Tensor:
@@ -164,8 +175,6 @@ def _check_operands(x: Tensor, spectrum: Tensor, groups: int) -> None:
 def _check_sizes(
     map_size: tuple[int, ...], size: tuple[int, ...], output_size: tuple[int, ...], half: tuple[int, ...]
 ) -> None:
-    if min(map_size) < 1:
-        raise ValueError(f"x has a map of size {map_size}; every spatial axis needs at least 1 pixel")
     if half != frequency.half_shape(size):
         raise ValueError(
             f"spectrum has the frequency axes {half}, but the half grid of size={size} has "
@@ -177,8 +186,6 @@ def _check_sizes(
 
 
 def _check_padding(size: tuple[int, ...], padding: Sequence[tuple[int, int]], mode: str) -> None:
-    if min(size) < 1:
-        raise ValueError(f"x has a map of size {size}; every spatial axis needs at least 1 pixel")
     # reflect does not repeat the border pixel, circular can go round once: the rules of torch.nn.functional.pad
     limits = {"reflect": [n - 1 for n in size], "circular": list(size)}.get(mode)
     if limits and any(max(pad) > limit for pad, limit in zip(padding, limits, strict=True)):

@@ -101,8 +101,9 @@ class FrequencyFilter(nn.Module, ABC):
         wrong = [key for key, value in own.items() if key in state_dict and state_dict[key].shape != value.shape]
         if wrong:
             error_msgs.append(
-                f"the checkpoint's {', '.join(wrong)} belong to another filter than {self!r}; the channels and the "
-                "arguments of the filter must be those it was saved with: build the layer with them, then load"
+                f"the checkpoint's {', '.join(wrong)} belong to another filter than "
+                f"{type(self).__name__}({self.extra_repr()}); the channels and the arguments of the filter must be those "
+                "it was saved with: build the layer with them, then load"
             )
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs

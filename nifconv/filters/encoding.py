@@ -55,11 +55,11 @@ class FourierFeatures:
                 f"use at most {pairs}, or a larger reach"
             )
         # Points of the box, numbered row by row, come in opposite pairs p and side**ndim - 1 - p.
-        numbers = random.Random(self.seed).sample(range(pairs), self.features)
+        numbers = random.Random(self.seed).sample(range(pairs), self.features)  # noqa: S311 - no secret
         return torch.tensor([[n // side**axis % side - self.reach for axis in range(ndim)] for n in numbers])
 
 
 def encode(frequencies: Tensor, offsets: Tensor) -> Tensor:
-    """cos and sin of 2 pi f . n: frequencies `(..., d)`, offsets `(features, d)` -> `(..., 2 * features)`."""
+    """Cosine and sine of 2 pi f . n: frequencies `(..., d)`, offsets `(features, d)` -> `(..., 2 * features)`."""
     phase = 2 * math.pi * (frequencies @ offsets.to(frequencies.dtype).T)
     return torch.cat([phase.cos(), phase.sin()], dim=-1)

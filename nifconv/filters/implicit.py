@@ -86,7 +86,9 @@ class ImplicitFilter(FrequencyFilter):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 # Without a bias the trunk vanishes at f = 0, and with it every kernel on a map of one pixel.
                 nn.init.uniform_(layer.bias, -1, 1)
-        sizes = (7, 8, 28, 32) if self.coordinates == "pixel" else (32,)
+        sizes: tuple[int, ...] = (32,)
+        if self.coordinates == "pixel":
+            sizes = (7, 8, 28, 32) if self.ndim < 3 else (7, 8, 14, 16)
         with torch.no_grad():
             basis = [self._basis_taps((n,) * self.ndim).flatten(1) for n in sizes]
             gram = torch.stack([kernels @ kernels.T for kernels in basis]).mean(0)
