@@ -14,7 +14,7 @@ from torch import nn
 
 from nifconv._validate import choice, ints_per_axis
 from nifconv.conv import FrequencyConv, layer_class
-from nifconv.filters.base import FilterFactory, needs_kernel_size
+from nifconv.filters.base import DEFAULT_GAIN, FilterFactory, needs_kernel_size
 from nifconv.filters.implicit import ImplicitFilter
 from nifconv.functional import PADDING_MODES
 
@@ -147,7 +147,12 @@ def convert(
 
 
 def conv_gain(conv: ConvNd) -> float:
-    """std(output) / std(input) of an `nn.ConvNd` under white input, over all output channels, without the bias."""
+    """std(output) / std(input) of an `nn.ConvNd` under white input, over all output channels, without the bias.
+
+    On the meta device, where weights have no values, that of a freshly made one.
+    """
+    if conv.weight.is_meta:
+        return DEFAULT_GAIN
     return math.sqrt(conv.weight.detach().double().square().sum().item() / conv.out_channels)
 
 
@@ -157,7 +162,7 @@ def _default_choice(convs: dict[str, ConvNd]) -> dict[str, str]:
     for index, (name, conv) in enumerate(convs.items()):
         if max(conv.stride) > 1:
             reasons[name] = f"stride={conv.stride}: strided convolutions are kept unless `where` names them"
-        elif index == 0 and conv.in_channels <= 4:
+        elif name and index == 0 and conv.in_channels <= 4:
             reasons[name] = f"stem, in_channels={conv.in_channels}: kept unless `where` names it"
     return reasons
 
@@ -165,7 +170,7 @@ def _default_choice(convs: dict[str, ConvNd]) -> dict[str, str]:
 def _user_choice(convs: dict[str, ConvNd], where: Where) -> dict[str, str]:
     if callable(where):
         return {name: "" if where(name, conv) else "not chosen by `where`" for name, conv in convs.items()}
-    patterns = [where] if isinstance(where, str) else list(where)
+    patterns = [where] if isinstance(where, str) or not isinstance(where, Sequence) else where
     for pattern in patterns:
         if not isinstance(pattern, str):
             raise TypeError(f"where={where!r} must hold name patterns, or be a predicate (name, conv) -> bool")
@@ -308,7 +313,7 @@ def _describe(replacement: nn.Module) -> str:
 
 
 def _count(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
+    return sum(p.numel() for p in module.parameters() if not nn.parameter.is_lazy(p))
 
 
 def _substitute(model: nn.Module, replacements: dict[nn.Module, nn.Module]) -> nn.Module:

@@ -17,12 +17,12 @@ from nifconv.conv import FrequencyConv
 from tests import oracles
 from tests.tolerances import assert_near
 
-MAPS = {
+MAPS: dict[int, list[tuple[int, ...]]] = {
     1: [(1,), (2,), (7,), (8,)],
     2: [(1, 1), (6, 6), (7, 7), (5, 8), (8, 5), (1, 6)],
     3: [(1, 1, 1), (4, 4, 4), (3, 5, 4), (2, 1, 5)],
 }
-MANY = {1: (9,), 2: (9, 8), 3: (4, 5, 6)}
+MANY: dict[int, tuple[int, ...]] = {1: (9,), 2: (9, 8), 3: (4, 5, 6)}
 
 
 def saved_and_loaded(module: nn.Module) -> Any:
@@ -404,7 +404,7 @@ class LayerContract(ABC):
             layer(x.cfloat())
         with pytest.raises(ValueError, match=r"every spatial axis needs at least 1 pixel"):
             layer(x[..., :0])
-        with pytest.raises(TypeError, match="x must be a torch.Tensor, not list"):
+        with pytest.raises(TypeError, match=r"x must be a torch\.Tensor, not list"):
             layer([1.0])
 
     def test_a_checkpoint_of_another_layer_is_refused_and_named(self) -> None:

@@ -102,8 +102,8 @@ class FrequencyFilter(nn.Module, ABC):
         if wrong:
             error_msgs.append(
                 f"the checkpoint's {', '.join(wrong)} belong to another filter than "
-                f"{type(self).__name__}({self.extra_repr()}); the channels and the arguments of the filter must be those "
-                "it was saved with: build the layer with them, then load"
+                f"{type(self).__name__}({self.extra_repr()}); the channels and the arguments of the filter must be "
+                "those it was saved with: build the layer with them, then load"
             )
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
@@ -111,7 +111,16 @@ class FrequencyFilter(nn.Module, ABC):
 
 
 def needs_kernel_size(factory: FilterFactory) -> bool:
-    """Whether a factory has to be told a kernel size: `SpatialFilter` does, a `partial` that binds one does not."""
+    """Whether a factory has to be told a kernel size: `SpatialFilter` does, a `partial` that binds one does not.
+
+    Raises:
+        TypeError: `factory` is not callable, or is a filter rather than what makes one.
+    """
+    if isinstance(factory, nn.Module) or not callable(factory):
+        raise TypeError(
+            f"filter={factory!r} must be a filter class or a functools.partial of one, called as "
+            "filter(out_channels, in_channels_per_group, ndim); give ImplicitFilter, not ImplicitFilter(...)"
+        )
     argument = inspect.signature(factory).parameters.get("kernel_size")
     return argument is not None and argument.default is inspect.Parameter.empty
 
@@ -125,11 +134,6 @@ def build_filter(
         TypeError: `factory` is not callable, or makes something other than a `FrequencyFilter`.
         ValueError: it needs a kernel size and the layer has none, or its filter has the wrong shape.
     """
-    if isinstance(factory, nn.Module) or not callable(factory):
-        raise TypeError(
-            f"filter={factory!r} must be a filter class or a functools.partial of one, called as "
-            "filter(out_channels, in_channels_per_group, ndim); give ImplicitFilter, not ImplicitFilter(...)"
-        )
     if not needs_kernel_size(factory):
         made = factory(out_channels, in_channels, ndim)
     elif kernel_size is None:

@@ -71,7 +71,8 @@ def effective_size(taps: Tensor, share: float = 0.9, *, ratio: Callable[[Tensor]
     if not 0 < share <= 1:
         raise ValueError(f"share={share} must be above 0 and at most 1, such as 0.9 for 90 %")
     shares = ratio(taps)
-    side = 2.0 * (shares < share).sum(-1).double() + 1
+    # A box filled to exactly `share` counts as filled, whichever way the last bit of its sum was rounded.
+    side = 2.0 * (shares < share * (1 - 1e-12)).sum(-1).double() + 1
     return torch.where(shares[..., -1].isnan(), torch.nan, side)
 
 

@@ -74,14 +74,14 @@ def draw_kernel(axes: Axes, kernel: Tensor) -> None:
     limit = kernel.abs().max().item() or 1.0
     first, last = -(kernel.shape[-1] // 2), kernel.shape[-1] - kernel.shape[-1] // 2 - 1
     if kernel.dim() == 1:
-        axes.plot(range(first, last + 1), kernel, color="black", linewidth=1)
+        axes.plot(range(first, last + 1), kernel.numpy(), color="black", linewidth=1)
         axes.axhline(0, color="0.7", linewidth=0.5)
         axes.set_ylim(-1.1 * limit, 1.1 * limit)
         axes.tick_params(labelleft=False)
     else:
         top, bottom = -(kernel.shape[0] // 2), kernel.shape[0] - kernel.shape[0] // 2 - 1
         extent = (first - 0.5, last + 0.5, bottom + 0.5, top - 0.5)
-        axes.imshow(kernel, cmap="RdBu_r", vmin=-limit, vmax=limit, extent=extent, interpolation="nearest")
+        axes.imshow(kernel.numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit, extent=extent, interpolation="nearest")
         axes.set_yticks(sorted({top, 0, bottom}))
     axes.set_xticks(sorted({first, 0, last}))
     axes.tick_params(labelsize="xx-small", length=2, pad=1)

@@ -1,0 +1,145 @@
+import json
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from nifconv import FrequencyConv1d, FrequencyConv2d, convert, footprint
+
+
+class Net(nn.Module):
+    """A layer of every kind, at sizes that differ from layer to layer; one of them runs twice, one never."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plain = nn.Conv2d(3, 4, 5, padding=2)
+        self.pool = nn.MaxPool2d(2)
+        self.norm = nn.BatchNorm2d(4)
+        self.circular = FrequencyConv2d(4, 4, groups=4)
+        self.linear = FrequencyConv2d(4, 4, padding_mode="zeros")
+        self.seven = FrequencyConv2d(4, 4, 7)
+        self.pointwise = nn.Conv2d(4, 4, 1)
+        self.transposed = nn.ConvTranspose2d(4, 4, 3)
+        self.idle = nn.Conv2d(4, 4, 3)
+
+    def forward(self, x: Tensor, *, scale: float = 1.0) -> Tensor:
+        x = self.norm(self.pool(self.plain(x)))
+        x = self.linear(self.pool(self.circular(x)))
+        return self.transposed(self.pointwise(self.seven(self.circular(x)))) * scale
+
+
+def test_layers_are_taken_at_the_sizes_they_run_at() -> None:
+    model = Net()
+    survey = footprint.survey(model, torch.randn(2, 3, 24, 20))
+    found = [(layer.name, layer.kind, layer.map_size, tuple(layer.taps.shape)) for layer in survey.layers]
+    assert found == [
+        ("plain", "Conv2d", (24, 20), (4, 3, 5, 5)),
+        ("circular", "FrequencyConv2d", (12, 10), (4, 1, 12, 10)),
+        ("linear", "FrequencyConv2d", (6, 5), (4, 4, 11, 9)),
+        ("circular", "FrequencyConv2d", (6, 5), (4, 1, 6, 5)),
+        ("seven", "FrequencyConv2d", (6, 5), (4, 4, 7, 7)),
+    ]
+    assert survey.not_run == ("idle",)
+    assert torch.equal(survey.layers[0].taps, model.plain.weight)
+    assert_close(survey.layers[1].taps, model.circular.filter.taps((12, 10)).detach())
+
+
+def test_the_model_is_left_as_it_was() -> None:
+    model = Net()
+    model.pool.eval()
+    modes = {name: m.training for name, m in model.named_modules()}
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    footprint.survey(model, torch.randn(2, 3, 24, 20))
+    assert {name: m.training for name, m in model.named_modules()} == modes
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    assert not any(m._forward_pre_hooks for m in model.modules())
+
+
+def test_a_failing_model_is_left_as_it_was_too() -> None:
+    model = Net()
+    with pytest.raises(RuntimeError, match="channels"):
+        footprint.survey(model, torch.randn(2, 5, 24, 20))
+    assert model.training
+    assert not any(m._forward_pre_hooks for m in model.modules())
+
+
+def test_unbatched_several_and_keyword_inputs() -> None:
+    class Pair(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.left, self.right = FrequencyConv1d(1, 1), FrequencyConv1d(1, 1)
+
+        def forward(self, a: Tensor, b: Tensor) -> Tensor:
+            return self.left(a).sum() + self.right(x=b).sum()
+
+    survey = footprint.survey(Pair(), (torch.randn(1, 9), torch.randn(2, 1, 7)))
+    assert [layer.map_size for layer in survey.layers] == [(9,), (7,)]
+
+
+@pytest.mark.parametrize("kernel_size", [2, 3, 4, 5])
+def test_dilated_taps_lie_apart_about_the_same_centre(kernel_size: int) -> None:
+    plain = nn.Conv1d(1, 1, kernel_size, dilation=3, padding=9, bias=False)
+    (layer,) = footprint.survey(plain, torch.randn(1, 1, 32)).layers
+    taps = layer.taps[0, 0]
+    centre = len(taps) // 2
+    expected = {3 * (j - kernel_size // 2): w for j, w in enumerate(plain.weight.flatten().tolist())}
+    assert {n - centre: w for n, w in enumerate(taps.tolist()) if w} == pytest.approx(expected)
+    assert layer.taps.abs().sum() == pytest.approx(plain.weight.abs().sum().item())
+
+
+def test_a_survey_turns_into_plain_data() -> None:
+    survey = footprint.survey(Net(), torch.randn(2, 3, 24, 20))
+    data = json.loads(json.dumps(survey.to_dict(), allow_nan=False))
+    assert data["not_run"] == ["idle"]
+    first = data["layers"][0]
+    assert first["windows"] == [1, 3, 5]
+    assert first["kernels"] == 12
+    assert first["mass_ratio"][-1] == 1.0
+    assert first["effective_size"] in (1, 3, 5)
+    assert first["mass_ratio"][0] == pytest.approx(survey.layers[0].mass_ratio[..., 0].median().item(), abs=0.02)
+
+
+def test_kernels_of_zeros_are_null_in_plain_data() -> None:
+    conv = nn.Conv2d(1, 1, 3)
+    nn.init.zeros_(conv.weight)
+    (layer,) = json.loads(json.dumps(footprint.survey(conv, torch.randn(1, 1, 5, 5)).to_dict(), allow_nan=False))[
+        "layers"
+    ]
+    assert layer["effective_size"] is None
+    assert layer["mass_ratio"] == [None, None]
+
+
+def test_half_precision_models_can_be_surveyed() -> None:
+    model = nn.Sequential(FrequencyConv2d(1, 2), nn.Conv2d(2, 2, 3)).bfloat16()
+    survey = footprint.survey(model, torch.randn(1, 1, 8, 8).bfloat16())
+    assert [layer.taps.dtype for layer in survey.layers] == [torch.float32, torch.float32]
+
+
+def test_a_converted_model_shows_kernels_as_large_as_its_maps() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3, padding=1))
+    survey = footprint.survey(convert(net).model, torch.randn(1, 3, 18, 18))
+    assert [layer.taps.shape[2:] for layer in survey.layers] == [(3, 3), (9, 9)]
+    assert survey.layers[1].name == "2.spatial"
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: footprint.survey("net", torch.zeros(1)), TypeError, r"model must be a torch\.nn\.Module, not str"),
+        (
+            lambda: footprint.survey(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 5, 5)).plot("pie"),
+            ValueError,
+            "kind='pie' is unknown; use one of 'mass', 'kernels'",
+        ),
+        (
+            lambda: footprint.survey(nn.Conv2d(1, 1, 1), torch.zeros(1, 1, 5, 5)).plot(),
+            ValueError,
+            "no layer to draw: the model ran no spatial convolution",
+        ),
+    ],
+)
+def test_errors_name_value_and_rule(call: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()

@@ -1,0 +1,77 @@
+import importlib
+import importlib.metadata
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nifconv
+from nifconv import footprint, frequency, functional
+
+ROOT = Path(__file__).parent.parent
+
+PUBLIC = {
+    "Conversion",
+    "FourierFeatures",
+    "FrequencyConv1d",
+    "FrequencyConv2d",
+    "FrequencyConv3d",
+    "FrequencyFilter",
+    "ImplicitFilter",
+    "SpatialFilter",
+    "convert",
+    "footprint",
+    "frequency",
+    "functional",
+}
+FOOTPRINT = {
+    "LayerFootprint",
+    "Survey",
+    "effective_size",
+    "energy_ratio",
+    "mass_ratio",
+    "rms_radius",
+    "survey",
+    "windows",
+}
+
+
+def test_public_names() -> None:
+    assert set(nifconv.__all__) == PUBLIC
+    assert set(footprint.__all__) == FOOTPRINT
+    for module in (nifconv, footprint):
+        assert all(hasattr(module, name) for name in module.__all__)
+    for name in ("grid", "half_shape", "project_hermitian", "taps_to_spectrum", "spectrum_to_taps"):
+        assert callable(getattr(frequency, name))
+    assert callable(functional.spectral_conv)
+
+
+def test_every_public_object_is_described() -> None:
+    for module in (nifconv, footprint, frequency, functional):
+        for name in getattr(module, "__all__", vars(module)):
+            value = getattr(module, name)
+            if not name.startswith("_") and getattr(value, "__module__", "").startswith("nifconv"):
+                assert value.__doc__, f"{module.__name__}.{name}"
+
+
+def test_importing_is_silent_and_light() -> None:
+    program = (
+        "import sys, nifconv; "
+        "print(sorted({m.split('.')[0] for m in sys.modules} & "
+        "{'matplotlib', 'torchvision', 'lightning', 'sklearn', 'rich', 'jinja2', 'typer', 'onnx', 'pandas'}))"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "[]", "")
+
+
+def test_every_module_can_be_imported_alone() -> None:
+    for info in pkgutil.walk_packages(nifconv.__path__, "nifconv."):
+        importlib.import_module(info.name)
+
+
+def test_core_dependencies_are_three() -> None:
+    metadata = importlib.metadata.metadata("nifconv")
+    core = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
+    assert sorted(line.split(">")[0] for line in core) == ["einops", "numpy", "torch"]
+    assert metadata["Requires-Python"] == ">=3.10"
+    assert {"plot", "experiments", "export", "dev"} <= set(metadata.get_all("Provides-Extra", []))

@@ -1,0 +1,282 @@
+import json
+from collections import OrderedDict
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+from torchvision.models import convnext_tiny, mobilenet_v2, resnet18
+
+from nifconv import FourierFeatures, FrequencyConv2d, ImplicitFilter, SpatialFilter, convert
+from nifconv.conv import FrequencyConv, layer_class
+from nifconv.convert import conv_gain
+
+CONVS: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+
+
+def small_net() -> nn.Sequential:
+    layers = OrderedDict[str, nn.Module](
+        stem=nn.Conv2d(3, 8, 3, padding=1),
+        body=nn.Conv2d(8, 16, 3, padding=1),
+        down=nn.Conv2d(16, 16, 3, stride=2, padding=1),
+        depthwise=nn.Conv2d(16, 16, 5, padding=2, groups=16),
+        pointwise=nn.Conv2d(16, 4, 1),
+    )
+    return nn.Sequential(layers)
+
+
+def replaced(report: Any) -> list[str]:
+    return [d.name for d in report.replaced]
+
+
+def measured_gain(module: nn.Module, channels: int, size: int = 24) -> float:
+    x = torch.randn(32, channels, size, size)
+    with torch.no_grad():
+        return (module(x).std() / x.std()).item()
+
+
+def test_default_choice_and_the_reasons_in_the_report() -> None:
+    model, report = (c := convert(small_net())).model, c.report
+    assert replaced(report) == ["body", "depthwise"]
+    reasons = {d.name: d.reason for d in report.kept}
+    assert "stem, in_channels=3" in reasons["stem"]
+    assert "stride=(2, 2)" in reasons["down"]
+    assert "1x1" in reasons["pointwise"]
+    assert isinstance(model.body.spatial, FrequencyConv2d)
+    assert isinstance(model.depthwise, FrequencyConv2d)
+    assert model(torch.randn(2, 3, 12, 13)).shape == small_net()(torch.randn(2, 3, 12, 13)).shape
+
+
+def test_the_report_prints_and_serialises_what_happened() -> None:
+    model, report = (c := convert(small_net())).model, c.report
+    text = str(report)
+    assert text.startswith("replaced 2 of 5 convolutions")
+    for name in ("stem", "body", "down", "depthwise", "pointwise"):
+        assert sum(line.split()[:1] == [name] for line in text.splitlines()) == 1
+    layers = {layer["name"]: layer for layer in json.loads(json.dumps(report.to_dict()))["layers"]}
+    assert layers["body"]["parameters_before"] == 16 * 8 * 9 + 16
+    assert layers["body"]["parameters_after"] == sum(p.numel() for p in model.body.parameters())
+    assert layers["stem"]["parameters_after"] == layers["stem"]["parameters_before"]
+
+
+@pytest.mark.parametrize("to", ["split", "dense"])
+@pytest.mark.parametrize("groups", [1, 2, 8])
+@pytest.mark.parametrize("bias", [True, False])
+def test_structure(to: str, groups: int, bias: bool) -> None:
+    conv = nn.Conv2d(8, 16, 3, padding=1, groups=groups, bias=bias)
+    new = convert(conv, to=to).model
+    if to == "dense" or groups == 8:
+        assert isinstance(new, FrequencyConv2d)
+        assert (new.in_channels, new.out_channels, new.groups) == (8, 16, groups)
+        last: Any = new
+    else:
+        spatial, last = new.spatial, new.pointwise
+        assert (spatial.in_channels, spatial.out_channels, spatial.groups) == (8, 8, 8)
+        assert spatial.bias is None
+        assert (last.in_channels, last.out_channels, last.groups, last.kernel_size) == (8, 16, groups, (1, 1))
+    if bias:
+        assert torch.equal(last.bias, conv.bias)
+    else:
+        assert last.bias is None
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+@pytest.mark.parametrize("to", ["split", "dense"])
+def test_every_dimension_keeps_the_output_shape(ndim: int, to: str) -> None:
+    net = nn.Sequential(CONVS[ndim](6, 4, 3, padding=1), CONVS[ndim](4, 6, 3, padding=2, dilation=2, groups=2))
+    x = torch.randn(2, 6, *(9, 8, 7)[:ndim])
+    for kernel_size in (None, 5):
+        new = convert(net, to=to, kernel_size=kernel_size)
+        assert len(new.report.replaced) == 2
+        assert new.model(x).shape == net(x).shape
+
+
+@pytest.mark.parametrize("to", ["split", "dense"])
+@pytest.mark.parametrize("groups", [1, 4, 32])
+@pytest.mark.parametrize("filter", [ImplicitFilter, partial(ImplicitFilter, hidden=(8, 4)), SpatialFilter])
+def test_the_new_layer_has_the_gain_of_the_old(to: str, groups: int, filter: Any) -> None:
+    conv = nn.Conv2d(32, 64, 5, padding=2, groups=groups, bias=False)
+    nn.init.normal_(conv.weight, std=0.3)
+    new = convert(conv, to=to, filter=filter).model
+    assert_close(measured_gain(new, 32), conv_gain(conv), rtol=0.12, atol=0)
+    assert_close(measured_gain(conv, 32), conv_gain(conv), rtol=0.12, atol=0)
+
+
+def test_shared_modules_stay_shared() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(8, 8, 3, padding=1)
+            self.second = nn.Sequential(self.first, nn.ReLU())
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.second(self.first(x))
+
+    model = convert(Twice(), to="dense").model
+    assert isinstance(model.first, FrequencyConv2d)
+    assert model.first is model.second[0]
+    assert len(convert(Twice()).report.decisions) == 1
+
+
+def test_state_of_the_old_layer_is_kept() -> None:
+    net = small_net().double()
+    net.body.eval()
+    net.body.weight.requires_grad_(False)
+    net.body.bias.requires_grad_(True)
+    model = convert(net).model
+    assert not any(m.training for m in model.body.modules())
+    assert model.depthwise.training
+    assert {p.dtype for p in model.parameters()} == {torch.float64}
+    assert {name for name, p in model.body.named_parameters() if p.requires_grad} == {"pointwise.bias"}
+    assert convert(nn.Conv2d(8, 8, 3, padding=1, device="meta")).model.spatial.filter.real.weight.is_meta
+
+
+def test_the_original_is_left_alone_unless_asked() -> None:
+    net = small_net()
+    assert isinstance(net.body, nn.Conv2d)
+    other = convert(net).model
+    assert other is not net
+    assert isinstance(net.body, nn.Conv2d)
+    assert other.stem.weight is not net.stem.weight
+    assert convert(net, inplace=True).model is net
+    assert isinstance(net.body.spatial, FrequencyConv2d)
+
+
+def test_converting_twice_changes_nothing_more() -> None:
+    once = convert(small_net()).model
+    assert not convert(once).report.replaced
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("body", ["body"]),
+        (["stem", "d*"], ["stem", "down", "depthwise"]),
+        ("*", ["stem", "body", "down", "depthwise"]),
+        (lambda name, conv: conv.groups == 1, ["stem", "body", "down"]),
+        (lambda name, conv: False, []),
+    ],
+)
+def test_where_chooses_instead_of_the_default(where: Any, expected: list[str]) -> None:
+    report = convert(small_net(), where=where).report
+    assert replaced(report) == expected
+    assert all("where" in d.reason or "1x1" in d.reason for d in report.kept)
+
+
+@pytest.mark.parametrize("stride", [2, 3])
+def test_strided_convolutions_when_asked(stride: int) -> None:
+    conv = nn.Conv2d(4, 8, 3, stride=stride, padding=1)
+    for options in ({}, {"kernel_size": 5, "padding_mode": "zeros"}):
+        new = convert(conv, where="*", **options).model
+        for size in (12, 13):
+            x = torch.randn(1, 4, size, size)
+            assert new(x).shape == conv(x).shape
+
+
+def test_taps_without_a_size_take_that_of_the_convolution_and_its_geometry() -> None:
+    conv = nn.Conv2d(4, 4, 3, padding=2, dilation=2, groups=4)
+    new = convert(conv, filter=SpatialFilter, padding_mode="zeros").model
+    assert new.filter.weight.shape == conv.weight.shape
+    new.filter.load_state_dict({"weight": conv.weight})
+    x = torch.randn(2, 4, 9, 8)
+    assert_close(new(x), conv(x))
+
+
+@pytest.mark.parametrize(
+    ("conv", "options", "reason"),
+    [
+        (nn.Conv2d(8, 8, 3), {}, r"padding=(0, 0) with kernel_size=(3, 3) changes the size of the map"),
+        (nn.Conv2d(8, 8, 3, padding="valid"), {}, "padding=valid with kernel_size=(3, 3) changes"),
+        (nn.Conv2d(8, 8, 4, padding=1), {}, "give convert a kernel_size"),
+        (nn.Conv2d(8, 8, 3, padding=1), {"kernel_size": 4}, "no padding gives kernel_size=(4, 4) the output size"),
+        (nn.Conv2d(8, 8, 3), {"kernel_size": 1}, "no padding gives kernel_size=(1, 1)"),
+        (nn.ConvTranspose2d(8, 8, 3), {}, "ConvTranspose2d is not a plain nn.ConvNd"),
+        (nn.LazyConv2d(8, 3), {}, "LazyConv2d is not a plain nn.ConvNd"),
+        (nn.utils.parametrizations.weight_norm(nn.Conv2d(8, 8, 3, padding=1)), {}, "is not a plain nn.ConvNd"),
+    ],
+)
+def test_what_cannot_be_replaced_is_kept_with_the_reason(conv: nn.Module, options: dict[str, Any], reason: str) -> None:
+    for where in (None, "*"):
+        conversion = convert(nn.Sequential(conv), where=where, **options)
+        (decision,) = conversion.report.decisions
+        assert not decision.replaced
+        assert reason in decision.reason
+        assert type(conversion.model[0]) is type(conv)
+
+
+def test_same_and_valid_padding_are_kept_where_the_kernel_size_allows() -> None:
+    x = torch.randn(1, 8, 10, 10)
+    for padding, kernel_size in (("same", None), ("same", 4), ("valid", 3), ("valid", 5)):
+        conv = nn.Conv2d(8, 8, 3, padding=padding)
+        conversion = convert(conv, kernel_size=kernel_size)
+        assert conversion.report.replaced
+        assert conversion.model(x).shape == conv(x).shape
+
+
+def test_hooks_and_tied_weights_are_kept_with_the_reason() -> None:
+    hooked = nn.Conv2d(8, 8, 3, padding=1)
+    hooked.register_forward_hook(lambda *_: None)
+    tied, twin = nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+    twin.weight = tied.weight
+    report = convert(nn.Sequential(hooked, tied, twin)).report
+    assert not report.replaced
+    assert [("hooks" in d.reason, "another module" in d.reason) for d in report.kept] == [
+        (True, False),
+        (False, True),
+        (False, True),
+    ]
+
+
+@pytest.mark.parametrize("make", [resnet18, mobilenet_v2, convnext_tiny])
+@pytest.mark.parametrize("to", ["split", "dense"])
+def test_known_networks_train_after_conversion(make: Any, to: str) -> None:
+    model, report = (
+        (c := convert(make(num_classes=5), to=to, filter=partial(ImplicitFilter, hidden=(4,)))).model,
+        c.report,
+    )
+    assert len(report.replaced) >= 10
+    y = model(torch.randn(2, 3, 64, 64))
+    assert y.shape == (2, 5)
+    y.square().sum().backward()
+    for module in model.modules():
+        if isinstance(module, FrequencyConv):
+            assert all(p.grad is not None and p.grad.isfinite().all() for p in module.parameters())
+
+
+def test_filter_options_reach_the_layers() -> None:
+    new = convert(nn.Conv2d(8, 8, 3, padding=1), filter=partial(ImplicitFilter, encoding=FourierFeatures(9)))
+    assert new.model.spatial.filter.encoding == FourierFeatures(9)
+
+
+def test_layer_class_covers_all_dimensions() -> None:
+    assert [layer_class(n).ndim for n in (1, 2, 3)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"to": "sparse"}, ValueError, "to='sparse' is unknown; use one of 'split', 'dense'"),
+        ({"padding_mode": "wrap"}, ValueError, "padding_mode='wrap' is unknown"),
+        ({"kernel_size": 0}, ValueError, "kernel_size=0 must be at least 1"),
+        ({"kernel_size": "3"}, TypeError, "kernel_size='3' must be an integer"),
+        ({"where": "layer1.*"}, ValueError, r"where='layer1\.\*' matches none of the 5 convolutions: stem, body"),
+        ({"where": ["body", 3]}, TypeError, r"where=\['body', 3\] must hold name patterns"),
+        ({"where": 3}, TypeError, "where=3 must hold name patterns, or be a predicate"),
+        ({"filter": "implicit"}, TypeError, "filter='implicit' must be a filter class"),
+    ],
+)
+def test_senseless_arguments_are_refused_and_the_model_is_unchanged(
+    options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    net = small_net()
+    before = repr(net)
+    with pytest.raises(error, match=message):
+        convert(net, inplace=True, **options)
+    assert repr(net) == before
+
+
+def test_refuses_what_is_no_module() -> None:
+    with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module, not str"):
+        convert("resnet18")
