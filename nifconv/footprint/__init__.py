@@ -1,7 +1,8 @@
 """The instrument: how large are the filters that a network really learned?"""
 
+from nifconv.footprint.layer import LayerFootprint
 from nifconv.footprint.metrics import effective_size, energy_ratio, mass_ratio, rms_radius, windows
-from nifconv.footprint.survey import LayerFootprint, Survey, survey
+from nifconv.footprint.survey import Survey, survey
 
 __all__ = [
     "LayerFootprint",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from nifconv.footprint.survey import LayerFootprint
+    from nifconv.footprint.layer import LayerFootprint
 
 _COLUMNS = 8
 

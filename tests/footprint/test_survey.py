@@ -57,6 +57,14 @@ def test_the_model_is_left_as_it_was() -> None:
     assert not any(m._forward_pre_hooks for m in model.modules())
 
 
+def test_a_survey_does_not_change_with_the_model() -> None:
+    conv = nn.Conv2d(1, 1, 3)
+    (layer,) = footprint.survey(conv, torch.randn(1, 1, 5, 5)).layers
+    before = layer.taps.clone()
+    nn.init.zeros_(conv.weight)
+    assert torch.equal(layer.taps, before)
+
+
 def test_a_failing_model_is_left_as_it_was_too() -> None:
     model = Net()
     with pytest.raises(RuntimeError, match="channels"):
