@@ -1,0 +1,53 @@
+"""The small separable network, with plain kernels of any size or with global frequency kernels."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import partial
+
+from torch import nn
+
+from nifconv import convert
+from nifconv.filters.base import FilterFactory
+
+_WIDEST = 512
+
+
+def separable_net(width: int, kernel_size: int, *, classes: int, depth: int) -> nn.Sequential:
+    """Stem 1x1, `depth` times (depthwise convolution, 1x1, BatchNorm, ReLU), global average pooling, linear.
+
+    Only the depthwise convolutions look beyond a pixel: the receptive field is depth * (kernel_size - 1) + 1.
+    Maps wrap around, as they do for the frequency convolutions.
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=_pointwise(1, width))
+    for index in range(depth):
+        layers[f"spatial{index}"] = nn.Conv2d(
+            width, width, kernel_size, padding="same", groups=width, bias=False, padding_mode="circular"
+        )
+        layers[f"mix{index}"] = _pointwise(width, width)
+    layers["pool"] = nn.AdaptiveAvgPool2d(1)
+    layers["flatten"] = nn.Flatten()
+    layers["head"] = nn.Linear(width, classes)
+    return nn.Sequential(layers)
+
+
+def frequency_net(width: int, filter: FilterFactory, *, classes: int, depth: int) -> nn.Module:
+    """`separable_net`, its depthwise convolutions converted to frequency convolutions as large as the map."""
+    return convert(separable_net(width, 3, classes=classes, depth=depth), filter=filter).model
+
+
+def parameters(model: nn.Module) -> int:
+    """The number of learnable parameters."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def matching_width(target: int, kernel_size: int, *, classes: int, depth: int) -> int:
+    """The width that brings `separable_net` closest to `target` parameters."""
+    count = partial(separable_net, kernel_size=kernel_size, classes=classes, depth=depth)
+    return min(range(1, _WIDEST), key=lambda width: abs(parameters(count(width)) - target))
+
+
+def _pointwise(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True)
+    )

@@ -1,0 +1,58 @@
+"""Results on disk: a folder of our own files among those of others, and JSON written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def environment() -> dict[str, Any]:
+    """What a result may depend on besides its settings."""
+    return {"torch": torch.__version__, "python": platform.python_version(), "threads": torch.get_num_threads()}
+
+
+def claim_folder(folder: Path, experiment: str, names: Iterable[str]) -> None:
+    """Makes sure that `folder` exists and that writing `names` into it replaces nothing but earlier results.
+
+    Files of other names are left alone. Files of these names may be replaced only where `results.json` says that they
+    come from the same experiment.
+
+    Raises:
+        NotADirectoryError: `folder`, or a parent of it, is a file.
+        FileExistsError: one of the names is taken by a file that is not ours.
+    """
+    for path in (folder, *folder.parents):
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(f"{path} is a file, but must be a folder; choose another one")
+    taken = [name for name in names if (folder / name).exists()]
+    if taken and not _is_ours(folder / "results.json", experiment):
+        raise FileExistsError(
+            f"{folder} holds {taken[0]!r}, which is not a result of {experiment!r} and would be replaced; choose "
+            "another folder, or move the file"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file such that a reader, or an interruption, sees the old one or the new one."""
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    """Writes plain data as JSON; NaN and infinity are errors, as no other program could read them."""
+    write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
+
+
+def _is_ours(path: Path, experiment: str) -> bool:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(data, dict) and data.get("experiment") == experiment

@@ -1,0 +1,137 @@
+"""The figures of the report. Colours are Okabe and Ito's, which colour-blind readers can tell apart."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from experiments.common.digits import CANVAS, CLASS_NAMES, DIGIT, DISPLACEMENTS, DISTANCES, compose, digit_pools
+from experiments.quickstart.run import NetResult
+from nifconv.footprint import LayerFootprint
+from nifconv.footprint.plots import draw_kernel
+
+COLORS = {"3x3": "#E69F00", "7x7": "#56B4E9", "frequency": "#0072B2"}
+_GREY = "#6b6b6b"
+KERNELS_SHOWN = 6
+COLOUR_QUANTILE = 0.98
+"""Taps above this quantile of a kernel have the full colour."""
+
+
+def draw_all(results: Sequence[NetResult], seed: int) -> dict[str, bytes]:
+    """All figures as PNG, by file name."""
+    frequency = results[-1]
+    figures: dict[str, Callable[[], Figure]] = {
+        "examples.png": lambda: examples(seed),
+        "accuracy.png": lambda: accuracy(results),
+        "kernels.png": lambda: kernels(results),
+        "mass.png": lambda: mass(frequency),
+    }
+    return {name: _png(draw()) for name, draw in figures.items()}
+
+
+def examples(seed: int) -> Figure:
+    """One canvas of test digits for each class, the pair placed so that it does not wrap around."""
+    pool = digit_pools()[1]
+    generator = torch.Generator().manual_seed(seed)
+    count = len(DISPLACEMENTS)
+    digits = torch.randint(len(pool), (count, 2), generator=generator)
+    corners = torch.randint(CANVAS - DIGIT - max(DISTANCES), (count, 2), generator=generator)
+    canvases = compose(pool, digits, corners, torch.tensor(DISPLACEMENTS))
+    figure = Figure(figsize=(9, 4.9), layout="constrained")
+    grid = figure.subplots(2, count // 2)
+    for axes, name, canvas in zip(grid.flat, CLASS_NAMES, canvases, strict=True):
+        axes.imshow(canvas[0], cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+        axes.set_title(name, fontsize=10)
+        axes.set(xticks=(0, CANVAS - 1), yticks=(0, CANVAS - 1))
+        axes.tick_params(labelsize=8, length=2)
+    return figure
+
+
+def accuracy(results: Sequence[NetResult]) -> Figure:
+    """Test accuracy of each net at each displacement."""
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    axes = figure.subplots()
+    width = 0.27
+    for place, result in enumerate(results):
+        percent = [100 * value for value in result.outcome.accuracy_by_class]
+        left = [index + (place - 1) * width for index in range(len(percent))]
+        bars = axes.bar(left, percent, width * 0.92, color=COLORS[result.name], label=result.name)
+        axes.bar_label(bars, fmt="%.0f", fontsize=7.5, padding=1.5, color="#333333")
+    chance = 100 / len(CLASS_NAMES)
+    axes.axhline(chance, color=_GREY, linewidth=1, linestyle="--", zorder=0, label=f"chance, {chance:.1f} %")
+    axes.set_xticks(range(len(CLASS_NAMES)), CLASS_NAMES)
+    axes.set(ylabel="test accuracy, %", xlabel="displacement of the second digit", ylim=(0, 108))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+    return figure
+
+
+def kernels(results: Sequence[NetResult]) -> Figure:
+    """The kernels of largest energy of each net's first depthwise layer, all in the frame of the whole canvas."""
+    rows = [(result.name, result.after.layers[0]) for result in results]
+    rows.append(("frequency,\nuntrained", results[-1].before.layers[0]))
+    figure = Figure(figsize=(1.55 * KERNELS_SHOWN + 0.6, 1.62 * len(rows) + 0.3), layout="constrained")
+    grid = figure.subplots(len(rows), KERNELS_SHOWN, squeeze=False, sharex=True, sharey=True)
+    for line, (name, layer) in zip(grid, rows, strict=True):
+        _kernel_row(line, layer)
+        line[0].set_ylabel(name, fontsize=10)
+    figure.supxlabel("offset from the centre, pixels", fontsize=9)
+    return figure
+
+
+def strongest(layer: LayerFootprint, count: int) -> Tensor:
+    """The `count` kernels of largest energy of a layer, `(count, *size)`, or all if it has fewer."""
+    taps = layer.taps.flatten(0, 1)
+    return taps[taps.flatten(1).norm(dim=1).argsort(descending=True)[:count]]
+
+
+def mass(result: NetResult) -> Figure:
+    """Mass ratio against window size of the frequency net before and after training, layer by layer."""
+    layers = list(zip(result.before.layers, result.after.layers, strict=True))
+    figure = Figure(figsize=(max(4.5 * len(layers), 9), 3.6), layout="constrained")
+    grid = figure.subplots(1, len(layers), squeeze=False, sharey=True)
+    for index, (axes, (before, after)) in enumerate(zip(grid.flat, layers, strict=True)):
+        _mass_curve(axes, before, COLORS["3x3"], "before training")
+        _mass_curve(axes, after, COLORS["frequency"], "after training")
+        flat = [min(k / CANVAS, 1) ** 2 for k in after.windows]
+        axes.plot(after.windows, flat, color=_GREY, linestyle=":", linewidth=1.2, label="a flat kernel")
+        axes.set(xlabel="window side, pixels", xlim=(0, CANVAS + 1), ylim=(0, 1.03))
+        axes.set_title(f"depthwise layer {index + 1} of {len(layers)}", fontsize=10)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    grid[0, 0].set_ylabel("share of the kernel's mass inside")
+    grid[0, 0].legend(frameon=False, loc="upper left", fontsize=9)
+    return figure
+
+
+def _kernel_row(line: Sequence[Axes], layer: LayerFootprint) -> None:
+    half = CANVAS // 2
+    shown = strongest(layer, len(line))
+    for axes, kernel in zip(line, shown, strict=False):
+        # A single large tap would leave the rest of a large kernel white.
+        limit = kernel.abs().quantile(COLOUR_QUANTILE).item()
+        draw_kernel(axes, kernel.clamp(-limit, limit))
+    for axes in line:
+        axes.set(xlim=(-half - 0.5, half - 0.5), ylim=(half - 0.5, -half - 0.5), aspect="equal")
+        axes.set(xticks=(-half, 0, half - 1), yticks=(-half, 0, half - 1))
+        axes.tick_params(labelsize=7, length=2)
+    for axes in line[len(shown) :]:
+        axes.set_visible(False)
+
+
+def _mass_curve(axes: Axes, layer: LayerFootprint, color: str, label: str) -> None:
+    quantiles = torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64)
+    low, median, high = layer.mass_ratio.flatten(0, 1).nanquantile(quantiles, dim=0)
+    axes.plot(layer.windows, median, color=color, linewidth=2, label=label)
+    axes.fill_between(layer.windows, low, high, color=color, alpha=0.18, linewidth=0)
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+    return buffer.getvalue()
