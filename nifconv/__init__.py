@@ -3,19 +3,51 @@
 from nifconv import footprint, frequency, functional
 from nifconv.conv import FrequencyConv1d, FrequencyConv2d, FrequencyConv3d
 from nifconv.convert import Conversion, convert
-from nifconv.filters import FourierFeatures, FrequencyFilter, ImplicitFilter, SpatialFilter
+from nifconv.count import ParameterCount, count_parameters
+from nifconv.filters import (
+    Envelope,
+    FilterBank,
+    FourierFeatures,
+    FrequencyFilter,
+    ImplicitFilter,
+    SpatialFilter,
+    TableFilter,
+    compact_state_dict,
+    frozen,
+    load_compact_state_dict,
+    niff_big,
+    niff_small,
+    niff_tiny,
+)
+from nifconv.lc import LCConv1d, LCConv2d, LCConv3d
+from nifconv.locality import locality_penalty
 
 __all__ = [
     "Conversion",
+    "Envelope",
+    "FilterBank",
     "FourierFeatures",
     "FrequencyConv1d",
     "FrequencyConv2d",
     "FrequencyConv3d",
     "FrequencyFilter",
     "ImplicitFilter",
+    "LCConv1d",
+    "LCConv2d",
+    "LCConv3d",
+    "ParameterCount",
     "SpatialFilter",
+    "TableFilter",
+    "compact_state_dict",
     "convert",
+    "count_parameters",
     "footprint",
     "frequency",
+    "frozen",
     "functional",
+    "load_compact_state_dict",
+    "locality_penalty",
+    "niff_big",
+    "niff_small",
+    "niff_tiny",
 ]

@@ -56,12 +56,13 @@ class FrequencyConv(nn.Module, ABC):
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
         self.to(device=device, dtype=dtype)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, pointwise: Tensor | None = None) -> Tensor:
+        """The convolution; with the weight of a 1x1 convolution that follows, both in one pass (see `LCConv2d`)."""
         batched = self._is_batched(x)
         x = x if batched else x.unsqueeze(0)
         size = map_size_of(x, self.ndim)
         if self.kernel_size is None and self.padding_mode == "circular":
-            y = spectral_conv(x, self.filter(size), groups=self.groups, stride=self.stride)
+            y = spectral_conv(x, self.filter(size), groups=self.groups, stride=self.stride, pointwise=pointwise)
         else:
             kernel_size = self.applied_size(size)
             y = fft_conv(
@@ -72,6 +73,7 @@ class FrequencyConv(nn.Module, ABC):
                 dilation=self.dilation,
                 groups=self.groups,
                 padding_mode=self.padding_mode,
+                pointwise=pointwise,
             )
         if self.bias is not None:
             y = y + self.bias.to(y.dtype).view(-1, *(1,) * self.ndim)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import copy
 import math
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 from torch import nn
 
-from nifconv._validate import choice, ints_per_axis
+from nifconv._validate import choice, ints_per_axis, positive_int
 from nifconv.conv import FrequencyConv, layer_class
-from nifconv.filters.base import DEFAULT_GAIN, FilterFactory, needs_kernel_size
+from nifconv.filters.base import DEFAULT_GAIN, FilterFactory, for_layer, needs_kernel_size
 from nifconv.filters.implicit import ImplicitFilter
 from nifconv.functional import PADDING_MODES
+from nifconv.lc import LCConv, lc_class
 
 Where = str | Sequence[str] | Callable[[str, nn.Module], bool]
 ConvNd = nn.modules.conv._ConvNd  # the transposed and lazy ones too, which are only reported
@@ -92,6 +92,7 @@ def convert(
     model: nn.Module,
     *,
     to: str = "split",
+    expansion: int = 1,
     filter: FilterFactory = ImplicitFilter,
     where: Where | None = None,
     kernel_size: int | Sequence[int] | None = None,
@@ -110,10 +111,13 @@ def convert(
 
     Args:
         model: any module; a bare `nn.ConvNd` too.
-        to: "split": a depthwise frequency convolution of gain 1, then a 1x1 convolution with the gain and the groups
-            of the original (none is added to a convolution that is depthwise already). "dense": a frequency
-            convolution with the channels and groups of the original.
-        filter: as in `FrequencyConv2d`. `SpatialFilter` without a size gets that of the replaced convolution.
+        to: "lc": an `LCConv` block: `expansion` depthwise frequency filters for each input channel, then a 1x1
+            convolution with the groups of the original. "split": the same with one filter each; a convolution that is
+            depthwise already becomes a depthwise frequency convolution alone. "dense": a frequency convolution with
+            the channels and groups of the original.
+        expansion: E of "lc".
+        filter: as in `FrequencyConv2d`. `SpatialFilter` without a size gets that of the replaced convolution; of a
+            `frozen` one each layer gets its own draw, from the seed and the layer's name; a `FilterBank` is shared.
         where: which convolutions, instead of the default choice: a name pattern such as "layer1.*", several of them,
             or a predicate `(name, conv) -> bool`.
         kernel_size: taps of the new kernels, or None for kernels as large as the map. The output keeps its size.
@@ -125,23 +129,26 @@ def convert(
 
     Raises:
         TypeError: `model` is not a module, or `where` is none of the above.
-        ValueError: `to` or `padding_mode` is unknown, or `kernel_size` is below 1.
+        ValueError: `to` or `padding_mode` is unknown, `kernel_size` or `expansion` is below 1, `expansion` is given
+            without "lc", or the filter does not fit a layer.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
-    choice("to", to, ("split", "dense"))
+    choice("to", to, ("split", "dense", "lc"))
     choice("padding_mode", padding_mode, PADDING_MODES)
+    if positive_int("expansion", expansion) > 1 and to != "lc":
+        raise ValueError(f"expansion={expansion} has no meaning for to={to!r}; use to='lc', or expansion=1")
     model = model if inplace else copy.deepcopy(model)
     convs = {name: m for name, m in model.named_modules() if isinstance(m, ConvNd)}
     chosen = _default_choice(convs) if where is None else _user_choice(convs, where)
     tied = _tied_parameters(model)
 
     decisions: list[Decision] = []
-    replacements: dict[nn.Module, nn.Module] = {}
+    replacements: dict[nn.Module, FrequencyConv | LCConv] = {}
     for name, conv in convs.items():
         obstacle = _obstacle(conv, tied) or chosen[name] or _size_obstacle(conv, filter, kernel_size)
         if not obstacle:
-            replacements[conv] = _replacement(conv, to, filter, kernel_size, padding_mode)
+            replacements[conv] = _replacement(conv, to, expansion, for_layer(filter, name), kernel_size, padding_mode)
         decisions.append(_decision(name, conv, replacements.get(conv), obstacle))
     return Conversion(_substitute(model, replacements), ConversionReport(tuple(decisions)))
 
@@ -221,46 +228,58 @@ def _size_obstacle(conv: ConvNd, filter: FilterFactory, kernel_size: int | Seque
 
 
 def _replacement(
-    conv: ConvNd, to: str, filter: FilterFactory, kernel_size: int | Sequence[int] | None, padding_mode: str
-) -> nn.Module:
+    conv: ConvNd,
+    to: str,
+    expansion: int,
+    filter: FilterFactory,
+    kernel_size: int | Sequence[int] | None,
+    padding_mode: str,
+) -> FrequencyConv | LCConv:
     kernel = _kernel_size(conv, filter, kernel_size)
     ndim = conv.weight.dim() - 2
     padding: str | tuple[int, ...] = "same"
     if kernel is not None and conv.padding != "same":
         padding = tuple((2 * p + d * (k - old)) // 2 for p, d, k, old in _geometry(conv, kernel))
-    split = to == "split" and conv.groups < conv.in_channels
-    spatial = layer_class(ndim)(
-        conv.in_channels,
-        conv.in_channels if split else conv.out_channels,
-        kernel,
-        conv.stride,
-        padding,
-        1 if kernel is None else conv.dilation,
-        conv.in_channels if split else conv.groups,
-        bias=conv.bias is not None and not split,
-        padding_mode=padding_mode,
-        filter=filter,
-    )
-    spatial.filter.rescale_((1.0 if split else conv_gain(conv)) / spatial.filter.initial_gain)
-    replacement: nn.Module = spatial
-    last: nn.Module = spatial
-    if split:
-        last = _pointwise(conv)
-        replacement = nn.Sequential(OrderedDict(spatial=spatial, pointwise=last))
+    dilation = 1 if kernel is None else conv.dilation
+    bias = conv.bias is not None
+    replacement: FrequencyConv | LCConv
+    last: nn.Module
+    if to == "dense" or (expansion == 1 and conv.groups == conv.in_channels):
+        replacement = last = layer_class(ndim)(
+            conv.in_channels,
+            conv.out_channels,
+            kernel,
+            conv.stride,
+            padding,
+            dilation,
+            conv.groups,
+            bias,
+            padding_mode,
+            filter=filter,
+        )
+        replacement.filter.rescale_(conv_gain(conv) / replacement.filter.initial_gain)
+    else:
+        replacement = lc_class(ndim)(
+            conv.in_channels,
+            conv.out_channels,
+            kernel,
+            conv.stride,
+            padding,
+            dilation,
+            bias,
+            padding_mode,
+            expansion=expansion,
+            groups=conv.groups,
+            filter=filter,
+        )
+        last = replacement.pointwise
+        bound = conv_gain(conv) * math.sqrt(3 / replacement.pointwise.weight.shape[1])
+        nn.init.uniform_(replacement.pointwise.weight, -bound, bound)
     replacement.to(conv.weight.device, conv.weight.dtype).train(conv.training)
     replacement.requires_grad_(conv.weight.requires_grad)
     if conv.bias is not None:
         last.bias = conv.bias
     return replacement
-
-
-def _pointwise(conv: ConvNd) -> nn.Module:
-    """A fresh 1x1 convolution with the channels, groups and gain of `conv`."""
-    kind = {3: nn.Conv1d, 4: nn.Conv2d, 5: nn.Conv3d}[conv.weight.dim()]
-    pointwise = kind(conv.in_channels, conv.out_channels, 1, groups=conv.groups, bias=conv.bias is not None)
-    bound = conv_gain(conv) * math.sqrt(3 * conv.groups / conv.in_channels)
-    nn.init.uniform_(pointwise.weight, -bound, bound)
-    return pointwise
 
 
 def _kernel_size(
@@ -290,7 +309,7 @@ def _tied_parameters(model: nn.Module) -> set[nn.Parameter]:
     return tied
 
 
-def _decision(name: str, conv: ConvNd, replacement: nn.Module | None, obstacle: str) -> Decision:
+def _decision(name: str, conv: ConvNd, replacement: FrequencyConv | LCConv | None, obstacle: str) -> Decision:
     reason = obstacle
     if replacement is not None:
         reason = f"kernel_size={conv.kernel_size} -> {_describe(replacement)}"
@@ -305,8 +324,8 @@ def _decision(name: str, conv: ConvNd, replacement: nn.Module | None, obstacle: 
     )
 
 
-def _describe(replacement: nn.Module) -> str:
-    spatial = next(m for m in replacement.modules() if isinstance(m, FrequencyConv))
+def _describe(replacement: FrequencyConv | LCConv) -> str:
+    spatial = replacement.spatial if isinstance(replacement, LCConv) else replacement
     kernel = "as large as the map" if spatial.kernel_size is None else str(spatial.kernel_size)
     channels = "depthwise" if spatial.groups == spatial.in_channels else f"groups={spatial.groups}"
     return f"{kernel}, {channels}{' + 1x1' if spatial is not replacement else ''}"
@@ -316,7 +335,7 @@ def _count(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters() if not nn.parameter.is_lazy(p))
 
 
-def _substitute(model: nn.Module, replacements: dict[nn.Module, nn.Module]) -> nn.Module:
+def _substitute(model: nn.Module, replacements: Mapping[nn.Module, nn.Module]) -> nn.Module:
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if child in replacements:

@@ -132,6 +132,17 @@ def spectrum_to_taps(spectrum: Tensor, size: Sequence[int]) -> Tensor:
     return torch.roll(kernel, [n // 2 for n in size], dims)
 
 
+def offsets(size: Sequence[int], *, device: torch.device | str | None = None) -> Tensor:
+    """Position of each tap of a kernel of `size` relative to the centre, in pixels, float64, `(*size, d)`.
+
+    Raises:
+        ValueError: an axis has no pixel.
+    """
+    size = ints_per_axis("size", size, len(size))
+    axes = [torch.arange(n, dtype=torch.float64, device=device) - n // 2 for n in size]
+    return torch.stack(torch.meshgrid(axes, indexing="ij"), dim=-1)
+
+
 def resize_taps(taps: Tensor, size: Sequence[int]) -> Tensor:
     """Taps `(..., *size)`: cropped or padded with zeros so that the centre stays the centre.
 

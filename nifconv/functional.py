@@ -22,6 +22,7 @@ def spectral_conv(
     stride: int | Sequence[int] = 1,
     size: Sequence[int] | None = None,
     output_size: Sequence[int] | None = None,
+    pointwise: Tensor | None = None,
 ) -> Tensor:
     """Multiplies the spectrum of every channel by a filter, sums over the input channels and goes back to space.
 
@@ -37,10 +38,13 @@ def spectral_conv(
         stride: keep every stride-th output pixel of each axis, from the first on.
         size: the grid the spectrum is sampled on; by default the map itself (circular boundary).
         output_size: how many pixels, from the first on, count before the stride; by default those of the map.
+        pointwise: weight of a 1x1 convolution that follows, `(mixed_channels, out_channels // pointwise_groups)` with
+            any number of axes of length 1 behind. It is applied in frequency, where it commutes with the transform,
+            so that only mixed_channels maps are transformed back.
 
     Returns:
-        `(batch, out_channels, *ceil(output_size / stride))` in the dtype of `x`. Transforms run in the wider
-        precision of `x` and `spectrum`, and in float32 at least.
+        `(batch, out_channels, *ceil(output_size / stride))`, or with mixed_channels, in the dtype of
+        `x`. Transforms run in the wider precision of `x` and `spectrum`, and in float32 at least.
 
     Raises:
         TypeError: `x` is not real and floating, or `spectrum` is not complex.
@@ -61,7 +65,11 @@ def spectral_conv(
     dims = tuple(range(-ndim, 0))
     wide = at_least_single(x.dtype, spectrum.real.dtype)
     transformed = torch.fft.rfftn(x.to(wide), s=size, dim=dims)
-    response = _mix(transformed, spectrum.to(torch.promote_types(wide, torch.complex64)), groups)
+    spectrum = spectrum.to(torch.promote_types(wide, torch.complex64))
+    if pointwise is None:
+        response = _mix(transformed, spectrum, groups)
+    else:
+        response = _mix_twice(transformed, spectrum, groups, pointwise.flatten(1).to(spectrum.dtype))
     # Folding aliases before the inverse transform is exact where the stride divides the grid.
     folds = tuple(s if n % s == 0 else 1 for n, s in zip(size, stride, strict=True))
     folded_size = tuple(n // s for n, s in zip(size, folds, strict=True))
@@ -80,6 +88,7 @@ def fft_conv(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
     padding_mode: str = "zeros",
+    pointwise: Tensor | None = None,
 ) -> Tensor:
     """`torch.nn.functional.convNd` by FFT: the same sum over the same pixels, at a cost independent of the taps.
 
@@ -89,6 +98,7 @@ def fft_conv(
         stride, dilation, groups: as in `torch.nn.ConvNd`.
         padding: pixels (before, after) for each axis.
         padding_mode: what the padding holds: "zeros", "circular", "reflect" or "replicate".
+        pointwise: see `spectral_conv`.
 
     Returns:
         `(batch, out_channels, *output)`, output = floor((map + before + after - span) / stride) + 1 with
@@ -127,7 +137,29 @@ def fft_conv(
         before = [0] * ndim
         grid_size = _fast(x.shape[2:], stride)
     spectrum = frequency.taps_to_spectrum(taps, grid_size, dilation=dilation, origin=before)
-    return spectral_conv(x, spectrum, groups=groups, stride=stride, size=grid_size, output_size=output_size)
+    return spectral_conv(
+        x, spectrum, groups=groups, stride=stride, size=grid_size, output_size=output_size, pointwise=pointwise
+    )
+
+
+def combine(kernels: Tensor, pointwise: Tensor, groups: int) -> Tensor:
+    """The kernels of a convolution followed by a 1x1 convolution, as those of a single one.
+
+    sum_k P[o, k] w[k, i]: a linear combination for each pair of channels (Gavrikov & Keuper 2023, lemma 3.1). It
+    holds for taps and for spectra.
+
+    Args:
+        kernels: `(channels, in_channels // groups, *axes)`, real or complex.
+        pointwise: `(out_channels, channels // pointwise_groups)`, of the same dtype.
+        groups: of the first convolution, a multiple of those of the second.
+
+    Returns:
+        `(out_channels, in_channels // pointwise_groups, *axes)`.
+    """
+    pointwise_groups = len(kernels) // pointwise.shape[1]
+    kernels = rearrange(kernels, "(q g k) i ... -> q g k i ...", q=pointwise_groups, g=groups // pointwise_groups)
+    pointwise = rearrange(pointwise, "(q o) (g k) -> q o g k", q=pointwise_groups, g=groups // pointwise_groups)
+    return rearrange(torch.einsum("qogk,qgki...->qogi...", pointwise, kernels), "q o g i ... -> (q o) (g i) ...")
 
 
 def map_size_of(x: Tensor, ndim: int) -> tuple[int, ...]:
@@ -149,6 +181,18 @@ def _mix(x: Tensor, spectrum: Tensor, groups: int) -> Tensor:
     depthwise = spectrum.shape[2] == 1
     mixed = x * spectrum.squeeze(2) if depthwise else torch.einsum("bgi...,goi...->bgo...", x, spectrum)
     return rearrange(mixed, "b g o ... -> b (g o) ...")
+
+
+def _mix_twice(x: Tensor, spectrum: Tensor, groups: int, pointwise: Tensor) -> Tensor:
+    """`_mix`, then a 1x1 convolution, in the order that keeps less in memory."""
+    channels, out_channels = len(spectrum), len(pointwise)
+    pointwise_groups = channels // pointwise.shape[1]
+    combined_kernels = out_channels * x.shape[1] // pointwise_groups
+    if combined_kernels <= len(x) * channels:
+        return _mix(x, combine(spectrum, pointwise, groups), pointwise_groups)
+    responses = rearrange(_mix(x, spectrum, groups), "b (q k) ... -> b q k ...", q=pointwise_groups)
+    pointwise = rearrange(pointwise, "(q o) k -> q o k", q=pointwise_groups)
+    return rearrange(torch.einsum("bqk...,qok->bqo...", responses, pointwise), "b q o ... -> b (q o) ...")
 
 
 def _fast(minimum: Sequence[int], stride: Sequence[int]) -> tuple[int, ...]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -34,6 +37,8 @@ class FrequencyFilter(nn.Module, ABC):
 
     Attributes:
         initial_gain: the gain that the weights are drawn for.
+        frozen_seed: where the weights come from if the filter is frozen, else None.
+        frozen_names: the buffers that would be parameters if the filter were not frozen.
 
     Raises:
         TypeError: a channel count or `ndim` is not an integer, or `gain` is not a number.
@@ -48,25 +53,63 @@ class FrequencyFilter(nn.Module, ABC):
         if ndim > 3:
             raise ValueError(f"ndim={ndim} must be 1, 2 or 3; fold further axes into the batch")
         self.initial_gain = positive_float("gain", gain)
+        self.frozen_seed: int | None = None
+        self.frozen_names: tuple[str, ...] = ()
 
     @abstractmethod
     def forward(self, size: Sequence[int]) -> Tensor:
         """Frequency response H, complex, `(out_channels, in_channels, *half_shape(size))`, complex64 at least."""
 
     @abstractmethod
+    def _draw(self) -> None:
+        """Sets all weights to random ones of `initial_gain`, from the global random state; runs without gradients."""
+
+    @abstractmethod
+    def _scale_(self, factor: float) -> None:
+        """Multiplies every kernel by `factor` through the weights, in place; runs without gradients."""
+
     def reset_parameters(self) -> None:
-        """Draws all weights anew, for `initial_gain`."""
+        """Draws all weights anew, for `initial_gain`; a frozen filter gets the weights of its seed again."""
+        if self.frozen_seed is not None:
+            source = self.twin(seed=self.frozen_seed, gain=self.initial_gain)
+        with torch.no_grad():
+            if self.frozen_seed is None:
+                self._draw()
+            else:
+                for name in self.frozen_names:
+                    self.get_buffer(name).copy_(source.get_buffer(name))
 
     def rescale_(self, factor: float) -> None:
         """Multiplies every kernel by `factor`, in place, and `initial_gain` with them."""
         self.initial_gain *= factor
-        with torch.no_grad():
-            for parameter in self._linear_parameters():
-                parameter.mul_(factor)
+        if self.frozen_seed is not None:
+            # Drawn again rather than multiplied, so that the weights stay a function of seed and gain, bit by bit.
+            self.reset_parameters()
+        else:
+            with torch.no_grad():
+                self._scale_(factor)
 
-    @abstractmethod
-    def _linear_parameters(self) -> Iterable[nn.Parameter]:
-        """The parameters that all kernels are proportional to, together."""
+    def freeze_(self, seed: int) -> None:
+        """Turns the parameters into buffers and draws them from `seed`; see `nifconv.frozen`."""
+        names = []
+        for prefix, module in self.named_modules():
+            for name, parameter in list(module.named_parameters(recurse=False)):
+                delattr(module, name)
+                module.register_buffer(name, parameter.detach())
+                names.append(f"{prefix}.{name}" if prefix else name)
+        self.frozen_seed, self.frozen_names = seed, tuple(names)
+        self.reset_parameters()
+
+    def twin(self, *, seed: int, gain: float) -> FrequencyFilter:
+        """A copy of a frozen filter, on the CPU, with the weights that another seed and gain give it."""
+        twin = copy.deepcopy(self).cpu()
+        dtype = twin.get_buffer(twin.frozen_names[0]).dtype
+        twin.float()
+        twin.frozen_seed, twin.initial_gain = None, gain
+        with seeded(seed):
+            twin.reset_parameters()
+        twin.frozen_seed = seed
+        return twin.to(dtype)
 
     def taps(self, size: int | Sequence[int]) -> Tensor:
         """The kernels on a map of `size`: real, `(out_channels, in_channels, *size)`, laid out as a conv weight.
@@ -84,7 +127,8 @@ class FrequencyFilter(nn.Module, ABC):
         return self.taps(size).square().flatten(1).sum(1).sqrt()
 
     def extra_repr(self) -> str:
-        return f"{self.out_channels}, {self.in_channels}, ndim={self.ndim}"
+        seed = "" if self.frozen_seed is None else f", frozen_seed={self.frozen_seed}"
+        return f"{self.out_channels}, {self.in_channels}, ndim={self.ndim}{seed}"
 
     def _load_from_state_dict(
         self,
@@ -110,6 +154,47 @@ class FrequencyFilter(nn.Module, ABC):
         )
 
 
+class FilterWrapper(ABC):
+    """A filter factory that does something to the filters of another one; a subclass is a frozen dataclass."""
+
+    filter: FilterFactory
+
+    def __post_init__(self) -> None:
+        needs_kernel_size(self.filter)  # refuses what is no factory
+
+    def __call__(
+        self, out_channels: int, in_channels: int, ndim: int = 2, *, kernel_size: int | Sequence[int] | None = None
+    ) -> FrequencyFilter:
+        """Makes the filter of one layer."""
+        return self.wrap(build_filter(self.filter, out_channels, in_channels, ndim, kernel_size))
+
+    @abstractmethod
+    def wrap(self, inner: FrequencyFilter) -> FrequencyFilter:
+        """The filter to use in the place of `inner`."""
+
+    def for_layer(self, name: str) -> FilterWrapper:
+        """The same factory, where a random draw inside is to depend on the name of the layer."""
+        return dataclasses.replace(self, filter=for_layer(self.filter, name))  # type: ignore[type-var]
+
+
+def for_layer(factory: FilterFactory, name: str) -> FilterFactory:
+    """`factory` for the layer of that name: a frozen one gets a seed of its own, any other stays as it is."""
+    return factory.for_layer(name) if isinstance(factory, FilterWrapper) else factory
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Makes what is drawn depend on `seed` alone, and leaves the global random state as it was."""
+    default = torch.get_default_dtype()
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        torch.default_generator.manual_seed(seed)
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(default)
+
+
 def needs_kernel_size(factory: FilterFactory) -> bool:
     """Whether a factory has to be told a kernel size: `SpatialFilter` does, a `partial` that binds one does not.
 
@@ -121,12 +206,18 @@ def needs_kernel_size(factory: FilterFactory) -> bool:
             f"filter={factory!r} must be a filter class or a functools.partial of one, called as "
             "filter(out_channels, in_channels_per_group, ndim); give ImplicitFilter, not ImplicitFilter(...)"
         )
+    while isinstance(factory, FilterWrapper):
+        factory = factory.filter
     argument = inspect.signature(factory).parameters.get("kernel_size")
     return argument is not None and argument.default is inspect.Parameter.empty
 
 
 def build_filter(
-    factory: FilterFactory, out_channels: int, in_channels: int, ndim: int, kernel_size: tuple[int, ...] | None
+    factory: FilterFactory,
+    out_channels: int,
+    in_channels: int,
+    ndim: int,
+    kernel_size: int | Sequence[int] | None,
 ) -> FrequencyFilter:
     """Calls a filter factory for one layer; one that asks for a `kernel_size` is given the layer's.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import torch
 from einops import rearrange
@@ -11,10 +13,13 @@ from torch import Tensor, nn
 
 from nifconv import frequency
 from nifconv._validate import at_least_single, choice, ints_per_axis, positive_int
-from nifconv.filters.base import DEFAULT_GAIN, FrequencyFilter
+from nifconv.filters.base import DEFAULT_GAIN, FilterFactory, FrequencyFilter
 from nifconv.filters.encoding import FourierFeatures, encode
 
 COORDINATES = ("pixel", "image")
+# Raw pixel coordinates span no more than [-1, 1], on which a plain He-normal trunk hardly bends: its kernels are few
+# pixels wide, and the displaced digits of experiments/defaults are learned late. Integers and waves need no widening.
+_PIXEL_WIDENING = 3.0
 
 
 class ImplicitFilter(FrequencyFilter):
@@ -80,29 +85,76 @@ class ImplicitFilter(FrequencyFilter):
         self.imag = _Linear(widths[-1], kernels)
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        for layer in self.trunks.modules():
-            if isinstance(layer, nn.Linear):
+    @classmethod
+    def with_budget(
+        cls,
+        parameters: int,
+        *,
+        activation: Callable[[], nn.Module] = nn.SiLU,
+        encoding: FourierFeatures | None = None,
+        coordinates: str = "pixel",
+        shared_trunk: bool = True,
+        gain: float = DEFAULT_GAIN,
+    ) -> FilterFactory:
+        """A factory of filters with two hidden layers that use the given number of parameters as fully as they can.
+
+        For the channels of each layer, the widths are chosen such that the filter has at most `parameters`, and at
+        least 90 % of them; among those the pair closest to hidden[0] = 2 * hidden[1], as in the published (8, 4).
+
+        Args:
+            parameters: of the filter of one layer.
+            activation, encoding, coordinates, shared_trunk, gain: see the class.
+
+        Raises:
+            TypeError: `parameters` is not an integer.
+            ValueError: it is below 1. The factory raises if it is too small for a layer, and says the minimum.
+
+        >>> filter = ImplicitFilter.with_budget(1000)(64, 1)
+        >>> sum(p.numel() for p in filter.parameters())
+        992
+        """
+        positive_int("parameters", parameters)
+        return functools.partial(
+            _within_budget,
+            parameters=parameters,
+            activation=activation,
+            encoding=encoding,
+            coordinates=coordinates,
+            shared_trunk=shared_trunk,
+            gain=gain,
+        )
+
+    def _draw(self) -> None:
+        raw = self.coordinates == "pixel" and self.encoding is None
+        for trunk in self.trunks:
+            layers = [module for module in trunk.children() if isinstance(module, nn.Linear)]
+            for layer in layers:
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 # Without a bias the trunk vanishes at f = 0, and with it every kernel on a map of one pixel.
                 nn.init.uniform_(layer.bias, -1, 1)
+            if raw:
+                layers[0].weight.mul_(_PIXEL_WIDENING)
         sizes: tuple[int, ...] = (32,)
         if self.coordinates == "pixel":
             sizes = (7, 8, 28, 32) if self.ndim < 3 else (7, 8, 14, 16)
-        with torch.no_grad():
-            basis = [self._basis_taps((n,) * self.ndim).flatten(1) for n in sizes]
-            gram = torch.stack([kernels @ kernels.T for kernels in basis]).mean(0)
-            energy, directions = torch.linalg.eigh(gram)
-            # The floor keeps directions that hardly exist on these grids from being blown up.
-            scale = (energy + 0.01 * energy[-1]).rsqrt()
-            weights = torch.randn(self.real.out_features, len(gram), dtype=gram.dtype, device=gram.device)
-            weights = weights @ (directions * scale) @ directions.T
-            gain = torch.einsum("ka,ab,kb->", weights, gram, weights).div(self.out_channels).sqrt()
-            real, imag = (weights * (self.initial_gain / gain)).chunk(2, dim=1)
-            self.real.weight.copy_(real)
-            self.imag.weight.copy_(imag)
-            nn.init.zeros_(self.real.bias)
-            nn.init.zeros_(self.imag.bias)
+        basis = [self._basis_taps((n,) * self.ndim).flatten(1) for n in sizes]
+        gram = torch.stack([kernels @ kernels.T for kernels in basis]).mean(0)
+        energy, directions = torch.linalg.eigh(gram)
+        # The floor keeps directions that hardly exist on these grids from being blown up.
+        scale = (energy + 0.01 * energy[-1]).rsqrt()
+        weights = torch.randn(self.real.out_features, len(gram), dtype=gram.dtype, device=gram.device)
+        weights = weights @ (directions * scale) @ directions.T
+        gain = torch.einsum("ka,ab,kb->", weights, gram, weights).div(self.out_channels).sqrt()
+        real, imag = (weights * (self.initial_gain / gain)).chunk(2, dim=1)
+        self.real.weight.copy_(real)
+        self.imag.weight.copy_(imag)
+        nn.init.zeros_(self.real.bias)
+        nn.init.zeros_(self.imag.bias)
+
+    def _scale_(self, factor: float) -> None:
+        for head in (self.real, self.imag):
+            head.weight.mul_(factor)
+            head.bias.mul_(factor)
 
     def forward(self, size: Sequence[int]) -> Tensor:
         size = ints_per_axis("size", size, self.ndim)
@@ -112,9 +164,6 @@ class ImplicitFilter(FrequencyFilter):
             spectrum = torch.complex(self.real(real), self.imag(imag))
         spectrum = rearrange(spectrum, "... (o i) -> o i ...", o=self.out_channels)
         return frequency.project_hermitian(spectrum, size)
-
-    def _linear_parameters(self) -> Iterable[nn.Parameter]:
-        return [*self.real.parameters(), *self.imag.parameters()]
 
     def extra_repr(self) -> str:
         encoding = f", encoding={self.encoding}" if self.encoding else ""
@@ -137,6 +186,51 @@ class ImplicitFilter(FrequencyFilter):
         real, imag = (rearrange(part, "... h -> h ...") for part in self._features(size, torch.float64))
         spectrum = torch.cat([torch.complex(real, torch.zeros_like(real)), torch.complex(torch.zeros_like(imag), imag)])
         return frequency.spectrum_to_taps(frequency.project_hermitian(spectrum, size), size)
+
+
+def _within_budget(
+    out_channels: int,
+    in_channels: int,
+    ndim: int = 2,
+    *,
+    parameters: int,
+    activation: Callable[[], nn.Module],
+    encoding: FourierFeatures | None,
+    coordinates: str,
+    shared_trunk: bool,
+    gain: float,
+) -> ImplicitFilter:
+    """The filter of `ImplicitFilter.with_budget` for one layer."""
+    inputs = 2 * encoding.features if encoding else ndim
+    trunks = 1 if shared_trunk else 2
+    kernels = out_channels * in_channels
+
+    def count(first: int, last: int) -> int:
+        return trunks * ((inputs + 1) * first + (first + 1) * last) + 2 * kernels * (last + 1)
+
+    def widest_first(last: int) -> int:
+        return (parameters - count(0, last)) // (trunks * (inputs + 1 + last))
+
+    if parameters < count(1, 1):
+        raise ValueError(
+            f"parameters={parameters} are too few for {out_channels} x {in_channels} kernels in {ndim}-d; the smallest "
+            f"filter of this kind has {count(1, 1)}"
+        )
+    pairs = [(widest_first(last), last) for last in range(1, parameters // (2 * kernels) + 1)]
+    usable = [pair for pair in pairs if pair[0] >= 1]
+    full = [pair for pair in usable if count(*pair) >= 0.9 * parameters] or [max(usable, key=lambda p: count(*p))]
+    hidden = min(full, key=lambda pair: abs(math.log(pair[0] / (2 * pair[1]))))
+    return ImplicitFilter(
+        out_channels,
+        in_channels,
+        ndim,
+        hidden=hidden,
+        activation=activation,
+        encoding=encoding,
+        coordinates=coordinates,
+        shared_trunk=shared_trunk,
+        gain=gain,
+    )
 
 
 class _Linear(nn.Linear):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -47,19 +47,19 @@ class SpatialFilter(FrequencyFilter):
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, *self.kernel_size))
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
+    def _draw(self) -> None:
         fan_in = self.in_channels * math.prod(self.kernel_size)
         bound = self.initial_gain * math.sqrt(3 / fan_in)
         nn.init.uniform_(self.weight, -bound, bound)
+
+    def _scale_(self, factor: float) -> None:
+        self.weight.mul_(factor)
 
     def forward(self, size: Sequence[int]) -> Tensor:
         return frequency.taps_to_spectrum(self.taps(size), size)
 
     def taps(self, size: int | Sequence[int]) -> Tensor:
         return frequency.resize_taps(self.weight, ints_per_axis("size", size, self.ndim))
-
-    def _linear_parameters(self) -> Iterable[nn.Parameter]:
-        return [self.weight]
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, kernel_size={self.kernel_size}"

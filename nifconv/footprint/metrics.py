@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from nifconv._validate import real_floating
+from nifconv.frequency import offsets
 
 
 def windows(size: Sequence[int]) -> tuple[int, ...]:
@@ -87,23 +88,17 @@ def rms_radius(taps: Tensor) -> Tensor:
         ValueError: they have no spatial axis.
     """
     energy = _kernels(taps).square()
-    squared = sum(offset.square() for offset in _offsets(taps))
+    squared = offsets(taps.shape[2:], device=taps.device).square().sum(-1)
     dims = tuple(range(2, taps.dim()))
     return ((energy * squared).sum(dims) / energy.sum(dims)).sqrt()
 
 
 def _share_within(taps: Tensor, weigh: Callable[[Tensor], Tensor]) -> Tensor:
     weight = weigh(_kernels(taps)).flatten(2)
-    ring = torch.stack([offset.abs() for offset in _offsets(taps)]).amax(0).long().flatten()
+    ring = offsets(taps.shape[2:], device=taps.device).abs().amax(-1).long().flatten()
     rings = weight.new_zeros(*weight.shape[:2], len(windows(taps.shape[2:]))).index_add(2, ring, weight)
     within = rings.cumsum(-1)
     return within / within[..., -1:]
-
-
-def _offsets(taps: Tensor) -> list[Tensor]:
-    """Distance from the centre along each axis, in pixels, each of shape `size`."""
-    axes = [torch.arange(n, dtype=torch.float64, device=taps.device) - n // 2 for n in taps.shape[2:]]
-    return list(torch.meshgrid(axes, indexing="ij"))
 
 
 def _kernels(taps: Tensor) -> Tensor:

@@ -1,0 +1,99 @@
+"""A learned size for any kernel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nifconv import frequency
+from nifconv._validate import at_least_single, choice, ints_per_axis, positive_float
+from nifconv.filters.base import FilterFactory, FilterWrapper, FrequencyFilter
+
+
+@dataclass(frozen=True)
+class Envelope(FilterWrapper):
+    """Multiplies the taps of any filter by a Gaussian of learned width: a kernel size that can be trained.
+
+    w[n] exp(-|n|^2 / (2 width^2)), |n| in pixels from the centre (as in Romero et al. 2022, FlexConv, with an
+    isotropic mask). For width towards infinity it is the bare filter.
+
+    A filter factory, to be given as `filter=Envelope(ImplicitFilter, width=3.0)`; it makes an `EnvelopedFilter`.
+
+    Args:
+        filter: the factory of the filter inside.
+        width: initial standard deviation of the Gaussian, in pixels.
+        per: "channel", a width for each output channel, or "layer", one for all.
+
+    Raises:
+        TypeError: `filter` is not a filter factory, or `width` is not a number.
+        ValueError: `width` is not above 0, or `per` is unknown.
+    """
+
+    filter: FilterFactory
+    width: float
+    per: str = "channel"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive_float("width", self.width)
+        choice("per", self.per, ("channel", "layer"))
+
+    def wrap(self, inner: FrequencyFilter) -> FrequencyFilter:
+        return EnvelopedFilter(inner, width=self.width, per=self.per)
+
+
+class EnvelopedFilter(FrequencyFilter):
+    """What `Envelope` makes.
+
+    The gain that the Gaussian takes away is given back to the filter inside, at the initial width.
+
+    Attributes:
+        inner: the filter inside.
+        log_width: logarithm of the width, `(out_channels,)` or `(1,)`.
+    """
+
+    def __init__(self, inner: FrequencyFilter, *, width: float, per: str) -> None:
+        super().__init__(inner.out_channels, inner.in_channels, inner.ndim, gain=inner.initial_gain)
+        self.inner = inner
+        self.initial_width = width
+        self.log_width = nn.Parameter(torch.empty(inner.out_channels if per == "channel" else 1))
+        with torch.no_grad():
+            nn.init.constant_(self.log_width, math.log(width))
+            self._restore_gain()
+
+    @property
+    def width(self) -> Tensor:
+        """Standard deviation of the Gaussian, in pixels, one per output channel or one in all."""
+        return self.log_width.to(at_least_single(self.log_width.dtype)).exp()
+
+    def _draw(self) -> None:
+        nn.init.constant_(self.log_width, math.log(self.initial_width))
+        self.inner.reset_parameters()
+        self._restore_gain()
+
+    def _scale_(self, factor: float) -> None:
+        self.inner.rescale_(factor)
+
+    def forward(self, size: Sequence[int]) -> Tensor:
+        return frequency.taps_to_spectrum(self.taps(size), size)
+
+    def taps(self, size: int | Sequence[int]) -> Tensor:
+        size = ints_per_axis("size", size, self.ndim)
+        taps = self.inner.taps(size)
+        width = self.width.view(-1, 1, *(1,) * self.ndim)
+        distance = frequency.offsets(size, device=taps.device).norm(dim=-1).to(taps.dtype)
+        return taps * torch.exp(-distance.square() / (2 * width.square()))
+
+    def extra_repr(self) -> str:
+        per = "layer" if self.log_width.numel() == 1 else "channel"
+        return f"{super().extra_repr()}, width={self.initial_width}, per={per!r}"
+
+    def _restore_gain(self) -> None:
+        # On a map that holds the Gaussian, but is small enough for the dense layers of a large network.
+        measured = self.gain({1: 64, 2: 16, 3: 8}[self.ndim]).square().mean().sqrt()
+        if not measured.is_meta:
+            self.inner.rescale_(self.initial_gain / measured.item())
