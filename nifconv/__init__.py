@@ -2,7 +2,8 @@
 
 from nifconv import footprint, frequency, functional
 from nifconv.conv import FrequencyConv1d, FrequencyConv2d, FrequencyConv3d
-from nifconv.convert import Conversion, convert
+from nifconv.conversion import Conversion
+from nifconv.convert import convert
 from nifconv.count import ParameterCount, count_parameters
 from nifconv.filters import (
     Envelope,

@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import math
+import numbers
+import operator
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
+
+
+def integer(name: str, value: object) -> int:
+    """Returns `value` as a Python integer; numpy integers and the symbolic ones of torch.export count as such.
+
+    Raises:
+        TypeError: `value` is not an integer (`True` counts as a mistake, not as 1).
+    """
+    if isinstance(value, torch.SymInt):
+        return value  # type: ignore[return-value]
+    if not isinstance(value, bool | np.bool_):
+        try:
+            return operator.index(value)  # type: ignore[arg-type]
+        except TypeError:
+            pass
+    raise TypeError(f"{name}={value!r} must be an integer, not {type(value).__name__}")
 
 
 def positive_int(name: str, value: object) -> int:
     """Returns `value` if it is an integer of at least 1.
 
     Raises:
-        TypeError: `value` is not an integer (`True` counts as a mistake, not as 1).
+        TypeError: `value` is not an integer.
         ValueError: `value` is below 1.
     """
     return _int_at_least(name, value, 1)
@@ -26,14 +45,28 @@ def ints_per_axis(name: str, value: int | Sequence[int], ndim: int, *, minimum: 
         TypeError: an entry is not an integer.
         ValueError: an entry is below `minimum`, or their number is not `ndim`.
     """
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        if len(value) != ndim:
+    if _is_sequence(value):
+        if len(value) != ndim:  # type: ignore[arg-type]
             raise ValueError(
-                f"{name}={tuple(value)} has {len(value)} entries, but there are {ndim} spatial axes; "
+                f"{name}={tuple(value)} has {len(value)} entries, but there are {ndim} spatial axes; "  # type: ignore[arg-type]
                 f"give one integer, or {ndim} of them"
             )
-        return tuple(_int_at_least(name, entry, minimum) for entry in value)
+        return tuple(_int_at_least(name, entry, minimum) for entry in value)  # type: ignore[union-attr]
     return (_int_at_least(name, value, minimum),) * ndim
+
+
+def map_size(name: str, value: Sequence[int]) -> tuple[int, ...]:
+    """Returns a spatial size with one positive integer per axis.
+
+    Raises:
+        TypeError: `value` is not a sequence, or an entry is not an integer.
+        ValueError: it is empty, or an entry is below 1.
+    """
+    if not _is_sequence(value):
+        raise TypeError(f"{name}={value!r} must hold one integer for each spatial axis, such as (28, 28) or (100,)")
+    if len(value) == 0:
+        raise ValueError(f"{name}={value!r} has no spatial axis; give one integer for each, such as (28, 28)")
+    return ints_per_axis(name, value, len(value))
 
 
 def choice(name: str, value: str, legal: Sequence[str]) -> str:
@@ -54,7 +87,7 @@ def positive_float(name: str, value: float) -> float:
         TypeError: `value` is not a real number.
         ValueError: `value` is zero, negative, infinite or NaN.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}={value!r} must be a number above 0, not {type(value).__name__}")
     if not 0 < value < math.inf:
         raise ValueError(f"{name}={value} must be a finite number above 0")
@@ -68,12 +101,13 @@ def groups_of(groups: object, in_channels: int, out_channels: int) -> int:
         TypeError: `groups` is not an integer.
         ValueError: `groups` is below 1 or does not divide a channel count.
     """
-    groups = _int_at_least("groups", groups, 1)
+    groups = positive_int("groups", groups)
     for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
         if channels % groups:
             common = math.gcd(in_channels, out_channels)
-            legal = ", ".join(str(g) for g in range(1, common + 1) if common % g == 0)
-            raise ValueError(f"groups={groups} must divide {name}={channels}; use one of {legal}")
+            legal = [str(g) for g in range(1, min(common, 1024) + 1) if common % g == 0]
+            listed = ", ".join(legal if len(legal) < 9 else [*legal[:6], "..", str(common)])
+            raise ValueError(f"groups={groups} must divide {name}={channels}; use one of {listed}")
     return groups
 
 
@@ -83,12 +117,21 @@ def real_floating(name: str, tensor: Tensor) -> Tensor:
     Raises:
         TypeError: integer, boolean and complex tensors have no meaning as a signal or as taps here.
     """
-    if not isinstance(tensor, Tensor):
-        raise TypeError(f"{name} must be a torch.Tensor, not {type(tensor).__name__}")
-    if not tensor.is_floating_point():
+    if not _tensor(name, tensor).is_floating_point():
         remedy = "convolve its real and imaginary parts separately" if tensor.is_complex() else "call .float() on it"
         raise TypeError(f"{name} has dtype {tensor.dtype}, but must be real and floating; {remedy}")
     return tensor
+
+
+def complex_spectrum(spectrum: Tensor) -> Tensor:
+    """Returns `spectrum` if it is complex.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if not _tensor("spectrum", spectrum).is_complex():
+        raise TypeError(f"spectrum has dtype {spectrum.dtype}, but must be complex; see torch.view_as_complex")
+    return spectrum
 
 
 def at_least_single(*dtypes: torch.dtype) -> torch.dtype:
@@ -99,9 +142,20 @@ def at_least_single(*dtypes: torch.dtype) -> torch.dtype:
     return widest
 
 
+def _tensor(name: str, value: object) -> Tensor:
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor, not {type(value).__name__}")
+    return value
+
+
+def _is_sequence(value: object) -> bool:
+    is_array = isinstance(value, np.ndarray) and value.ndim > 0
+    return is_array or (isinstance(value, Sequence) and not isinstance(value, str))
+
+
 def _int_at_least(name: str, value: object, minimum: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name}={value!r} must be an integer, not {type(value).__name__}")
-    if value < minimum:
+    number = integer(name, value)
+    # A symbolic size is positive by what it stands for; comparing would fix it to the range of the example.
+    if not isinstance(number, torch.SymInt) and number < minimum:
         raise ValueError(f"{name}={value} must be at least {minimum}")
-    return int(value)
+    return number

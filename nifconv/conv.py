@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,10 @@ from nifconv.functional import PADDING_MODES, fft_conv, map_size_of, spectral_co
 class FrequencyConv(nn.Module, ABC):
     """What the 1-d, 2-d and 3-d layers share; see `FrequencyConv2d` for arguments and behaviour."""
 
-    ndim: ClassVar[int]
+    @property
+    @abstractmethod
+    def ndim(self) -> int:
+        """Number of spatial axes."""
 
     def __init__(
         self,
@@ -54,7 +57,13 @@ class FrequencyConv(nn.Module, ABC):
         self.filter = build_filter(filter, out_channels, in_channels // groups, self.ndim, self.kernel_size)
         # nn.ConvNd draws the bias within 1 / sqrt(taps), which for a kernel as large as the map is next to nothing.
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
-        self.to(device=device, dtype=dtype)
+        move_to(self, device, dtype)
+
+    def reset_parameters(self) -> None:
+        """Draws the filter anew and sets the bias to zero, as at construction."""
+        self.filter.reset_parameters()
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor, pointwise: Tensor | None = None) -> Tensor:
         """The convolution; with the weight of a 1x1 convolution that follows, both in one pass (see `LCConv2d`)."""
@@ -187,6 +196,18 @@ class FrequencyConv3d(FrequencyConv):
     """`FrequencyConv2d` for three spatial axes."""
 
     ndim = 3
+
+
+def move_to(module: nn.Module, device: torch.device | str | None, dtype: torch.dtype | None) -> None:
+    """Moves a freshly made module to where its constructor was asked to make it.
+
+    Raises:
+        TypeError: `dtype` is not real and floating.
+    """
+    if dtype is not None and not dtype.is_floating_point:
+        raise TypeError(f"dtype={dtype} must be real and floating, such as torch.float32: parameters are real here")
+    if device is not None or dtype is not None:
+        module.to(device=device, dtype=dtype)
 
 
 def layer_class(ndim: int) -> type[FrequencyConv]:

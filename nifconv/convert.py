@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
-from typing import Any
 
 from torch import nn
 
 from nifconv._validate import choice, ints_per_axis, positive_int
 from nifconv.conv import FrequencyConv, layer_class
+from nifconv.conversion import Conversion, ConversionReport, Decision
 from nifconv.filters.base import DEFAULT_GAIN, FilterFactory, for_layer, needs_kernel_size
 from nifconv.filters.implicit import ImplicitFilter
 from nifconv.functional import PADDING_MODES
@@ -21,71 +20,6 @@ from nifconv.lc import LCConv, lc_class
 Where = str | Sequence[str] | Callable[[str, nn.Module], bool]
 ConvNd = nn.modules.conv._ConvNd  # the transposed and lazy ones too, which are only reported
 _REPLACEABLE = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What became of one convolution.
-
-    Attributes:
-        name: where it stands in the model.
-        replaced: whether a new layer took its place.
-        reason: why, or why not.
-        before: the convolution as printed by torch.
-        after: the module in its place, as printed by torch, or "" if it was kept.
-        parameters_before: learnable and frozen parameters of the convolution, bias included.
-        parameters_after: the same of the module in its place.
-    """
-
-    name: str
-    replaced: bool
-    reason: str
-    before: str
-    after: str
-    parameters_before: int
-    parameters_after: int
-
-
-@dataclass(frozen=True)
-class ConversionReport:
-    """What `convert` replaced and kept, and why; printable."""
-
-    decisions: tuple[Decision, ...]
-
-    @property
-    def replaced(self) -> tuple[Decision, ...]:
-        """The decisions for a new layer, in the order of the model."""
-        return tuple(d for d in self.decisions if d.replaced)
-
-    @property
-    def kept(self) -> tuple[Decision, ...]:
-        """The decisions against one, in the order of the model."""
-        return tuple(d for d in self.decisions if not d.replaced)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, ready for JSON."""
-        return {"layers": [asdict(d) for d in self.decisions]}
-
-    def __str__(self) -> str:
-        before = sum(d.parameters_before for d in self.replaced)
-        after = sum(d.parameters_after for d in self.replaced)
-        lines = [
-            f"replaced {len(self.replaced)} of {len(self.decisions)} convolutions; "
-            f"their parameters: {before:,} -> {after:,}"
-        ]
-        width = max((len(d.name) for d in self.decisions), default=0)
-        for d in self.decisions:
-            change = f"{d.parameters_before:,} -> {d.parameters_after:,}" if d.replaced else ""
-            lines.append(f"  {d.name:<{width}}  {'replaced' if d.replaced else 'kept    '}  {change:>20}  {d.reason}")
-        return "\n".join(lines)
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """The converted model and the report on it."""
-
-    model: nn.Module
-    report: ConversionReport
 
 
 def convert(
@@ -128,9 +62,11 @@ def convert(
         `Conversion(model, report)`.
 
     Raises:
-        TypeError: `model` is not a module, or `where` is none of the above.
-        ValueError: `to` or `padding_mode` is unknown, `kernel_size` or `expansion` is below 1, `expansion` is given
-            without "lc", or the filter does not fit a layer.
+        TypeError: `model` is not a module, `where` or `filter` is none of the above, or `kernel_size` or `expansion`
+            is not of integers.
+        ValueError: `where` matches nothing, the model cannot be copied, `to` or `padding_mode` is unknown,
+            `kernel_size` or `expansion` is below 1, `expansion` is given without "lc", or the filter does not fit a
+            layer.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
@@ -138,18 +74,19 @@ def convert(
     choice("padding_mode", padding_mode, PADDING_MODES)
     if positive_int("expansion", expansion) > 1 and to != "lc":
         raise ValueError(f"expansion={expansion} has no meaning for to={to!r}; use to='lc', or expansion=1")
-    model = model if inplace else copy.deepcopy(model)
-    convs = {name: m for name, m in model.named_modules() if isinstance(m, ConvNd)}
-    chosen = _default_choice(convs) if where is None else _user_choice(convs, where)
+    needs_kernel_size(filter)  # refuses what is no factory, also where nothing will be replaced
+    model = model if inplace else _copy(model)
+    names = _names(model)
+    kept = _default_choice(names) if where is None else _user_choice(names, where)
     tied = _tied_parameters(model)
 
     decisions: list[Decision] = []
     replacements: dict[nn.Module, FrequencyConv | LCConv] = {}
-    for name, conv in convs.items():
-        obstacle = _obstacle(conv, tied) or chosen[name] or _size_obstacle(conv, filter, kernel_size)
+    for conv, (name, *_) in names.items():
+        obstacle = _obstacle(conv, tied) or kept[conv] or _size_obstacle(conv, filter, kernel_size)
         if not obstacle:
             replacements[conv] = _replacement(conv, to, expansion, for_layer(filter, name), kernel_size, padding_mode)
-        decisions.append(_decision(name, conv, replacements.get(conv), obstacle))
+        decisions.append(_decision(names[conv], conv, replacements.get(conv), obstacle))
     return Conversion(_substitute(model, replacements), ConversionReport(tuple(decisions)))
 
 
@@ -163,39 +100,63 @@ def conv_gain(conv: ConvNd) -> float:
     return math.sqrt(conv.weight.detach().double().square().sum().item() / conv.out_channels)
 
 
-def _default_choice(convs: dict[str, ConvNd]) -> dict[str, str]:
+def _copy(model: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(model)
+    except RuntimeError as error:
+        raise ValueError(
+            "the model cannot be copied, as with torch.nn.utils.weight_norm and prune in their old form; remove the "
+            "reparametrisation first, or convert with inplace=True"
+        ) from error
+
+
+def _names(model: nn.Module) -> dict[ConvNd, list[str]]:
+    """All convolutions and where they stand, in the order of the model; one may stand at several places."""
+    names: dict[ConvNd, list[str]] = {}
+    for name, module in model.named_modules(remove_duplicate=False):
+        if isinstance(module, ConvNd):
+            names.setdefault(module, []).append(name)
+    return names
+
+
+def _default_choice(names: Mapping[ConvNd, list[str]]) -> dict[ConvNd, str]:
     """For each convolution the reason to keep it, or "" to replace it."""
-    reasons = dict.fromkeys(convs, "")
-    for index, (name, conv) in enumerate(convs.items()):
+    reasons = dict.fromkeys(names, "")
+    for index, (conv, (name, *_)) in enumerate(names.items()):
         if max(conv.stride) > 1:
-            reasons[name] = f"stride={conv.stride}: strided convolutions are kept unless `where` names them"
+            reasons[conv] = f"stride={conv.stride}: strided convolutions are kept unless `where` names them"
         elif name and index == 0 and conv.in_channels <= 4:
-            reasons[name] = f"stem, in_channels={conv.in_channels}: kept unless `where` names it"
+            reasons[conv] = f"stem, in_channels={conv.in_channels}: kept unless `where` names it"
     return reasons
 
 
-def _user_choice(convs: dict[str, ConvNd], where: Where) -> dict[str, str]:
+def _user_choice(names: Mapping[ConvNd, list[str]], where: Where) -> dict[ConvNd, str]:
     if callable(where):
-        return {name: "" if where(name, conv) else "not chosen by `where`" for name, conv in convs.items()}
+        chosen = {conv: any(where(name, conv) for name in places) for conv, places in names.items()}
+        return {conv: "" if yes else "not chosen by `where`" for conv, yes in chosen.items()}
     patterns = [where] if isinstance(where, str) or not isinstance(where, Sequence) else where
     for pattern in patterns:
         if not isinstance(pattern, str):
             raise TypeError(f"where={where!r} must hold name patterns, or be a predicate (name, conv) -> bool")
-        if not any(fnmatchcase(name, pattern) for name in convs):
+        if not any(fnmatchcase(name, pattern) for places in names.values() for name in places):
+            found = ", ".join(places[0] for places in names.values()) or "the model has none"
             raise ValueError(
-                f"where={pattern!r} matches none of the {len(convs)} convolutions: {', '.join(convs)}; patterns are "
-                "those of fnmatch, such as 'layer1.*'"
+                f"where={pattern!r} matches none of the {len(names)} convolutions: {found}; patterns are those of "
+                "fnmatch, such as 'layer1.*'"
             )
-    return {
-        name: "" if any(fnmatchcase(name, pattern) for pattern in patterns) else f"not matched by where={where!r}"
-        for name in convs
+    matched = {
+        conv: any(fnmatchcase(name, pattern) for name in places for pattern in patterns)
+        for conv, places in names.items()
     }
+    return {conv: "" if yes else f"not matched by where={where!r}" for conv, yes in matched.items()}
 
 
 def _obstacle(conv: ConvNd, tied: set[nn.Parameter]) -> str:
     """Why a convolution cannot be replaced whatever the choice, or "" if it can."""
     if type(conv) not in _REPLACEABLE:
         return f"{type(conv).__name__} is not a plain nn.ConvNd, and its forward may differ"
+    if conv.out_channels == 0 or conv.in_channels == 0:
+        return "it has no channels"
     if max(conv.kernel_size) == 1:
         return "1x1: nothing spatial to replace"
     if conv.weight in tied:
@@ -203,6 +164,10 @@ def _obstacle(conv: ConvNd, tied: set[nn.Parameter]) -> str:
     hooks = (conv._forward_hooks, conv._forward_pre_hooks, conv._backward_hooks, conv._backward_pre_hooks)
     if any(hooks):
         return "it has hooks, which a new layer would lose; remove them first"
+    if "forward" in vars(conv) or len(list(conv.children())):
+        return "its forward or its children were changed, which a new layer would lose"
+    if not math.isfinite(conv_gain(conv)):
+        return "its weights are not finite, and give the new layer no gain"
     return ""
 
 
@@ -276,7 +241,8 @@ def _replacement(
         bound = conv_gain(conv) * math.sqrt(3 / replacement.pointwise.weight.shape[1])
         nn.init.uniform_(replacement.pointwise.weight, -bound, bound)
     replacement.to(conv.weight.device, conv.weight.dtype).train(conv.training)
-    replacement.requires_grad_(conv.weight.requires_grad)
+    if not conv.weight.requires_grad:
+        replacement.requires_grad_(False)
     if conv.bias is not None:
         last.bias = conv.bias
     return replacement
@@ -309,14 +275,14 @@ def _tied_parameters(model: nn.Module) -> set[nn.Parameter]:
     return tied
 
 
-def _decision(name: str, conv: ConvNd, replacement: FrequencyConv | LCConv | None, obstacle: str) -> Decision:
-    reason = obstacle
-    if replacement is not None:
-        reason = f"kernel_size={conv.kernel_size} -> {_describe(replacement)}"
+def _decision(
+    places: Sequence[str], conv: ConvNd, replacement: FrequencyConv | LCConv | None, obstacle: str
+) -> Decision:
     return Decision(
-        name=name,
+        name=places[0],
+        aliases=tuple(places[1:]),
         replaced=replacement is not None,
-        reason=reason,
+        reason=obstacle if replacement is None else _describe(conv, replacement),
         before=repr(conv),
         after="" if replacement is None else repr(replacement),
         parameters_before=_count(conv),
@@ -324,11 +290,16 @@ def _decision(name: str, conv: ConvNd, replacement: FrequencyConv | LCConv | Non
     )
 
 
-def _describe(replacement: FrequencyConv | LCConv) -> str:
+def _describe(conv: ConvNd, replacement: FrequencyConv | LCConv) -> str:
     spatial = replacement.spatial if isinstance(replacement, LCConv) else replacement
     kernel = "as large as the map" if spatial.kernel_size is None else str(spatial.kernel_size)
     channels = "depthwise" if spatial.groups == spatial.in_channels else f"groups={spatial.groups}"
-    return f"{kernel}, {channels}{' + 1x1' if spatial is not replacement else ''}"
+    words = [f"kernel_size={conv.kernel_size} -> {kernel}, {channels}{' + 1x1' if spatial is not replacement else ''}"]
+    if spatial.padding_mode != conv.padding_mode:
+        words.append(f"padding_mode {conv.padding_mode} -> {spatial.padding_mode}")
+    if conv_gain(conv) == 0:
+        words.append("all weights were zero, and so are the new ones")
+    return "; ".join(words)
 
 
 def _count(module: nn.Module) -> int:
@@ -337,7 +308,7 @@ def _count(module: nn.Module) -> int:
 
 def _substitute(model: nn.Module, replacements: Mapping[nn.Module, nn.Module]) -> nn.Module:
     for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if child in replacements:
+        for name, child in list(parent._modules.items()):  # named_children() would leave out repetitions
+            if child is not None and child in replacements:
                 setattr(parent, name, replacements[child])
     return replacements.get(model, model)

@@ -21,16 +21,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nifconv._validate import at_least_single, ints_per_axis, real_floating
+from nifconv._validate import at_least_single, complex_spectrum, ints_per_axis, map_size, real_floating
 
 
 def half_shape(size: Sequence[int]) -> tuple[int, ...]:
     """Shape of the half spectrum of a real map of the given size: `(4, 6) -> (4, 4)`, `(4, 7) -> (4, 4)`.
 
     Raises:
-        ValueError: an axis has no pixel.
+        TypeError: `size` is not a sequence of integers.
+        ValueError: it is empty, or an axis has no pixel.
     """
-    size = ints_per_axis("size", size, len(size))
+    size = map_size("size", size)
     return (*size[:-1], size[-1] // 2 + 1)
 
 
@@ -47,9 +48,10 @@ def grid(size: Sequence[int], *, dtype: torch.dtype | None = None, device: torch
             [-0.2500,  0.5000]])
 
     Raises:
-        ValueError: an axis has no pixel.
+        TypeError: `size` is not a sequence of integers.
+        ValueError: it is empty, or an axis has no pixel.
     """
-    size = ints_per_axis("size", size, len(size))
+    size = map_size("size", size)
     axes = [torch.fft.fftfreq(n, dtype=torch.float64, device=device) for n in size[:-1]]
     axes.append(torch.fft.rfftfreq(size[-1], dtype=torch.float64, device=device))
     return torch.stack(torch.meshgrid(axes, indexing="ij"), dim=-1).to(dtype or torch.get_default_dtype())
@@ -100,15 +102,17 @@ def taps_to_spectrum(
         Complex, `(..., *half_shape(size))`, in the precision of `taps` but at least complex64.
 
     Raises:
-        TypeError: `taps` are not real and floating.
-        ValueError: an axis has no pixel, or `dilation` is below 1.
+        TypeError: `taps` are not real and floating, or another argument is not of integers.
+        ValueError: an axis has no pixel, `taps` have fewer axes than `size` or no tap, `dilation` is below 1, or
+            `origin` is below 0.
     """
+    size = map_size("size", size)
     ndim = len(size)
-    size = ints_per_axis("size", size, ndim)
     dilation = ints_per_axis("dilation", dilation, ndim)
-    kernel = real_floating("taps", taps).to(at_least_single(taps.dtype))
+    kernel = _check_taps(taps, ndim).to(at_least_single(taps.dtype))
     if origin is None:
         origin = [d * (k // 2) for d, k in zip(dilation, taps.shape[-ndim:], strict=True)]
+    origin = ints_per_axis("origin", origin, ndim, minimum=0)
     for axis, n in zip(range(-ndim, 0), size, strict=True):
         shift = torch.arange(kernel.shape[axis], device=kernel.device) * dilation[axis] - origin[axis]
         shape = list(kernel.shape)
@@ -136,9 +140,10 @@ def offsets(size: Sequence[int], *, device: torch.device | str | None = None) ->
     """Position of each tap of a kernel of `size` relative to the centre, in pixels, float64, `(*size, d)`.
 
     Raises:
-        ValueError: an axis has no pixel.
+        TypeError: `size` is not a sequence of integers.
+        ValueError: it is empty, or an axis has no pixel.
     """
-    size = ints_per_axis("size", size, len(size))
+    size = map_size("size", size)
     axes = [torch.arange(n, dtype=torch.float64, device=device) - n // 2 for n in size]
     return torch.stack(torch.meshgrid(axes, indexing="ij"), dim=-1)
 
@@ -147,7 +152,13 @@ def resize_taps(taps: Tensor, size: Sequence[int]) -> Tensor:
     """Taps `(..., *size)`: cropped or padded with zeros so that the centre stays the centre.
 
     Growing and then shrinking gives the same taps back.
+
+    Raises:
+        TypeError: `taps` are not real and floating.
+        ValueError: an axis has no pixel, or `taps` have fewer axes than `size` or no tap.
     """
+    size = map_size("size", size)
+    _check_taps(taps, len(size))
     pad: list[int] = []
     for k, n in zip(reversed(taps.shape[-len(size) :]), reversed(size), strict=True):
         pad += [n // 2 - k // 2, (n - n // 2) - (k - k // 2)]
@@ -227,12 +238,20 @@ def _mirror(spectrum: Tensor, dims: tuple[int, ...]) -> Tensor:
 
 
 def _check_half(spectrum: Tensor, size: Sequence[int]) -> tuple[int, ...]:
-    size = ints_per_axis("size", size, len(size))
-    if not spectrum.is_complex():
-        raise TypeError(f"spectrum has dtype {spectrum.dtype}, but must be complex; see torch.view_as_complex")
+    size = map_size("size", size)
+    complex_spectrum(spectrum)
     if tuple(spectrum.shape[-len(size) :]) != half_shape(size):
         raise ValueError(
             f"spectrum ends in the axes {tuple(spectrum.shape[-len(size) :])}, but the half spectrum of a map of "
             f"size={size} has {half_shape(size)}; take rfftn over the {len(size)} spatial axes"
         )
     return size
+
+
+def _check_taps(taps: Tensor, ndim: int) -> Tensor:
+    kernel_size = tuple(real_floating("taps", taps).shape[-ndim:])
+    if len(kernel_size) < ndim or min(kernel_size) < 1:
+        raise ValueError(
+            f"taps have the shape {tuple(taps.shape)}, but need {ndim} spatial axes of at least 1 tap at the end"
+        )
+    return taps

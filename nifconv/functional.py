@@ -9,7 +9,15 @@ from einops import rearrange
 from torch import Tensor
 
 from nifconv import frequency
-from nifconv._validate import at_least_single, choice, groups_of, ints_per_axis, real_floating
+from nifconv._validate import (
+    at_least_single,
+    choice,
+    complex_spectrum,
+    groups_of,
+    integer,
+    ints_per_axis,
+    real_floating,
+)
 
 PADDING_MODES = ("circular", "zeros", "reflect", "replicate")
 
@@ -54,8 +62,8 @@ def spectral_conv(
     >>> identity = torch.ones(3, 1, *frequency.half_shape((14, 14)), dtype=torch.complex64)
     >>> torch.testing.assert_close(spectral_conv(x, identity, groups=3), x)
     """
-    ndim = spectrum.dim() - 2
     _check_operands(x, spectrum, groups)
+    ndim = spectrum.dim() - 2
     map_size = map_size_of(x, ndim)
     stride = ints_per_axis("stride", stride, ndim)
     size = map_size if size is None else ints_per_axis("size", size, ndim)
@@ -105,17 +113,18 @@ def fft_conv(
         span = dilation * (kernel_size - 1) + 1.
 
     Raises:
-        TypeError: an operand is not real and floating.
+        TypeError: an operand is not real and floating, or `padding` does not hold pairs of integers.
         ValueError: the kernel does not fit into the padded map, the padding mode cannot supply that much padding, or
             ranks, channels or groups do not fit one another.
     """
-    ndim = taps.dim() - 2
+    ndim = real_floating("taps", taps).dim() - 2
     choice("padding_mode", padding_mode, PADDING_MODES)
     if real_floating("x", x).dim() != ndim + 2:
         raise ValueError(f"x has {x.dim()} axes, but taps of shape {tuple(taps.shape)} need batch, channels and {ndim}")
     stride = ints_per_axis("stride", stride, ndim)
     dilation = ints_per_axis("dilation", dilation, ndim)
     size, kernel_size = map_size_of(x, ndim), tuple(taps.shape[2:])
+    padding = _padding_pairs(padding, ndim)
     _check_padding(size, padding, padding_mode)
     spans = [d * (k - 1) + 1 for d, k in zip(dilation, kernel_size, strict=True)]
     output_size = [n + sum(pad) - span + 1 for n, pad, span in zip(size, padding, spans, strict=True)]
@@ -201,8 +210,7 @@ def _fast(minimum: Sequence[int], stride: Sequence[int]) -> tuple[int, ...]:
 
 def _check_operands(x: Tensor, spectrum: Tensor, groups: int) -> None:
     real_floating("x", x)
-    if not spectrum.is_complex():
-        raise TypeError(f"spectrum has dtype {spectrum.dtype}, but must be complex; see torch.view_as_complex")
+    complex_spectrum(spectrum)
     if spectrum.dim() < 3 or x.dim() != spectrum.dim():
         raise ValueError(
             f"x has {x.dim()} axes and spectrum {spectrum.dim()}, but both need 2 + the number of spatial axes: "
@@ -229,11 +237,21 @@ def _check_sizes(
             raise ValueError(f"{name} is {smaller}, larger than the grid size={size}; use a grid that holds it")
 
 
+def _padding_pairs(padding: object, ndim: int) -> list[tuple[int, int]]:
+    try:
+        pairs = [(integer("padding", before), integer("padding", after)) for before, after in padding]  # type: ignore[attr-defined]
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"padding={padding!r} must hold a pair (before, after) of integers for each axis") from error
+    if len(pairs) != ndim or any(min(pair) < 0 for pair in pairs):
+        raise ValueError(f"padding={padding!r} must hold {ndim} pairs (before, after) of at least 0, one for each axis")
+    return pairs
+
+
 def _check_padding(size: tuple[int, ...], padding: Sequence[tuple[int, int]], mode: str) -> None:
     # reflect does not repeat the border pixel, circular can go round once: the rules of torch.nn.functional.pad
     limits = {"reflect": [n - 1 for n in size], "circular": list(size)}.get(mode)
     if limits and any(max(pad) > limit for pad, limit in zip(padding, limits, strict=True)):
         raise ValueError(
             f"padding={tuple(padding)} exceeds {tuple(limits)}, the most that padding_mode={mode!r} can supply on a "
-            f"map of {size}; use a smaller kernel, kernel_size=None (as large as the map), or padding_mode='zeros'"
+            f"map of {size}; use less padding, a smaller kernel, one as large as the map, or padding_mode='zeros'"
         )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from nifconv._validate import groups_of, positive_int
-from nifconv.conv import layer_class
+from nifconv.conv import layer_class, move_to
 from nifconv.filters.base import FilterFactory
 from nifconv.filters.implicit import ImplicitFilter
 from nifconv.functional import combine
@@ -21,7 +21,10 @@ _POINTWISE = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 class LCConv(nn.Module, ABC):
     """What the 1-d, 2-d and 3-d blocks share; see `LCConv2d` for arguments and behaviour."""
 
-    ndim: ClassVar[int]
+    @property
+    @abstractmethod
+    def ndim(self) -> int:
+        """Number of spatial axes."""
 
     def __init__(
         self,
@@ -62,7 +65,7 @@ class LCConv(nn.Module, ABC):
         # The responses have the variance of the input, and the 1x1 convolution then gives the block its own gain.
         self.spatial.filter.rescale_(1 / self.spatial.filter.initial_gain)
         self.pointwise = _POINTWISE[self.ndim](channels, out_channels, 1, groups=groups, bias=bias)
-        self.to(device=device, dtype=dtype)
+        move_to(self, device, dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.spatial(x, self.pointwise.weight)

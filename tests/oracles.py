@@ -54,7 +54,7 @@ def padded_conv(
     bias: Tensor | None = None,
     *,
     stride: Sequence[int] | int = 1,
-    padding: Sequence[int] | int | str = 0,
+    padding: Sequence[int | tuple[int, int]] | int | str = 0,
     dilation: Sequence[int] | int = 1,
     groups: int = 1,
     padding_mode: str = "zeros",
@@ -70,7 +70,8 @@ def padded_conv(
         pairs = [(0, 0)] * ndim
     else:
         assert not isinstance(padding, str)
-        pairs = [(p, p) for p in ([padding] * ndim if isinstance(padding, int) else padding)]
+        given = [padding] * ndim if isinstance(padding, int) else padding
+        pairs = [(p, p) if isinstance(p, int) else p for p in given]
     flat = [p for pair in reversed(pairs) for p in pair]
     x = F.pad(x, flat) if padding_mode == "zeros" else F.pad(x, flat, mode=padding_mode)
     return CONVS[ndim](x, taps, bias, stride, 0, dilation, groups)

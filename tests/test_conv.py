@@ -1,48 +1,68 @@
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from nifconv import FrequencyConv1d, FrequencyConv2d, FrequencyConv3d, ImplicitFilter, SpatialFilter
+from nifconv import (
+    Envelope,
+    FilterBank,
+    FourierFeatures,
+    FrequencyConv1d,
+    FrequencyConv2d,
+    FrequencyConv3d,
+    ImplicitFilter,
+    LCConv2d,
+    SpatialFilter,
+    TableFilter,
+    frozen,
+)
 from nifconv.conv import FrequencyConv, layer_class
+from nifconv.lc import LCConv
 from tests.contract import LayerContract
 from tests.tolerances import assert_near
 
+FILTERS: dict[str, Any] = {
+    "Implicit": ImplicitFilter,
+    "Fourier": partial(ImplicitFilter, encoding=FourierFeatures(4, features=4)),
+    "Spatial": partial(SpatialFilter, kernel_size=4),
+    "Table": partial(TableFilter, size=5),
+    "Envelope": Envelope(ImplicitFilter, width=1.5),
+    "Frozen": frozen(ImplicitFilter, seed=0),
+}
 
-class Implicit(LayerContract):
+
+class Case(LayerContract):
+    """The contract for one layer class with one filter."""
+
+    filter: Any
+
     def make(self, *args: Any, **kwargs: Any) -> FrequencyConv:
-        return self.layer_type(*args, **kwargs)
+        return self.layer_type(*args, filter=self.filter, **kwargs)
 
 
-class Spatial(LayerContract):
+class BankCase(Case):
+    """Layers of one bank hold the same kernels, so that only the size of the bank can be wrong in a checkpoint."""
+
     def make(self, *args: Any, **kwargs: Any) -> FrequencyConv:
-        return self.layer_type(*args, filter=partial(SpatialFilter, kernel_size=4), **kwargs)
+        bank = FilterBank(ImplicitFilter, 32, self.ndim)
+        return self.layer_type(*args, filter=bank, **kwargs)
+
+    def test_a_checkpoint_of_another_layer_is_refused_and_named(self) -> None:
+        other = self.layer_type(4, 6, filter=FilterBank(ImplicitFilter, 40, self.ndim))
+        with pytest.raises(RuntimeError, match=r"checkpoint's filter\..*6, 4, ndim=.*build the layer with them"):
+            self.make(4, 6).load_state_dict(other.state_dict())
 
 
-class TestImplicit1d(Implicit):
-    layer_type = FrequencyConv1d
-
-
-class TestImplicit2d(Implicit):
-    layer_type = FrequencyConv2d
-
-
-class TestImplicit3d(Implicit):
-    layer_type = FrequencyConv3d
-
-
-class TestSpatial1d(Spatial):
-    layer_type = FrequencyConv1d
-
-
-class TestSpatial2d(Spatial):
-    layer_type = FrequencyConv2d
-
-
-class TestSpatial3d(Spatial):
-    layer_type = FrequencyConv3d
+# Every filter with every layer: the classes that pytest collects.
+for _layer in (FrequencyConv1d, FrequencyConv2d, FrequencyConv3d):
+    _names = {"layer_type": _layer}
+    for _name, _filter in FILTERS.items():
+        _title = f"Test{_name}{_layer.ndim}d"
+        globals()[_title] = type(_title, (Case,), {**_names, "filter": staticmethod(_filter)})
+    globals()[f"TestBank{_layer.ndim}d"] = type(f"TestBank{_layer.ndim}d", (BankCase,), _names)
 
 
 @pytest.mark.parametrize("ndim", [1, 2, 3])
@@ -94,6 +114,7 @@ def test_device_and_dtype_are_those_asked_for() -> None:
     [
         (SpatialFilter, ValueError, "needs a kernel size, but kernel_size=None; give the layer a kernel_size"),
         ("implicit", TypeError, "filter='implicit' must be a filter class or a functools.partial"),
+        (dict, TypeError, "made a dict|expected at most"),
         (ImplicitFilter(2, 2), TypeError, r"give ImplicitFilter, not ImplicitFilter\(\.\.\.\)"),
         (lambda o, i, n: nn.Conv2d(i, o, 3), TypeError, "made a Conv2d; it must make a FrequencyFilter"),
         (lambda o, i, n: ImplicitFilter(o, 1, n), ValueError, r"=\(2, 1, 2\), but the layer needs \(2, 2, 2\)"),
@@ -107,7 +128,7 @@ def test_refuses_what_makes_no_fitting_filter(filter: Any, error: type[Exception
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kernel_size": 11, "padding_mode": "reflect"}, r"exceeds \(4, 4\).*'reflect'.*kernel_size=None"),
+        ({"kernel_size": 11, "padding_mode": "reflect"}, r"exceeds \(4, 4\).*'reflect'.*use less padding"),
         ({"kernel_size": 13, "padding_mode": "circular"}, r"exceeds \(5, 5\).*'circular'"),
         (
             {"kernel_size": 7, "padding": "valid"},
@@ -118,3 +139,47 @@ def test_refuses_what_makes_no_fitting_filter(filter: Any, error: type[Exception
 def test_refuses_kernels_that_the_padding_cannot_serve(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         FrequencyConv2d(1, 1, **options)(torch.zeros(1, 1, 5, 5))
+
+
+@pytest.mark.parametrize("number", [np.int64, np.int32, lambda n: torch.tensor(n)])
+def test_integers_of_numpy_and_torch_are_integers(number: Any) -> None:
+    layer = FrequencyConv2d(number(4), number(4), np.array([3, 3]), number(2), number(1), groups=number(2))
+    assert layer(torch.randn(1, 4, 8, 8)).shape == (1, 4, 4, 4)
+    assert type(layer.in_channels) is int
+    assert ImplicitFilter(2, 1, hidden=np.array([8, 4]), gain=np.float32(0.5)).hidden == (8, 4)
+
+
+def test_shapes_can_be_inferred_on_the_meta_device() -> None:
+    layer = FrequencyConv2d(4, 6, stride=2, device="meta")
+    assert layer(torch.randn(2, 4, 9, 8, device="meta")).shape == (2, 6, 5, 4)
+
+
+def test_exports() -> None:
+    layer = FrequencyConv2d(2, 2, groups=2)
+    x = torch.randn(2, 2, 8, 8)
+    program = torch.export.export(layer, (x,))
+    assert_near(program.module()(x), layer(x))
+
+
+def test_starts_without_bias_and_resets_to_that() -> None:
+    layer = FrequencyConv2d(2, 2)
+    assert layer.bias.eq(0).all()
+    before = layer.filter.taps(5)
+    nn.init.ones_(layer.bias)
+    layer.reset_parameters()
+    assert layer.bias.eq(0).all()
+    assert not torch.equal(layer.filter.taps(5), before)
+    FrequencyConv2d(2, 2, bias=False).reset_parameters()
+
+
+def test_the_shared_class_is_abstract() -> None:
+    for shared in (FrequencyConv, LCConv):
+        with pytest.raises(TypeError, match="abstract"):
+            shared(2, 2)
+
+
+@pytest.mark.parametrize("layer", [FrequencyConv2d, LCConv2d])
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.int32])
+def test_refuses_dtypes_that_are_not_real_and_floating(layer: Any, dtype: torch.dtype) -> None:
+    with pytest.raises(TypeError, match=f"dtype={dtype} must be real and floating"):
+        layer(2, 2, dtype=dtype)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 from torchvision.models import convnext_tiny, mobilenet_v2, resnet18
 
-from nifconv import FourierFeatures, FrequencyConv2d, ImplicitFilter, SpatialFilter, convert
+from nifconv import FilterBank, FourierFeatures, FrequencyConv2d, ImplicitFilter, SpatialFilter, convert, frozen
 from nifconv.conv import FrequencyConv, layer_class
 from nifconv.convert import conv_gain
 
@@ -52,7 +52,9 @@ def test_default_choice_and_the_reasons_in_the_report() -> None:
 def test_the_report_prints_and_serialises_what_happened() -> None:
     model, report = (c := convert(small_net())).model, c.report
     text = str(report)
-    assert text.startswith("replaced 2 of 5 convolutions")
+    before = sum(d.parameters_before for d in report.replaced)
+    after = sum(p.numel() for p in (*model.body.parameters(), *model.depthwise.parameters()))
+    assert text.startswith(f"replaced 2 of 5 convolutions; their parameters: {before:,} -> {after:,}")
     for name in ("stem", "body", "down", "depthwise", "pointwise"):
         assert sum(line.split()[:1] == [name] for line in text.splitlines()) == 1
     layers = {layer["name"]: layer for layer in json.loads(json.dumps(report.to_dict()))["layers"]}
@@ -118,6 +120,107 @@ def test_shared_modules_stay_shared() -> None:
     assert isinstance(model.first, FrequencyConv2d)
     assert model.first is model.second[0]
     assert len(convert(Twice()).report.decisions) == 1
+
+
+def test_a_module_that_one_parent_holds_twice_is_replaced_twice() -> None:
+    conv = nn.Conv2d(8, 8, 3, padding=1)
+    model = convert(nn.Sequential(conv, nn.ReLU(), conv), to="dense", inplace=True).model
+    assert isinstance(model[0], FrequencyConv2d)
+    assert model[0] is model[2]
+
+
+def test_every_name_of_a_shared_module_can_choose_it() -> None:
+    conv = nn.Conv2d(8, 8, 3, padding=1)
+    for where in ("b.*", lambda name, conv: name.startswith("b")):
+        net = nn.ModuleDict({"a": nn.Sequential(conv), "b": nn.Sequential(conv)})
+        conversion = convert(net, where=where, to="dense")
+        (decision,) = conversion.report.replaced
+        assert (decision.name, decision.aliases) == ("a.0", ("b.0",))
+        assert conversion.model["a"][0] is conversion.model["b"][0]
+
+
+@pytest.mark.parametrize(("channels", "kept"), [(1, True), (4, True), (5, False)])
+def test_the_stem_is_a_first_convolution_that_reads_an_image(channels: int, kept: bool) -> None:
+    (decision,) = convert(nn.Sequential(nn.Conv2d(channels, 8, 3, padding=1))).report.decisions
+    assert decision.replaced != kept
+    assert convert(nn.Conv2d(channels, 8, 3, padding=1)).report.replaced
+
+
+def test_kernels_that_are_flat_along_one_axis_are_spatial() -> None:
+    conv = nn.Conv2d(8, 8, (1, 7), padding=(0, 3), stride=(2, 1))
+    new = convert(conv, where="*").model
+    x = torch.randn(1, 8, 12, 14)
+    assert new(x).shape == conv(x).shape
+
+
+def test_the_padding_mode_is_that_asked_for_and_a_change_is_reported() -> None:
+    net = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1))
+    wrapped, padded = convert(net), convert(net, padding_mode="zeros")
+    assert padded.model[0].spatial.padding_mode == "zeros"
+    assert "padding_mode zeros -> circular" in wrapped.report.decisions[0].reason
+    assert "padding_mode" not in padded.report.decisions[0].reason
+
+
+def test_a_tied_bias_stays_tied() -> None:
+    one, two = nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+    two.bias = one.bias
+    model = convert(nn.Sequential(one, two)).model
+    assert model[0].pointwise.bias is model[1].pointwise.bias
+
+
+def test_a_filter_that_froze_itself_is_not_thawed() -> None:
+    class Fixed(ImplicitFilter):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.requires_grad_(False)
+
+    new = convert(nn.Conv2d(8, 8, 3, padding=1), filter=Fixed).model
+    assert not any(p.requires_grad for p in new.spatial.filter.parameters())
+    assert new.pointwise.weight.requires_grad
+
+
+@pytest.mark.parametrize("to", ["split", "dense"])
+def test_a_layer_of_zeros_gives_a_layer_of_zeros_and_says_so(to: str) -> None:
+    conv = nn.Conv2d(8, 8, 3, padding=1, bias=False)
+    nn.init.zeros_(conv.weight)
+    conversion = convert(conv, to=to)
+    assert conversion.model(torch.randn(1, 8, 6, 6)).abs().max() == 0
+    assert "all weights were zero" in conversion.report.decisions[0].reason
+
+
+def test_meta_models_convert_to_the_gain_of_fresh_layers() -> None:
+    new = convert(nn.Conv2d(8, 8, 3, padding=1, device="meta"), to="dense").model
+    assert new.filter.initial_gain == pytest.approx(3**-0.5)
+    assert new(torch.randn(1, 8, 6, 6, device="meta")).shape == (1, 8, 6, 6)
+
+
+@pytest.mark.parametrize("expansion", [1, 4])
+@pytest.mark.parametrize("groups", [1, 2, 8])
+def test_lc_blocks_with_their_expansion_groups_and_gain(expansion: int, groups: int) -> None:
+    conv = nn.Conv2d(8, 16, 3, padding=1, groups=groups)
+    new = convert(conv, to="lc", expansion=expansion).model
+    if expansion > 1 or groups < 8:
+        assert (new.spatial.out_channels, new.spatial.groups) == (8 * expansion, 8)
+        assert (new.pointwise.in_channels, new.pointwise.out_channels) == (8 * expansion, 16)
+        assert new.pointwise.groups == groups
+        assert torch.equal(new.pointwise.bias, conv.bias)
+    else:
+        assert isinstance(new, FrequencyConv2d)
+    gains = []
+    for seed in range(12):
+        torch.manual_seed(seed)
+        fresh = convert(conv, to="lc", expansion=expansion).model
+        nn.init.zeros_(getattr(fresh, "pointwise", fresh).bias)
+        gains.append(measured_gain(fresh, 8) ** 2)
+    assert_close((sum(gains) / len(gains)) ** 0.5, conv_gain(conv), rtol=0.12, atol=0)
+
+
+def test_frozen_lc_blocks_leave_only_the_1x1_to_learn() -> None:
+    c = convert(resnet18(num_classes=5), to="lc", expansion=2, filter=frozen(ImplicitFilter, seed=0))
+    for decision in c.report.replaced:
+        block = c.model.get_submodule(decision.name)
+        assert {name.split(".")[0] for name, _ in block.named_parameters()} == {"pointwise"}
+    c.model(torch.randn(2, 3, 64, 64)).sum().backward()
 
 
 def test_state_of_the_old_layer_is_kept() -> None:
@@ -192,6 +295,8 @@ def test_taps_without_a_size_take_that_of_the_convolution_and_its_geometry() -> 
         (nn.Conv2d(8, 8, 4, padding=1), {}, "give convert a kernel_size"),
         (nn.Conv2d(8, 8, 3, padding=1), {"kernel_size": 4}, "no padding gives kernel_size=(4, 4) the output size"),
         (nn.Conv2d(8, 8, 3), {"kernel_size": 1}, "no padding gives kernel_size=(1, 1)"),
+        (nn.Conv2d(8, 8, 3, padding=1).apply(lambda m: nn.init.constant_(m.weight, float("nan"))), {}, "not finite"),
+        (nn.Conv2d(8, 8, 3, padding=1).apply(lambda m: setattr(m, "forward", m.forward)), {}, "its forward or its"),
         (nn.ConvTranspose2d(8, 8, 3), {}, "ConvTranspose2d is not a plain nn.ConvNd"),
         (nn.LazyConv2d(8, 3), {}, "LazyConv2d is not a plain nn.ConvNd"),
         (nn.utils.parametrizations.weight_norm(nn.Conv2d(8, 8, 3, padding=1)), {}, "is not a plain nn.ConvNd"),
@@ -216,8 +321,16 @@ def test_same_and_valid_padding_are_kept_where_the_kernel_size_allows() -> None:
 
 
 def test_hooks_and_tied_weights_are_kept_with_the_reason() -> None:
-    hooked = nn.Conv2d(8, 8, 3, padding=1)
-    hooked.register_forward_hook(lambda *_: None)
+    for register in (
+        "register_forward_hook",
+        "register_forward_pre_hook",
+        "register_full_backward_hook",
+        "register_full_backward_pre_hook",
+    ):
+        hooked = nn.Conv2d(8, 8, 3, padding=1)
+        getattr(hooked, register)(lambda *_: None)
+        (decision,) = convert(hooked).report.kept
+        assert "hooks" in decision.reason
     tied, twin = nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
     twin.weight = tied.weight
     report = convert(nn.Sequential(hooked, tied, twin)).report
@@ -257,13 +370,16 @@ def test_layer_class_covers_all_dimensions() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"to": "sparse"}, ValueError, "to='sparse' is unknown; use one of 'split', 'dense'"),
+        ({"to": "sparse"}, ValueError, "to='sparse' is unknown; use one of 'split', 'dense', 'lc'"),
         ({"padding_mode": "wrap"}, ValueError, "padding_mode='wrap' is unknown"),
         ({"kernel_size": 0}, ValueError, "kernel_size=0 must be at least 1"),
         ({"kernel_size": "3"}, TypeError, "kernel_size='3' must be an integer"),
         ({"where": "layer1.*"}, ValueError, r"where='layer1\.\*' matches none of the 5 convolutions: stem, body"),
         ({"where": ["body", 3]}, TypeError, r"where=\['body', 3\] must hold name patterns"),
         ({"where": 3}, TypeError, "where=3 must hold name patterns, or be a predicate"),
+        ({"expansion": 0, "to": "lc"}, ValueError, "expansion=0 must be at least 1"),
+        ({"expansion": 2}, ValueError, "expansion=2 has no meaning for to='split'; use to='lc'"),
+        ({"filter": FilterBank(ImplicitFilter, 4)}, ValueError, "kernels=4 are too few for a layer of 8 x 1 channels"),
         ({"filter": "implicit"}, TypeError, "filter='implicit' must be a filter class"),
     ],
 )
@@ -280,3 +396,20 @@ def test_senseless_arguments_are_refused_and_the_model_is_unchanged(
 def test_refuses_what_is_no_module() -> None:
     with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module, not str"):
         convert("resnet18")
+
+
+def test_a_model_that_cannot_be_copied_is_refused_with_the_remedy() -> None:
+    class Uncopyable(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(8, 8, 3, padding=1)
+            self.cached = self.conv.weight * 2  # as the old weight_norm keeps it
+
+    with pytest.raises(ValueError, match=r"cannot be copied.*inplace=True"):
+        convert(Uncopyable())
+    assert convert(Uncopyable(), inplace=True).report.replaced
+
+
+def test_a_pattern_on_a_model_without_convolutions_says_so() -> None:
+    with pytest.raises(ValueError, match="matches none of the 0 convolutions: the model has none"):
+        convert(nn.Linear(2, 2), where="*")

@@ -144,6 +144,22 @@ def test_fast_length_is_the_smallest_smooth_multiple() -> None:
         (lambda: frequency.half_shape((4, 0)), ValueError, r"size=0 must be at least 1"),
         (lambda: frequency.grid((0, 4)), ValueError, r"size=0 must be at least 1"),
         (lambda: frequency.grid((2.5, 4)), TypeError, r"size=2\.5 must be an integer, not float"),
+        (lambda: frequency.half_shape(4), TypeError, "size=4 must hold one integer for each spatial axis"),
+        (lambda: frequency.grid(()), ValueError, r"size=\(\) has no spatial axis"),
+        (
+            lambda: frequency.taps_to_spectrum(torch.zeros(3), (4, 4)),
+            ValueError,
+            r"shape \(3,\), but need 2",
+        ),
+        (lambda: frequency.taps_to_spectrum(torch.zeros(0, 3), (4, 4)), ValueError, r"at least 1 tap"),
+        (lambda: frequency.taps_to_spectrum(torch.zeros(3, 3), (4, 4), origin=[1]), ValueError, r"origin=\(1,\) has 1"),
+        (
+            lambda: frequency.taps_to_spectrum(torch.zeros(3), (4,), origin=[1.5]),
+            TypeError,
+            r"origin=1\.5 must be",
+        ),
+        (lambda: frequency.resize_taps(torch.zeros(3), (0,)), ValueError, "size=0 must be at least 1"),
+        (lambda: frequency.resize_taps(torch.zeros(3), (2, 2)), ValueError, r"shape \(3,\), but need 2"),
         (lambda: frequency.project_hermitian(torch.zeros(4, 3), (4, 4)), TypeError, r"dtype torch\.float32.*complex"),
         (
             lambda: frequency.project_hermitian(torch.zeros(4, 4, dtype=torch.complex64), (4, 4)),

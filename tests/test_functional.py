@@ -57,17 +57,17 @@ def test_fft_conv_equals_conv_nd(size: tuple[int, ...], data: st.DataObject) -> 
     kernel_size, stride, dilation = data.draw(per_axis), data.draw(per_axis), data.draw(per_axis)
     mode = data.draw(st.sampled_from(PADDING_MODES))
     most = {"reflect": min(size) - 1, "circular": min(size)}.get(mode, 4)
-    padding = data.draw(st.lists(st.integers(0, most), min_size=ndim, max_size=ndim))
+    side = st.integers(0, most)
+    pairs = data.draw(st.lists(st.tuples(side, side), min_size=ndim, max_size=ndim))
     x = torch.randn(2, in_channels, *size, dtype=torch.float64)
     taps = torch.randn(out_channels, in_channels // groups, *kernel_size, dtype=torch.float64)
     call = {"stride": stride, "dilation": dilation, "groups": groups, "padding_mode": mode}
-    pairs = [(p, p) for p in padding]
     spans = [d * (k - 1) + 1 for d, k in zip(dilation, kernel_size, strict=True)]
-    if any(span > n + 2 * p for span, n, p in zip(spans, size, padding, strict=True)):
+    if any(span > n + sum(pair) for span, n, pair in zip(spans, size, pairs, strict=True)):
         with pytest.raises(ValueError, match="spans"):
             fft_conv(x, taps, padding=pairs, **call)
     else:
-        expected = oracles.padded_conv(x, taps, padding=padding, **call)
+        expected = oracles.padded_conv(x, taps, padding=pairs, **call)
         assert_near(fft_conv(x, taps, padding=pairs, **call), expected)
 
 
@@ -117,6 +117,13 @@ def test_computes_in_float32_at_least_and_returns_the_dtype_of_the_input(dtype: 
     assert_near(y, spectral_conv(x.to(dtype).double(), spectrum, groups=2))
 
 
+def test_computes_in_the_precision_of_the_spectrum_if_that_is_wider() -> None:
+    x, taps = operands((9, 8), GROUPS["dense"])
+    spectrum = frequency.taps_to_spectrum(taps, (9, 8))
+    exact = spectral_conv(x.float().double(), spectrum)
+    assert torch.equal(spectral_conv(x.float(), spectrum), exact.float())
+
+
 def test_an_empty_batch_gives_an_empty_output() -> None:
     spectrum = torch.ones(6, 1, 4, 3, dtype=torch.complex64)
     assert spectral_conv(torch.zeros(0, 3, 4, 4), spectrum, groups=3, stride=2).shape == (0, 6, 2, 2)
@@ -132,6 +139,11 @@ X = torch.zeros(1, 4, 4, 4)
         (lambda: spectral_conv(X.int(), H, groups=2), TypeError, r"x has dtype torch\.int32.*\.float\(\)"),
         (lambda: spectral_conv(X.cfloat(), H, groups=2), TypeError, r"x has dtype torch\.complex64.*separately"),
         (lambda: spectral_conv([1.0], H), TypeError, r"x must be a torch\.Tensor, not list"),
+        (lambda: spectral_conv(X, None), TypeError, r"spectrum must be a torch\.Tensor, not NoneType"),
+        (lambda: fft_conv(X, H.real[:, :1], padding=1), TypeError, r"padding=1 must hold a pair"),
+        (lambda: fft_conv(X, H.real[:, :1], padding=[1, 1]), TypeError, r"padding=\[1, 1\] must hold a pair"),
+        (lambda: fft_conv(X, H.real[:, :1], padding=[(1, 1)]), ValueError, r"padding=\[\(1, 1\)\] must hold 2 pairs"),
+        (lambda: fft_conv(X, H.real[:, :1], padding=[(-1, 1)] * 2), ValueError, r"padding=\[\(-1, 1\).*at least 0"),
         (lambda: spectral_conv(X, H.real, groups=2), TypeError, r"spectrum has dtype torch\.float32"),
         (lambda: spectral_conv(X[0], H, groups=2), ValueError, r"x has 3 axes and spectrum 4"),
         (lambda: spectral_conv(X, H, groups=4), ValueError, r"groups=4 must divide out_channels=6; use one of 1, 2"),

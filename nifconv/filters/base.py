@@ -141,9 +141,11 @@ class FrequencyFilter(nn.Module, ABC):
         error_msgs: list[str],
     ) -> None:
         # nn.Module reports the two shapes; what they mean for a filter it cannot know.
-        own = {f"{prefix}{key}": value for key, value in self.state_dict().items()}
-        wrong = [key for key, value in own.items() if key in state_dict and state_dict[key].shape != value.shape]
-        if wrong:
+        own = {f"{prefix}{name}": value for name, value in (*self.named_parameters(), *self.named_buffers())}
+        given = {key: getattr(state_dict.get(key), "shape", None) for key in own}
+        wrong = [key for key, value in own.items() if given[key] is not None and given[key] != value.shape]
+        # A filter inside another one is checked with it already.
+        if wrong and not any(wrong[0] in message for message in error_msgs):
             error_msgs.append(
                 f"the checkpoint's {', '.join(wrong)} belong to another filter than "
                 f"{type(self).__name__}({self.extra_repr()}); the channels and the arguments of the filter must be "
@@ -208,7 +210,10 @@ def needs_kernel_size(factory: FilterFactory) -> bool:
         )
     while isinstance(factory, FilterWrapper):
         factory = factory.filter
-    argument = inspect.signature(factory).parameters.get("kernel_size")
+    try:
+        argument = inspect.signature(factory).parameters.get("kernel_size")
+    except ValueError:  # a builtin without a signature
+        return False
     return argument is not None and argument.default is inspect.Parameter.empty
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nifconv._validate import positive_int
+from nifconv._validate import integer, positive_int
+
+_FARTHEST = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class FourierFeatures:
 
     Raises:
         TypeError: an argument is not an integer.
-        ValueError: `reach` or `features` is below 1.
+        ValueError: `reach` or `features` is below 1, or `reach` above a million pixels.
     """
 
     reach: int
@@ -36,10 +38,10 @@ class FourierFeatures:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        positive_int("reach", self.reach)
+        if positive_int("reach", self.reach) > _FARTHEST:
+            raise ValueError(f"reach={self.reach} must be at most {_FARTHEST} pixels")
         positive_int("features", self.features)
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
-            raise TypeError(f"seed={self.seed!r} must be an integer, not {type(self.seed).__name__}")
+        integer("seed", self.seed)
 
     def draw(self, ndim: int) -> Tensor:
         """The offsets n, int64, `(features, ndim)`, in pixels.

@@ -72,6 +72,8 @@ class EnvelopedFilter(FrequencyFilter):
 
     def _draw(self) -> None:
         nn.init.constant_(self.log_width, math.log(self.initial_width))
+        # From the same gain each time, so that a frozen draw depends on the seed alone.
+        self.inner.initial_gain = self.initial_gain
         self.inner.reset_parameters()
         self._restore_gain()
 

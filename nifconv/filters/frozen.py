@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from nifconv._validate import integer
 from nifconv.filters.base import FilterFactory, FilterWrapper, FrequencyFilter
 
 _SEED, _GAIN, _CHECKSUM = "frozen_seed", "frozen_gain", "frozen_checksum"
@@ -49,10 +50,16 @@ class FrozenFactory(FilterWrapper):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
-            raise TypeError(f"seed={self.seed!r} must be an integer, not {type(self.seed).__name__}")
+        integer("seed", self.seed)
         if not -(2**63) <= self.seed < 2**63:
             raise ValueError(f"seed={self.seed} must fit into 64 bits, from -2**63 to 2**63 - 1")
+
+    def __call__(
+        self, out_channels: int, in_channels: int, ndim: int = 2, *, kernel_size: int | Sequence[int] | None = None
+    ) -> FrequencyFilter:
+        # Whatever the filter draws while it is made is replaced by the draw from the seed.
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+            return super().__call__(out_channels, in_channels, ndim, kernel_size=kernel_size)
 
     def wrap(self, inner: FrequencyFilter) -> FrequencyFilter:
         inner.freeze_(self.seed)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -17,6 +19,9 @@ from nifconv.filters.base import DEFAULT_GAIN, FilterFactory, FrequencyFilter
 from nifconv.filters.encoding import FourierFeatures, encode
 
 COORDINATES = ("pixel", "image")
+# Maps that the initial gain is averaged over, by number of axes; as large as the cost of the draw allows.
+_GAIN_SIZES = {1: (7, 8, 14, 28, 56, 112, 224), 2: (7, 8, 28, 56), 3: (7, 8, 14, 16)}
+_TRIES = 20
 # Raw pixel coordinates span no more than [-1, 1], on which a plain He-normal trunk hardly bends: its kernels are few
 # pixels wide, and the displaced digits of experiments/defaults are learned late. Integers and waves need no widening.
 _PIXEL_WIDENING = 3.0
@@ -37,13 +42,15 @@ class ImplicitFilter(FrequencyFilter):
     **Initialisation.** Kernels are linear in the head. The head is drawn so that they are isotropic in the space
     which the trunk spans: with the Gram matrix G of the basis kernels, weights are Z G^(-1/2) for a Gaussian Z. So no
     direction dominates (with PyTorch's default initialisation the constant, that is the identity kernel, does), and
-    by Parseval the same G gives the gain. G is an average over maps of 7 to 32 pixels.
+    by Parseval the same G gives the gain. G is an average over small and large maps. On raw pixel coordinates the
+    gain then holds within 10 % on maps of 7 pixels and more; with Fourier features it varies from map to map with
+    the draw of offsets, by up to about a third.
 
     Args:
         out_channels, in_channels, ndim: see `FrequencyFilter`.
         hidden: widths of the hidden layers. The last one sets the number of parameters per kernel,
             2 * (hidden[-1] + 1), and how many shapes the kernels can be combined from.
-        activation: makes the module between the layers.
+        activation: makes the module behind each hidden layer; one that works on every frequency by itself.
         encoding: `FourierFeatures(reach)`, or None for raw coordinates. The encoding is in pixels.
         coordinates: "pixel", 2f in [-1, 1]: kernels keep their size in pixels on a larger map. "image", f * size,
             integers: they keep their size relative to the map; the gain then grows in proportion to the map, and
@@ -52,9 +59,10 @@ class ImplicitFilter(FrequencyFilter):
         gain: initial std(output) / std(input) under white input.
 
     Raises:
-        TypeError, ValueError: as `FrequencyFilter`; `hidden` empty or with a width below 1; unknown `coordinates`; an
-            encoding other than `FourierFeatures`, or one together with image coordinates (a wave with a whole number
-            of periods per pixel is constant); `gain` not above 0.
+        TypeError, ValueError: as `FrequencyFilter`; `hidden` empty or with a width below 1, or so narrow that the
+            activation is zero everywhere; an `activation` that makes no module; unknown `coordinates`; an encoding
+            other than `FourierFeatures`, or one together with image coordinates (a wave with a whole number of
+            periods per pixel is constant); `gain` not above 0.
     """
 
     def __init__(
@@ -73,16 +81,14 @@ class ImplicitFilter(FrequencyFilter):
         super().__init__(out_channels, in_channels, ndim, gain=gain)
         self.coordinates = choice("coordinates", coordinates, COORDINATES)
         self.encoding = _check_encoding(encoding, coordinates)
-        widths = [positive_int("hidden", width) for width in hidden]
-        if not widths:
-            raise ValueError("hidden=() has no layer; give at least one width, such as (16, 16)")
+        self.hidden = _check_hidden(hidden)
         self.offsets: Tensor | None
         self.register_buffer("offsets", encoding.draw(ndim) if encoding else None)
         inputs = 2 * encoding.features if encoding else ndim
-        self.trunks = nn.ModuleList(_trunk(inputs, widths, activation) for _ in range(1 if shared_trunk else 2))
+        self.trunks = nn.ModuleList(_trunk(inputs, self.hidden, activation) for _ in range(1 if shared_trunk else 2))
         kernels = out_channels * in_channels
-        self.real = _Linear(widths[-1], kernels)
-        self.imag = _Linear(widths[-1], kernels)
+        self.real = _Linear(self.hidden[-1], kernels)
+        self.imag = _Linear(self.hidden[-1], kernels)
         self.reset_parameters()
 
     @classmethod
@@ -125,24 +131,24 @@ class ImplicitFilter(FrequencyFilter):
         )
 
     def _draw(self) -> None:
-        raw = self.coordinates == "pixel" and self.encoding is None
-        for trunk in self.trunks:
-            layers = [module for module in trunk.children() if isinstance(module, nn.Linear)]
-            for layer in layers:
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                # Without a bias the trunk vanishes at f = 0, and with it every kernel on a map of one pixel.
-                nn.init.uniform_(layer.bias, -1, 1)
-            if raw:
-                layers[0].weight.mul_(_PIXEL_WIDENING)
-        sizes: tuple[int, ...] = (32,)
-        if self.coordinates == "pixel":
-            sizes = (7, 8, 28, 32) if self.ndim < 3 else (7, 8, 14, 16)
-        basis = [self._basis_taps((n,) * self.ndim).flatten(1) for n in sizes]
-        gram = torch.stack([kernels @ kernels.T for kernels in basis]).mean(0)
-        energy, directions = torch.linalg.eigh(gram)
+        if self.encoding and self.offsets is not None:
+            self.offsets.copy_(self.encoding.draw(self.ndim))
+        for _ in range(_TRIES):
+            self._draw_trunks()
+            gram = self._gram()
+            energy, directions = torch.linalg.eigh(gram)
+            # A few ReLUs may all be off on the whole band; the meta device has no values to tell.
+            if gram.is_meta or energy[-1] > 0:
+                break
+        else:
+            raise ValueError(
+                f"hidden={self.hidden} with activation={type(self.trunks[0][1]).__name__} gave a trunk that is zero "  # type: ignore[index]
+                f"at every frequency, {_TRIES} times; use wider layers or a smooth activation such as nn.SiLU"
+            )
         # The floor keeps directions that hardly exist on these grids from being blown up.
         scale = (energy + 0.01 * energy[-1]).rsqrt()
-        weights = torch.randn(self.real.out_features, len(gram), dtype=gram.dtype, device=gram.device)
+        kernels = self.out_channels * self.in_channels
+        weights = torch.randn(kernels, len(gram), dtype=gram.dtype, device=gram.device)
         weights = weights @ (directions * scale) @ directions.T
         gain = torch.einsum("ka,ab,kb->", weights, gram, weights).div(self.out_channels).sqrt()
         real, imag = (weights * (self.initial_gain / gain)).chunk(2, dim=1)
@@ -151,6 +157,23 @@ class ImplicitFilter(FrequencyFilter):
         nn.init.zeros_(self.real.bias)
         nn.init.zeros_(self.imag.bias)
 
+    def _draw_trunks(self) -> None:
+        raw = self.coordinates == "pixel" and self.encoding is None
+        for trunk in self.trunks:
+            layers = [module for module in trunk.children() if isinstance(module, _Linear)]
+            for layer in layers:
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                # Without a bias the trunk vanishes at f = 0, and with it every kernel on a map of one pixel.
+                nn.init.uniform_(layer.bias, -1, 1)
+            if raw:
+                layers[0].weight.mul_(_PIXEL_WIDENING)
+
+    def _gram(self) -> Tensor:
+        """Scalar products of the basis kernels, averaged over maps, float64, `(2 * hidden[-1], 2 * hidden[-1])`."""
+        sizes = _GAIN_SIZES[self.ndim] if self.coordinates == "pixel" else (32,)
+        basis = [self._basis_taps((n,) * self.ndim).flatten(1) for n in sizes]
+        return torch.stack([kernels @ kernels.T for kernels in basis]).mean(0)
+
     def _scale_(self, factor: float) -> None:
         for head in (self.real, self.imag):
             head.weight.mul_(factor)
@@ -158,12 +181,33 @@ class ImplicitFilter(FrequencyFilter):
 
     def forward(self, size: Sequence[int]) -> Tensor:
         size = ints_per_axis("size", size, self.ndim)
-        # Under autocast the MLP would run in half precision, and the spectrum would be as coarse.
-        with torch.autocast(self.real.weight.device.type, enabled=False):
+        with _full_precision(self.real.weight.device):
             real, imag = self._features(size, at_least_single(self.real.weight.dtype))
-            spectrum = torch.complex(self.real(real), self.imag(imag))
+            spectrum = torch.complex(_evaluate(self.real, real), _evaluate(self.imag, imag))
         spectrum = rearrange(spectrum, "... (o i) -> o i ...", o=self.out_channels)
         return frequency.project_hermitian(spectrum, size)
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        given = state_dict.get(f"{prefix}offsets")
+        if self.encoding and isinstance(given, Tensor):
+            own = self.encoding.draw(self.ndim)
+            if given.shape != own.shape or not torch.equal(given.cpu(), own):
+                error_msgs.append(
+                    f"the checkpoint's {prefix}offsets are not those of {self.encoding}; build the filter with the "
+                    "encoding it was saved with, then load"
+                )
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
 
     def extra_repr(self) -> str:
         encoding = f", encoding={self.encoding}" if self.encoding else ""
@@ -178,7 +222,7 @@ class ImplicitFilter(FrequencyFilter):
             inputs = 2 * frequencies
         else:
             inputs = frequencies * frequencies.new_tensor(size)
-        features = [trunk(inputs.to(dtype)) for trunk in self.trunks]
+        features = [_evaluate(trunk, inputs.to(dtype)) for trunk in self.trunks]
         return features[0], features[-1]
 
     def _basis_taps(self, size: Sequence[int]) -> Tensor:
@@ -233,18 +277,59 @@ def _within_budget(
     )
 
 
-class _Linear(nn.Linear):
-    """A linear layer that computes in the dtype of its input: bf16 weights on float32 frequencies stay float32."""
+class _Linear(nn.Module):
+    """`nn.Linear` under another type: initialisations and tools for a model's linear layers must not find it."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(outputs, inputs))
+        self.bias = nn.Parameter(torch.empty(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
+        return nn.functional.linear(x, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"{self.weight.shape[1]}, {self.weight.shape[0]}"
+
+
+def _evaluate(module: nn.Module, x: Tensor) -> Tensor:
+    """Runs a module in the dtype of its input: bf16 weights on float32 frequencies stay float32."""
+    values = itertools.chain(module.named_parameters(), module.named_buffers())
+    cast = {name: v.to(x.dtype) for name, v in values if v.is_floating_point() and v.dtype != x.dtype}
+    return torch.func.functional_call(module, cast, (x,)) if cast else module(x)
+
+
+def _full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """No autocast: the MLP would run in half precision, and the spectrum would be as coarse."""
+    if torch.amp.is_autocast_available(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return nullcontext()
 
 
 def _trunk(inputs: int, widths: Sequence[int], activation: Callable[[], nn.Module]) -> nn.Sequential:
     layers: list[nn.Module] = []
     for before, after in itertools.pairwise((inputs, *widths)):
-        layers += [_Linear(before, after), activation()]
+        layers += [_Linear(before, after), _make(activation)]
     return nn.Sequential(*layers)
+
+
+def _make(activation: Callable[[], nn.Module]) -> nn.Module:
+    made: object = None
+    if not isinstance(activation, nn.Module):
+        with suppress(TypeError):  # a function of tensors, or nothing that can be called
+            made = activation()
+    if not isinstance(made, nn.Module):
+        raise TypeError(f"activation={activation!r} must make a module when called, such as nn.SiLU, not nn.SiLU()")
+    return made
+
+
+def _check_hidden(hidden: Sequence[int]) -> tuple[int, ...]:
+    if isinstance(hidden, str) or not isinstance(hidden, Iterable):
+        raise TypeError(f"hidden={hidden!r} must hold one width for each hidden layer, such as (16, 16)")
+    widths = tuple(positive_int("hidden", width) for width in hidden)
+    if not widths:
+        raise ValueError(f"hidden={hidden!r} has no layer; give at least one width, such as (16, 16)")
+    return widths
 
 
 def _check_encoding(encoding: FourierFeatures | None, coordinates: str) -> FourierFeatures | None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nifconv import frequency
-from nifconv._validate import ints_per_axis
+from nifconv._validate import at_least_single, ints_per_axis
 from nifconv.filters.base import DEFAULT_GAIN, FrequencyFilter
 
 
@@ -59,7 +59,8 @@ class SpatialFilter(FrequencyFilter):
         return frequency.taps_to_spectrum(self.taps(size), size)
 
     def taps(self, size: int | Sequence[int]) -> Tensor:
-        return frequency.resize_taps(self.weight, ints_per_axis("size", size, self.ndim))
+        weight = self.weight.to(at_least_single(self.weight.dtype))
+        return frequency.resize_taps(weight, ints_per_axis("size", size, self.ndim))
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, kernel_size={self.kernel_size}"

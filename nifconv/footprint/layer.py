@@ -11,7 +11,7 @@ from torch import Tensor
 from nifconv.footprint import metrics
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors have no truth value to compare by
 class LayerFootprint:
     """The kernels of one layer at one map size, and their measures.
 

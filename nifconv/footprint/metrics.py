@@ -16,13 +16,18 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from nifconv._validate import real_floating
+from nifconv._validate import map_size, positive_float, real_floating
 from nifconv.frequency import offsets
 
 
 def windows(size: Sequence[int]) -> tuple[int, ...]:
-    """The window sides, in pixels, that the ratios of a map of `size` refer to: `(4, 6) -> (1, 3, 5, 7)`."""
-    return tuple(range(1, 2 * (max(size) // 2) + 2, 2))
+    """The window sides, in pixels, that the ratios of a map of `size` refer to: `(4, 6) -> (1, 3, 5, 7)`.
+
+    Raises:
+        TypeError: `size` is not a sequence of integers.
+        ValueError: it is empty, or an axis has no pixel.
+    """
+    return tuple(range(1, 2 * (max(map_size("size", size)) // 2) + 2, 2))
 
 
 def mass_ratio(taps: Tensor) -> Tensor:
@@ -66,10 +71,10 @@ def effective_size(taps: Tensor, share: float = 0.9, *, ratio: Callable[[Tensor]
         float64, `(out_channels, in_channels)`, odd whole numbers.
 
     Raises:
-        TypeError: `taps` are not real and floating.
+        TypeError: `taps` are not real and floating, or `share` is not a number.
         ValueError: `share` is out of range, or the taps have no spatial axis.
     """
-    if not 0 < share <= 1:
+    if positive_float("share", share) > 1:
         raise ValueError(f"share={share} must be above 0 and at most 1, such as 0.9 for 90 %")
     shares = ratio(taps)
     # A box filled to exactly `share` counts as filled, whichever way the last bit of its sum was rounded.

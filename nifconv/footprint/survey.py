@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from nifconv._validate import choice
+from nifconv._validate import at_least_single, choice
 from nifconv.conv import FrequencyConv
 from nifconv.footprint.layer import LayerFootprint
 
@@ -52,7 +52,7 @@ class Survey:
         return plots.mass_curves(self.layers) if kind == "mass" else plots.kernel_gallery(self.layers)
 
 
-def survey(model: nn.Module, example_input: Tensor | Sequence[Any]) -> Survey:
+def survey(model: nn.Module, example_input: Tensor | Sequence[Any] | Mapping[str, Any]) -> Survey:
     """Runs the model once, in eval mode without gradients, and collects the kernels of its spatial convolutions.
 
     `FrequencyConv` layers are evaluated at the size of the map that reaches them; of `nn.ConvNd` layers the weights
@@ -60,10 +60,11 @@ def survey(model: nn.Module, example_input: Tensor | Sequence[Any]) -> Survey:
 
     Args:
         model: any module. Its train/eval state is restored.
-        example_input: the model's argument, or a tuple or list of its positional arguments.
+        example_input: the model's argument, a tuple or list of its positional arguments, or a mapping of its keyword
+            arguments.
 
     Raises:
-        TypeError: `model` is not a module.
+        TypeError: `model` is not a module, or `example_input` is none of these.
         Exception: whatever the model raises on the example input.
     """
     if not isinstance(model, nn.Module):
@@ -72,15 +73,15 @@ def survey(model: nn.Module, example_input: Tensor | Sequence[Any]) -> Survey:
     names: dict[nn.Module, str] = {m: name for name, m in convs if not _is_pointwise(m)}
     seen: dict[tuple[nn.Module, tuple[int, ...]], None] = {}
 
-    def record(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        x = args[0] if args else next(iter(kwargs.values()))
+    def record(module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+        x = given[0] if given else next(iter(named.values()))
         seen[module, tuple(x.shape[-_ndim(module) :])] = None
 
-    arguments = (example_input,) if isinstance(example_input, Tensor) else tuple(example_input)
+    args, kwargs = _arguments(example_input)
     hooks = [module.register_forward_pre_hook(record, with_kwargs=True) for module in names]
     try:
         with _evaluating(model), torch.no_grad():
-            model(*arguments)
+            model(*args, **kwargs)
             layers = tuple(_footprint(names[module], module, size) for module, size in seen)
     finally:
         for hook in hooks:
@@ -89,11 +90,24 @@ def survey(model: nn.Module, example_input: Tensor | Sequence[Any]) -> Survey:
     return Survey(layers, tuple(name for module, name in names.items() if module not in run))
 
 
+def _arguments(example_input: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if isinstance(example_input, Tensor):
+        return (example_input,), {}
+    if isinstance(example_input, tuple | list):
+        return tuple(example_input), {}
+    if isinstance(example_input, Mapping):
+        return (), dict(example_input)
+    raise TypeError(
+        f"example_input must be a tensor, a tuple or list of positional arguments or a mapping of keyword arguments, "
+        f"not {type(example_input).__name__}"
+    )
+
+
 def _footprint(name: str, layer: nn.Module, size: tuple[int, ...]) -> LayerFootprint:
     taps = layer.filter.taps(layer.applied_size(size)) if isinstance(layer, FrequencyConv) else layer.weight
     assert isinstance(taps, Tensor)  # noqa: S101 - for the type checker: `weight` may be anything to it
     # A copy, since training goes on to change the weights in place.
-    kept = taps.detach().to("cpu", torch.float32, copy=True)
+    kept = taps.detach().to("cpu", at_least_single(taps.dtype), copy=True)
     dilated = _dilate(kept, layer.dilation)  # type: ignore[arg-type]
     return LayerFootprint(name, type(layer).__name__, size, dilated)
 

@@ -56,6 +56,7 @@ def test_a_wave_is_a_single_tap_at_its_offset() -> None:
     ("arguments", "error", "message"),
     [
         ({"reach": 0}, ValueError, "reach=0 must be at least 1"),
+        ({"reach": 10**7}, ValueError, "reach=10000000 must be at most 1000000 pixels"),
         ({"reach": 2.5}, TypeError, r"reach=2\.5 must be an integer, not float"),
         ({"reach": 2, "features": 0}, ValueError, "features=0 must be at least 1"),
         ({"reach": 2, "seed": "a"}, TypeError, "seed='a' must be an integer, not str"),

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from nifconv import FourierFeatures, FrequencyConv2d, FrequencyFilter, ImplicitFilter
+from nifconv import FourierFeatures, FrequencyConv2d, FrequencyFilter, ImplicitFilter, niff_big, niff_small, niff_tiny
 from tests.contract import FilterContract
 from tests.tolerances import assert_near
 
@@ -67,8 +67,8 @@ def published(subject: ImplicitFilter, x: Tensor) -> Tensor:
     for trunk, head in ((subject.trunks[0], subject.real), (subject.trunks[1], subject.imag)):
         mlp = nn.Sequential()
         for layer in [*trunk, head]:
-            if isinstance(layer, nn.Linear):
-                plain = nn.Linear(layer.in_features, layer.out_features, dtype=x.dtype)
+            if not isinstance(layer, nn.SiLU):
+                plain = nn.Linear(*reversed(layer.weight.shape), dtype=x.dtype)
                 plain.load_state_dict(layer.state_dict())
                 mlp.append(plain)
             else:
@@ -83,8 +83,8 @@ def published(subject: ImplicitFilter, x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("hidden", [(8, 4), (16, 128, 32)])
-@pytest.mark.parametrize("size", [8, 14, 32])
-def test_is_the_published_filter_given_its_weights(hidden: tuple[int, ...], size: int) -> None:
+@pytest.mark.parametrize("size", [(8, 8), (14, 14), (32, 32), (8, 14)])
+def test_is_the_published_filter_given_its_weights(hidden: tuple[int, ...], size: tuple[int, int]) -> None:
     def make(out: int, in_: int, ndim: int) -> ImplicitFilter:
         return ImplicitFilter(out, in_, ndim, hidden=hidden, coordinates="image", shared_trunk=False)
 
@@ -92,9 +92,16 @@ def test_is_the_published_filter_given_its_weights(hidden: tuple[int, ...], size
     assert isinstance(layer.filter, ImplicitFilter)
     nn.init.normal_(layer.filter.real.bias)
     nn.init.normal_(layer.filter.imag.bias)
-    x = torch.randn(2, 6, size, size, dtype=torch.float64)
+    x = torch.randn(2, 6, *size, dtype=torch.float64)
     with torch.no_grad():
         assert_near(layer(x), published(layer.filter, x))
+
+
+def test_grids_are_exact_in_float64() -> None:
+    subject = ImplicitFilter(3, 1, 1).double()
+    coordinates = 2 * torch.fft.rfftfreq(7, dtype=torch.float64)[:, None]
+    real = subject.real(subject.trunks[0](coordinates)).T
+    assert_near(subject((7,))[:, 0, 1:].real, real[:, 1:])
 
 
 def parameters(subject: nn.Module) -> int:
@@ -145,6 +152,102 @@ def test_fourier_features_keep_the_gain_within_a_third_also_where_they_alias() -
     assert max(ratios) < 1.33
 
 
+@pytest.mark.parametrize("shared_trunk", [True, False])
+def test_initial_gain_in_one_dimension_up_to_long_signals(shared_trunk: bool) -> None:
+    for seed in range(10):
+        torch.manual_seed(seed)
+        subject = ImplicitFilter(64, 1, 1, shared_trunk=shared_trunk, gain=1.0)
+        for size in (7, 8, 14, 28, 56, 112, 224, 1000):
+            assert_close(subject.gain(size).square().mean().sqrt().item(), 1.0, rtol=0.1, atol=0)
+
+
+def test_initialisations_of_a_models_linear_layers_do_not_touch_it() -> None:
+    layer = FrequencyConv2d(4, 4)
+    before = layer.filter.taps(7)
+
+    def initialise(module: nn.Module) -> None:
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            nn.init.trunc_normal_(module.weight, std=0.02)
+
+    layer.apply(initialise)
+    assert torch.equal(layer.filter.taps(7), before)
+
+
+@pytest.mark.parametrize("activation", [nn.PReLU, lambda: nn.LayerNorm(16), nn.Tanh, nn.ReLU])
+def test_activations_with_and_without_parameters(activation: Any) -> None:
+    subject = ImplicitFilter(8, 1, activation=activation)
+    assert_close(subject.gain(28).square().mean().sqrt().item(), 3**-0.5, rtol=0.12, atol=0)
+    assert subject.bfloat16()((5, 5)).dtype == torch.complex64
+
+
+def test_narrow_relus_are_drawn_until_they_are_alive() -> None:
+    for seed in range(100):
+        torch.manual_seed(seed)
+        taps = ImplicitFilter(4, 1, hidden=(2, 2), activation=nn.ReLU).taps(8)
+        assert taps.isfinite().all()
+        assert taps.abs().max() > 0
+
+
+def test_a_trunk_that_is_always_dead_is_refused() -> None:
+    class Off(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.zeros_like(x)
+
+    with pytest.raises(ValueError, match=r"hidden=\(4,\) with activation=Off gave a trunk that is zero.*nn\.SiLU"):
+        ImplicitFilter(1, 1, hidden=(4,), activation=Off)
+
+
+def test_resetting_restores_the_offsets_too() -> None:
+    subject = ImplicitFilter(2, 1, encoding=FourierFeatures(9))
+    subject.offsets.fill_(123456)
+    subject.reset_parameters()
+    assert torch.equal(subject.offsets, FourierFeatures(9).draw(2))
+
+
+def test_a_checkpoint_of_another_encoding_is_refused() -> None:
+    one, other = (ImplicitFilter(2, 1, encoding=FourierFeatures(9, seed=s)) for s in (0, 1))
+    with pytest.raises(RuntimeError, match=r"offsets are not those of FourierFeatures\(reach=9, features=16, seed=1\)"):
+        other.load_state_dict(one.state_dict())
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"shared_trunk": False}, {"encoding": FourierFeatures(20)}, {"coordinates": "image"}]
+)
+@pytest.mark.parametrize(("out", "in_", "ndim"), [(64, 1, 2), (16, 16, 2), (8, 3, 1), (4, 2, 3), (512, 1, 2)])
+def test_a_budget_is_used_and_not_exceeded(options: dict[str, Any], out: int, in_: int, ndim: int) -> None:
+    for budget in (4000, 9000, 20000):
+        subject = ImplicitFilter.with_budget(budget, **options)(out, in_, ndim)
+        assert 0.9 * budget <= parameters(subject) <= budget
+        assert subject.taps(5).isfinite().all()
+
+
+def test_a_budget_reaches_the_filters_of_a_layer() -> None:
+    layer = FrequencyConv2d(32, 32, groups=32, bias=False, filter=ImplicitFilter.with_budget(700, coordinates="image"))
+    assert 630 <= parameters(layer) <= 700
+    assert layer.filter.coordinates == "image"
+
+
+def test_the_smallest_budget_works_and_one_less_says_so() -> None:
+    smallest = (2 + 1) + (1 + 1) + 2 * 64 * 2
+    assert parameters(ImplicitFilter.with_budget(smallest)(64, 1)) == smallest
+    with pytest.raises(ValueError, match=rf"parameters={smallest - 1} are too few for 64 x 1 kernels.*has {smallest}"):
+        ImplicitFilter.with_budget(smallest - 1)(64, 1)
+    with pytest.raises(ValueError, match="parameters=0 must be at least 1"):
+        ImplicitFilter.with_budget(0)
+    with pytest.raises(TypeError, match=r"parameters=1\.5 must be an integer"):
+        ImplicitFilter.with_budget(1.5)
+
+
+def test_presets_are_the_published_widths() -> None:
+    widths = {preset: preset(8, 1).hidden for preset in (niff_small, niff_big, niff_tiny)}
+    assert list(widths.values()) == [(8, 4), (16, 128, 32), (8,)]
+    trunk = 2 * 8 + 8 + 8 * 4 + 4
+    assert parameters(niff_small(10, 1)) == 2 * (trunk + 5 * 10)
+    assert parameters(niff_big(10, 1)) == 2 * (2 * 16 + 16 + 16 * 128 + 128 + 128 * 32 + 32 + 33 * 10)
+    assert parameters(niff_tiny(10, 3)) == 2 * (2 * 8 + 8 + 9 * 30)
+    assert all(preset(8, 1).coordinates == "image" for preset in widths)
+
+
 def test_pixel_coordinates_keep_the_kernel_in_pixels_and_image_coordinates_relative_to_the_map() -> None:
     pixel = ImplicitFilter(8, 1, 1, activation=nn.Tanh).double()
     image = ImplicitFilter(8, 1, 1, activation=nn.Tanh, coordinates="image").double()
@@ -166,6 +269,9 @@ def test_a_kernel_reaches_as_far_as_its_fourier_features() -> None:
     [
         ({"hidden": ()}, ValueError, r"hidden=\(\) has no layer"),
         ({"hidden": (8, 0)}, ValueError, "hidden=0 must be at least 1"),
+        ({"hidden": 8}, TypeError, "hidden=8 must hold one width for each hidden layer"),
+        ({"activation": nn.SiLU()}, TypeError, r"activation=SiLU\(\) must make a module when called.*not nn\.SiLU\(\)"),
+        ({"activation": torch.tanh}, TypeError, "activation=<built-in method tanh"),
         ({"hidden": (8.5,)}, TypeError, r"hidden=8\.5 must be an integer"),
         ({"coordinates": "polar"}, ValueError, "coordinates='polar' is unknown; use one of 'pixel', 'image'"),
         ({"encoding": 24}, TypeError, "encoding=24 must be None or FourierFeatures"),

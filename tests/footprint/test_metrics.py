@@ -130,7 +130,11 @@ def test_half_precision_taps_are_measured_in_float64() -> None:
         (lambda: mass_ratio(torch.ones(3, 3)), ValueError, r"shape \(3, 3\), but need \(out_channels, in_channels"),
         (lambda: rms_radius(torch.ones(3, 3)), ValueError, r"shape \(3, 3\)"),
         (lambda: energy_ratio(torch.ones(1, 1, 3).int()), TypeError, r"taps has dtype torch\.int32"),
-        (lambda: effective_size(torch.ones(1, 1, 3), 0), ValueError, "share=0 must be above 0 and at most 1"),
+        (lambda: effective_size(torch.ones(1, 1, 3), 0), ValueError, "share=0 must be a finite number above 0"),
+        (lambda: effective_size(torch.ones(1, 1, 3), "0.9"), TypeError, r"share='0\.9' must be a number above 0"),
+        (lambda: windows(5), TypeError, "size=5 must hold one integer for each spatial axis"),
+        (lambda: windows(()), ValueError, r"size=\(\) has no spatial axis"),
+        (lambda: windows((0,)), ValueError, "size=0 must be at least 1"),
         (lambda: effective_size(torch.ones(1, 1, 3), 90), ValueError, "share=90 must be above 0 and at most 1"),
     ],
 )

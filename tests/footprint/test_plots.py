@@ -57,6 +57,15 @@ def test_kernels_are_drawn_about_their_centre_and_symmetric_about_zero() -> None
     assert list(axes.get_yticks()) == [-4, 0, 3]
 
 
+def test_the_gallery_begins_with_the_strongest_kernel() -> None:
+    conv = nn.Conv2d(1, 12, 3)
+    with torch.no_grad():
+        conv.weight.mul_(torch.arange(1.0, 13.0).view(-1, 1, 1, 1) ** 3)
+    figure = footprint.survey(conv, torch.randn(1, 1, 5, 5)).plot("kernels")
+    image = figure.axes[0].get_images()[0].get_array()
+    torch.testing.assert_close(torch.as_tensor(image.data), conv.weight[-1, 0].detach())
+
+
 def test_a_kernel_of_zeros_can_be_drawn() -> None:
     axes = Figure().subplots()
     plots.draw_kernel(axes, torch.zeros(3, 3))

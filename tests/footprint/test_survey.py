@@ -82,8 +82,27 @@ def test_unbatched_several_and_keyword_inputs() -> None:
         def forward(self, a: Tensor, b: Tensor) -> Tensor:
             return self.left(a).sum() + self.right(x=b).sum()
 
-    survey = footprint.survey(Pair(), (torch.randn(1, 9), torch.randn(2, 1, 7)))
-    assert [layer.map_size for layer in survey.layers] == [(9,), (7,)]
+    inputs = {"a": torch.randn(1, 9), "b": torch.randn(2, 1, 7)}
+    for given in (inputs, tuple(inputs.values()), list(inputs.values())):
+        survey = footprint.survey(Pair(), given)
+        assert [layer.map_size for layer in survey.layers] == [(9,), (7,)]
+
+
+def test_runs_without_gradients_and_sees_flat_kernels() -> None:
+    class Probe(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            assert not torch.is_grad_enabled()
+            assert not self.training
+            return x
+
+    survey = footprint.survey(nn.Sequential(nn.Conv2d(1, 1, (1, 7)), Probe()), torch.randn(1, 1, 9, 9))
+    assert [tuple(layer.taps.shape[2:]) for layer in survey.layers] == [(1, 7)]
+    assert survey.layers[0] != survey.layers[0].taps
+
+
+def test_float64_taps_stay_float64() -> None:
+    (layer,) = footprint.survey(FrequencyConv2d(1, 1, dtype=torch.float64), torch.randn(1, 1, 5, 5).double()).layers
+    assert layer.taps.dtype == torch.float64
 
 
 @pytest.mark.parametrize("kernel_size", [2, 3, 4, 5])
@@ -135,6 +154,11 @@ def test_a_converted_model_shows_kernels_as_large_as_its_maps() -> None:
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
+        (
+            lambda: footprint.survey(nn.Conv2d(1, 1, 3), 3),
+            TypeError,
+            "example_input must be a tensor, a tuple or list.*not int",
+        ),
         (lambda: footprint.survey("net", torch.zeros(1)), TypeError, r"model must be a torch\.nn\.Module, not str"),
         (
             lambda: footprint.survey(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 5, 5)).plot("pie"),

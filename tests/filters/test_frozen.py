@@ -1,0 +1,234 @@
+import copy
+import hashlib
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from nifconv import (
+    Envelope,
+    FilterBank,
+    FrequencyConv2d,
+    FrequencyFilter,
+    ImplicitFilter,
+    SpatialFilter,
+    TableFilter,
+    compact_state_dict,
+    convert,
+    frozen,
+    load_compact_state_dict,
+)
+from nifconv.filters.base import for_layer
+from tests.contract import FilterContract
+
+ROOT = Path(__file__).parents[2]
+FACTORIES: dict[str, Any] = {
+    "implicit": ImplicitFilter,
+    "spatial": partial(SpatialFilter, kernel_size=5),
+    "table": partial(TableFilter, size=6),
+    "envelope": Envelope(ImplicitFilter, width=2.0),
+    "budget": ImplicitFilter.with_budget(300),
+}
+
+
+class Frozen(FilterContract):
+    def test_gradients_reach_every_parameter(self, ndim: int) -> None:
+        subject = self.filter(ndim)
+        assert not list(subject.parameters())
+        assert not subject.taps(5).requires_grad
+
+    def test_gradients_are_right(self, ndim: int) -> None:
+        pass  # there are none
+
+    def test_resetting_draws_anew_with_the_same_gain(self, ndim: int) -> None:
+        subject = self.filter(ndim)
+        taps = subject.taps(7)
+        for name in subject.frozen_names:
+            subject.get_buffer(name).zero_()
+        subject.reset_parameters()
+        assert torch.equal(subject.taps(7), taps)
+
+
+class TestFrozenImplicit(Frozen):
+    def make(self, out_channels: int, in_channels: int, ndim: int, **changes: Any) -> FrequencyFilter:
+        return frozen(partial(ImplicitFilter, **changes), seed=5)(out_channels, in_channels, ndim)
+
+
+class TestFrozenTaps(Frozen):
+    def make(self, out_channels: int, in_channels: int, ndim: int, **changes: Any) -> FrequencyFilter:
+        return frozen(partial(SpatialFilter, kernel_size=3, **changes), seed=5)(out_channels, in_channels, ndim)
+
+
+@pytest.mark.parametrize("factory", FACTORIES.values(), ids=FACTORIES)
+def test_the_draw_depends_on_seed_and_specification_alone(factory: Any) -> None:
+    def weights(seed: int) -> list[torch.Tensor]:
+        made = frozen(factory, seed=seed)(8, 2)
+        return [made.get_buffer(name).float() for name in made.frozen_names]
+
+    first = weights(3)
+    torch.rand(7)
+    before = torch.get_rng_state()
+    torch.set_default_dtype(torch.float64)
+    try:
+        again = weights(3)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not all(torch.equal(a, b) for a, b in zip(first, weights(4), strict=True))
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_another_process_draws_the_same_bits(threads: str) -> None:
+    program = (
+        "import torch, hashlib; from nifconv import ImplicitFilter, frozen; torch.rand(3); "
+        "made = frozen(ImplicitFilter, seed=11)(16, 4, 2); "
+        "print(hashlib.sha256(b''.join(made.get_buffer(n).numpy().tobytes() for n in made.frozen_names)).hexdigest())"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": threads}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, env=environment)
+    made = frozen(ImplicitFilter, seed=11)(16, 4, 2)
+    here = hashlib.sha256(b"".join(made.get_buffer(n).numpy().tobytes() for n in made.frozen_names)).hexdigest()
+    assert done.stdout.strip() == here, done.stderr
+
+
+@pytest.mark.parametrize("factory", FACTORIES.values(), ids=FACTORIES)
+def test_nothing_thaws_it(factory: Any) -> None:
+    layer = FrequencyConv2d(4, 4, filter=frozen(factory, seed=0))
+    before = layer.filter.taps(5).clone()
+    layer.requires_grad_(True).train()
+    assert [name for name, _ in layer.named_parameters()] == ["bias"]
+    optimizer = torch.optim.SGD(layer.parameters(), lr=1.0, weight_decay=0.5)
+    layer(torch.randn(1, 4, 8, 8)).square().sum().backward()
+    optimizer.step()
+    assert torch.equal(layer.filter.taps(5), before)
+    assert {f"filter.{name}" for name in layer.filter.frozen_names} <= set(layer.state_dict())
+
+
+def test_a_checkpoint_brings_its_own_weights_whatever_the_seed() -> None:
+    saved, other = (frozen(ImplicitFilter, seed=s)(4, 1) for s in (0, 1))
+    other.load_state_dict(saved.state_dict())
+    assert torch.equal(other.taps(5), saved.taps(5))
+
+
+def test_each_layer_of_a_converted_model_has_its_own_draw_and_the_same_one_every_time() -> None:
+    def converted() -> nn.Module:
+        net = nn.Sequential(*(nn.Conv2d(8, 8, 3, padding=1) for _ in range(3)))
+        for conv in net:
+            nn.init.constant_(conv.weight, 0.1)
+        return convert(net, filter=frozen(ImplicitFilter, seed=0), where="*").model
+
+    one, two = converted(), converted()
+    taps = [layer.spatial.filter.taps(5) for layer in one]
+    assert not torch.equal(taps[0], taps[1])
+    assert all(torch.equal(a, layer.spatial.filter.taps(5)) for a, layer in zip(taps, two, strict=True))
+
+
+def test_seeds_by_layer_reach_frozen_filters_inside_others() -> None:
+    factory = Envelope(frozen(ImplicitFilter, seed=0), width=2.0)
+    first, second = (for_layer(factory, name)(4, 1).taps(5) for name in ("a", "b"))
+    assert not torch.equal(first, second)
+    assert for_layer(ImplicitFilter, "a") is ImplicitFilter
+
+
+def net(seed: int = 0, **options: Any) -> nn.Module:
+    stem, body = nn.Conv2d(3, 8, 3), [nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 5, padding=2)]
+    drawn = frozen(partial(ImplicitFilter, **options), seed=seed)
+    return convert(nn.Sequential(stem, nn.BatchNorm2d(8), *body), to="lc", expansion=2, filter=drawn).model
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_compact_checkpoint_restores_the_model(dtype: torch.dtype) -> None:
+    saved, other = net(seed=0).to(dtype), net(seed=9).to(dtype)
+    state = compact_state_dict(saved)
+    whole = sum(v.numel() for v in saved.state_dict().values())
+    assert sum(v.numel() for v in state.values()) < 0.6 * whole
+    load_compact_state_dict(other, state)
+    for (name, a), b in zip(saved.state_dict().items(), other.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+    assert [m.initial_gain for m in saved.modules() if isinstance(m, FrequencyFilter)] == [
+        m.initial_gain for m in other.modules() if isinstance(m, FrequencyFilter)
+    ]
+    assert compact_state_dict(other).keys() == state.keys()
+
+
+def test_a_compact_checkpoint_holds_seed_gain_and_checksum() -> None:
+    layer = FrequencyConv2d(4, 4, filter=frozen(ImplicitFilter, seed=7))
+    state = compact_state_dict(layer)
+    assert set(state) == {"bias", "filter.frozen_seed", "filter.frozen_gain", "filter.frozen_checksum"}
+    assert state["filter.frozen_seed"].item() == 7
+    assert state["filter.frozen_checksum"].shape == (32,)
+
+
+def test_compact_checkpoints_of_a_bare_filter_and_of_a_bank() -> None:
+    one, two = (frozen(ImplicitFilter, seed=s)(4, 1) for s in (0, 1))
+    load_compact_state_dict(two, compact_state_dict(one))
+    assert torch.equal(one.taps(5), two.taps(5))
+    banks = [FilterBank(frozen(ImplicitFilter, seed=s), 16) for s in (0, 1)]
+    models = [nn.Sequential(FrequencyConv2d(4, 4, filter=b), FrequencyConv2d(4, 4, filter=b)) for b in banks]
+    load_compact_state_dict(models[1], compact_state_dict(models[0]))
+    assert torch.equal(models[1][1].filter.taps(5), models[0][0].filter.taps(5))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: net(hidden=(8, 8)), "weights of the frozen filter '2.spatial.filter', drawn again from seed=.*differ"),
+        (lambda: net().double(), "with the same dtype and version of torch"),
+        (
+            lambda: nn.Sequential(nn.Conv2d(3, 8, 3)),
+            r"frozen filters at \['2\.spatial\.filter\.', '3\.",
+        ),
+        (lambda: nn.Sequential(net(), net()), r"lacks those at \['0.2.spatial.filter.'"),
+        (lambda: nn.Sequential(*net(), nn.Linear(2, 2)), "does not fit the model at 4.bias, 4.weight"),
+    ],
+)
+def test_a_compact_checkpoint_refuses_other_architectures_and_changes_nothing(make: Any, message: str) -> None:
+    model = make()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError, match=message):
+        load_compact_state_dict(model, compact_state_dict(net()))
+    assert all(torch.equal(a, b) for a, b in zip(before.values(), model.state_dict().values(), strict=True))
+
+
+def test_a_compact_checkpoint_refuses_other_shapes() -> None:
+    state = compact_state_dict(net())
+    state["0.weight"] = torch.zeros(8, 3, 5, 5)
+    with pytest.raises(ValueError, match=r"does not fit the model at 0\.weight"):
+        load_compact_state_dict(net(), state)
+
+
+def test_an_altered_checksum_is_noticed() -> None:
+    state = compact_state_dict(net())
+    state["2.spatial.filter.frozen_checksum"][0] ^= 1
+    with pytest.raises(ValueError, match="drawn again"):
+        load_compact_state_dict(net(), state)
+
+
+@pytest.mark.parametrize(
+    ("seed", "error", "message"),
+    [
+        (0.5, TypeError, r"seed=0\.5 must be an integer, not float"),
+        ("a", TypeError, "seed='a' must be an integer, not str"),
+        (None, TypeError, "seed=None must be an integer"),
+        (True, TypeError, "seed=True must be an integer, not bool"),
+        (2**63, ValueError, "seed=9223372036854775808 must fit into 64 bits"),
+    ],
+)
+def test_refuses_senseless_seeds(seed: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        frozen(ImplicitFilter, seed=seed)
+
+
+def test_refuses_a_filter_in_the_place_of_a_factory_and_a_missing_kernel_size() -> None:
+    with pytest.raises(TypeError, match=r"give ImplicitFilter, not ImplicitFilter\(\.\.\.\)"):
+        frozen(ImplicitFilter(1, 1), seed=0)
+    with pytest.raises(ValueError, match="needs a kernel size"):
+        FrequencyConv2d(2, 2, filter=frozen(SpatialFilter, seed=0))
+    assert FrequencyConv2d(2, 2, 3, filter=frozen(SpatialFilter, seed=0)).filter.taps(3).shape == (2, 2, 3, 3)
