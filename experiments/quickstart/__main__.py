@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 DEFAULT_FOLDER = Path("quickstart-results")
-FILES = ("results.json", "report.html", "examples.png", "accuracy.png", "kernels.png", "mass.png")
+FILES = ("results.json", "report.html", "examples.png", "accuracy.png", "kernels.png", "mass.png", "overview.png")
 
 
 def main(

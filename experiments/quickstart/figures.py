@@ -30,21 +30,32 @@ def draw_all(results: Sequence[NetResult], seed: int) -> dict[str, bytes]:
         "accuracy.png": lambda: accuracy(results),
         "kernels.png": lambda: kernels(results),
         "mass.png": lambda: mass(frequency),
+        "overview.png": lambda: overview(results, seed),
     }
     return {name: _png(draw()) for name, draw in figures.items()}
 
 
+def overview(results: Sequence[NetResult], seed: int) -> Figure:
+    """A canvas, the accuracies and a few kernels beside one another."""
+    figure = Figure(figsize=(13, 3.6), layout="constrained")
+    left, middle, right = figure.subfigures(1, 3, width_ratios=(0.62, 1.5, 1.25))
+    canvas = left.subplots()
+    canvas.imshow(_one_of_each_class(seed)[-1, 0], cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+    canvas.set_title(f"how far apart? ({CLASS_NAMES[-1]})", fontsize=10)
+    canvas.set(xticks=(0, CANVAS - 1), yticks=(0, CANVAS - 1))
+    canvas.tick_params(labelsize=8, length=2)
+    _accuracy_bars(middle.subplots(), results, numbers=False)
+    grid = right.subplots(2, 3, sharex=True, sharey=True)
+    right.suptitle("kernels of the frequency net, 48 x 48 pixels", fontsize=10)
+    _kernel_row(list(grid.flat), results[-1].after.layers[0])
+    return figure
+
+
 def examples(seed: int) -> Figure:
     """One canvas of test digits for each class, the pair placed so that it does not wrap around."""
-    pool = digit_pools()[1]
-    generator = torch.Generator().manual_seed(seed)
-    count = len(DISPLACEMENTS)
-    digits = torch.randint(len(pool), (count, 2), generator=generator)
-    corners = torch.randint(CANVAS - DIGIT - max(DISTANCES), (count, 2), generator=generator)
-    canvases = compose(pool, digits, corners, torch.tensor(DISPLACEMENTS))
     figure = Figure(figsize=(9, 4.9), layout="constrained")
-    grid = figure.subplots(2, count // 2)
-    for axes, name, canvas in zip(grid.flat, CLASS_NAMES, canvases, strict=True):
+    grid = figure.subplots(2, len(CLASS_NAMES) // 2)
+    for axes, name, canvas in zip(grid.flat, CLASS_NAMES, _one_of_each_class(seed), strict=True):
         axes.imshow(canvas[0], cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
         axes.set_title(name, fontsize=10)
         axes.set(xticks=(0, CANVAS - 1), yticks=(0, CANVAS - 1))
@@ -52,23 +63,37 @@ def examples(seed: int) -> Figure:
     return figure
 
 
+def _one_of_each_class(seed: int) -> Tensor:
+    pool = digit_pools()[1]
+    generator = torch.Generator().manual_seed(seed)
+    count = len(DISPLACEMENTS)
+    digits = torch.randint(len(pool), (count, 2), generator=generator)
+    corners = torch.randint(CANVAS - DIGIT - max(DISTANCES), (count, 2), generator=generator)
+    return compose(pool, digits, corners, torch.tensor(DISPLACEMENTS))
+
+
 def accuracy(results: Sequence[NetResult]) -> Figure:
     """Test accuracy of each net at each displacement."""
     figure = Figure(figsize=(9, 3.8), layout="constrained")
-    axes = figure.subplots()
+    _accuracy_bars(figure.subplots(), results, numbers=True)
+    return figure
+
+
+def _accuracy_bars(axes: Axes, results: Sequence[NetResult], *, numbers: bool) -> None:
     width = 0.27
     for place, result in enumerate(results):
         percent = [100 * value for value in result.outcome.accuracy_by_class]
         left = [index + (place - 1) * width for index in range(len(percent))]
         bars = axes.bar(left, percent, width * 0.92, color=COLORS[result.name], label=result.name)
-        axes.bar_label(bars, fmt="%.0f", fontsize=7.5, padding=1.5, color="#333333")
+        if numbers:
+            axes.bar_label(bars, fmt="%.0f", fontsize=7.5, padding=1.5, color="#333333")
     chance = 100 / len(CLASS_NAMES)
     axes.axhline(chance, color=_GREY, linewidth=1, linestyle="--", zorder=0, label=f"chance, {chance:.1f} %")
-    axes.set_xticks(range(len(CLASS_NAMES)), CLASS_NAMES)
-    axes.set(ylabel="test accuracy, %", xlabel="displacement of the second digit", ylim=(0, 108))
+    names = CLASS_NAMES if numbers else [name.replace(" px ", "\n") for name in CLASS_NAMES]
+    axes.set_xticks(range(len(CLASS_NAMES)), names)
+    axes.set(ylabel="test accuracy, %", xlabel="displacement of the second digit, pixels", ylim=(0, 108))
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
-    return figure
+    axes.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, columnspacing=1.2)
 
 
 def kernels(results: Sequence[NetResult]) -> Figure:

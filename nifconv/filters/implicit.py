@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from nifconv import frequency
 from nifconv._validate import at_least_single, choice, ints_per_axis, positive_int
 from nifconv.filters.base import DEFAULT_GAIN, FilterFactory, FrequencyFilter
+from nifconv.filters.budget import widths_within
 from nifconv.filters.encoding import FourierFeatures, encode
 
 COORDINATES = ("pixel", "image")
@@ -247,23 +247,7 @@ def _within_budget(
     """The filter of `ImplicitFilter.with_budget` for one layer."""
     inputs = 2 * encoding.features if encoding else ndim
     trunks = 1 if shared_trunk else 2
-    kernels = out_channels * in_channels
-
-    def count(first: int, last: int) -> int:
-        return trunks * ((inputs + 1) * first + (first + 1) * last) + 2 * kernels * (last + 1)
-
-    def widest_first(last: int) -> int:
-        return (parameters - count(0, last)) // (trunks * (inputs + 1 + last))
-
-    if parameters < count(1, 1):
-        raise ValueError(
-            f"parameters={parameters} are too few for {out_channels} x {in_channels} kernels in {ndim}-d; the smallest "
-            f"filter of this kind has {count(1, 1)}"
-        )
-    pairs = [(widest_first(last), last) for last in range(1, parameters // (2 * kernels) + 1)]
-    usable = [pair for pair in pairs if pair[0] >= 1]
-    full = [pair for pair in usable if count(*pair) >= 0.9 * parameters] or [max(usable, key=lambda p: count(*p))]
-    hidden = min(full, key=lambda pair: abs(math.log(pair[0] / (2 * pair[1]))))
+    hidden = widths_within(parameters, inputs=inputs, trunks=trunks, kernels=out_channels * in_channels)
     return ImplicitFilter(
         out_channels,
         in_channels,

@@ -230,7 +230,7 @@ def test_a_budget_reaches_the_filters_of_a_layer() -> None:
 def test_the_smallest_budget_works_and_one_less_says_so() -> None:
     smallest = (2 + 1) + (1 + 1) + 2 * 64 * 2
     assert parameters(ImplicitFilter.with_budget(smallest)(64, 1)) == smallest
-    with pytest.raises(ValueError, match=rf"parameters={smallest - 1} are too few for 64 x 1 kernels.*has {smallest}"):
+    with pytest.raises(ValueError, match=rf"parameters={smallest - 1} are too few for 64 kernels.*has {smallest}"):
         ImplicitFilter.with_budget(smallest - 1)(64, 1)
     with pytest.raises(ValueError, match="parameters=0 must be at least 1"):
         ImplicitFilter.with_budget(0)
