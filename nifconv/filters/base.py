@@ -90,13 +90,22 @@ class FrequencyFilter(nn.Module, ABC):
                 self._scale_(factor)
 
     def freeze_(self, seed: int) -> None:
-        """Turns the parameters into buffers and draws them from `seed`; see `nifconv.frozen`."""
+        """Turns the parameters into buffers and draws them from `seed`; see `nifconv.frozen`.
+
+        Raises:
+            ValueError: there is no parameter, so that no draw would come from `seed`.
+        """
         names = []
         for prefix, module in self.named_modules():
             for name, parameter in list(module.named_parameters(recurse=False)):
                 delattr(module, name)
                 module.register_buffer(name, parameter.detach())
                 names.append(f"{prefix}.{name}" if prefix else name)
+        if not names:
+            raise ValueError(
+                f"seed={seed} has nothing to draw: {type(self).__name__}({self.extra_repr()}) has no parameters; freeze "
+                "a filter once, and one that is learned"
+            )
         self.frozen_seed, self.frozen_names = seed, tuple(names)
         self.reset_parameters()
 

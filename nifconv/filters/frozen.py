@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nifconv._validate import integer
+from nifconv.filters.bank import FilterBank
 from nifconv.filters.base import FilterFactory, FilterWrapper, FrequencyFilter
 
 _SEED, _GAIN, _CHECKSUM = "frozen_seed", "frozen_gain", "frozen_checksum"
@@ -30,7 +31,8 @@ def frozen(filter: FilterFactory, *, seed: int) -> FrozenFactory:
         seed: any integer that fits into 64 bits.
 
     Raises:
-        TypeError: `filter` is not a filter factory, or `seed` is not an integer.
+        TypeError: `filter` is not a filter factory, or is a `FilterBank` (freeze what it holds instead), or `seed` is
+            not an integer.
         ValueError: `seed` does not fit into 64 bits.
 
     >>> from nifconv import ImplicitFilter
@@ -50,6 +52,11 @@ class FrozenFactory(FilterWrapper):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if isinstance(self.filter, FilterBank):
+            raise TypeError(
+                f"filter={self.filter!r} belongs to many layers and cannot be drawn for one; freeze what it holds: "
+                "FilterBank(frozen(filter, seed=...), kernels)"
+            )
         integer("seed", self.seed)
         if not -(2**63) <= self.seed < 2**63:
             raise ValueError(f"seed={self.seed} must fit into 64 bits, from -2**63 to 2**63 - 1")

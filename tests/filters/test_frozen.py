@@ -232,3 +232,13 @@ def test_refuses_a_filter_in_the_place_of_a_factory_and_a_missing_kernel_size() 
     with pytest.raises(ValueError, match="needs a kernel size"):
         FrequencyConv2d(2, 2, filter=frozen(SpatialFilter, seed=0))
     assert FrequencyConv2d(2, 2, 3, filter=frozen(SpatialFilter, seed=0)).filter.taps(3).shape == (2, 2, 3, 3)
+
+
+def test_a_bank_is_frozen_inside_not_around() -> None:
+    with pytest.raises(TypeError, match=r"belongs to many layers.*FilterBank\(frozen\(filter, seed="):
+        frozen(FilterBank(ImplicitFilter, 4), seed=0)
+
+
+def test_nothing_is_frozen_twice() -> None:
+    with pytest.raises(ValueError, match=r"seed=2 has nothing to draw: ImplicitFilter\(4, 1.*frozen_seed=1"):
+        frozen(frozen(ImplicitFilter, seed=1), seed=2)(4, 1)
