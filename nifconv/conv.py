@@ -165,7 +165,8 @@ class FrequencyConv2d(FrequencyConv):
         padding: pixels, "valid", or "same": output size ceil(input / stride), aligned as in `nn.Conv2d`, and here
             allowed with a stride. A global kernel takes "same" only.
         dilation: as in `nn.Conv2d`; 1 for a global kernel.
-        padding_mode: "circular", or "zeros", "reflect", "replicate": exact linear convolutions on the padded map.
+        padding_mode: "circular", or "zeros", "reflect", "replicate": exact linear convolutions on the padded map. On a
+            map that wraps around, no response can tell where it stands; the zeros of a border can.
         filter: called as `filter(out_channels, in_channels // groups, ndim)`; a filter class or a
             `functools.partial` of one. `SpatialFilter` receives the layer's `kernel_size` too.
         device, dtype: of the parameters.

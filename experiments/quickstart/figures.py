@@ -38,7 +38,7 @@ def draw_all(results: Sequence[NetResult], seed: int) -> dict[str, bytes]:
 def overview(results: Sequence[NetResult], seed: int) -> Figure:
     """A canvas, the accuracies and a few kernels beside one another."""
     figure = Figure(figsize=(13, 3.6), layout="constrained")
-    left, middle, right = figure.subfigures(1, 3, width_ratios=(0.62, 1.5, 1.25))
+    left, middle, right = figure.subfigures(1, 3, width_ratios=(0.62, 1.5, 1.25)).flat  # type: ignore[union-attr]
     canvas = left.subplots()
     canvas.imshow(_one_of_each_class(seed)[-1, 0], cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
     canvas.set_title(f"how far apart? ({CLASS_NAMES[-1]})", fontsize=10)

@@ -103,8 +103,8 @@ class FrequencyFilter(nn.Module, ABC):
                 names.append(f"{prefix}.{name}" if prefix else name)
         if not names:
             raise ValueError(
-                f"seed={seed} has nothing to draw: {type(self).__name__}({self.extra_repr()}) has no parameters; freeze "
-                "a filter once, and one that is learned"
+                f"seed={seed} has nothing to draw: {type(self).__name__}({self.extra_repr()}) has no parameters; "
+                "freeze a filter once, and one that is learned"
             )
         self.frozen_seed, self.frozen_names = seed, tuple(names)
         self.reset_parameters()

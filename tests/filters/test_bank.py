@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, load_model, save_model
 from torch import nn
 from torch.testing import assert_close
 
@@ -119,12 +120,11 @@ def test_copies_checkpoints_and_training_keep_it_one_tensor() -> None:
 
 
 def test_safetensors_stores_it_once(tmp_path: Any) -> None:
-    safetensors = pytest.importorskip("safetensors.torch")
     model, other = converted(), converted()
-    safetensors.save_model(model, str(tmp_path / "model.safetensors"))
-    stored = safetensors.load_file(str(tmp_path / "model.safetensors"))
+    save_model(model, str(tmp_path / "model.safetensors"))
+    stored = load_file(str(tmp_path / "model.safetensors"))
     assert sum(name.endswith("bank.real.weight") for name in stored) == 1
-    safetensors.load_model(other, str(tmp_path / "model.safetensors"))
+    load_model(other, str(tmp_path / "model.safetensors"))
     x = torch.randn(1, 4, 8, 8)
     assert torch.equal(other(x), model(x))
 
