@@ -15,7 +15,7 @@ from experiments.common.digits import CANVAS, CLASS_NAMES, DISPLACEMENTS, FreshB
 from experiments.common.nets import frequency_net, matching_width, parameters, separable_net
 from experiments.common.results import environment
 from experiments.common.training import Outcome, train_and_test
-from nifconv import FourierFeatures, ImplicitFilter, footprint
+from nifconv import ImplicitFilter, footprint
 from nifconv.footprint import Survey
 
 CLASSES = len(DISPLACEMENTS)
@@ -38,7 +38,6 @@ class Settings:
         width: channels of the frequency net; the plain nets get the width that matches its parameters.
         depth: depthwise convolutions in each net.
         hidden: widths of the implicit filters' MLP.
-        reach: of their Fourier features, in pixels.
         meaningful: whether the training is long enough for its accuracies to mean something.
     """
 
@@ -50,8 +49,7 @@ class Settings:
     test_batches: int = 32
     width: int = 24
     depth: int = 1
-    hidden: tuple[int, ...] = (8, 4)
-    reach: int = 24
+    hidden: tuple[int, ...] = (16, 16)
     meaningful: bool = True
 
     def smoke(self) -> Settings:
@@ -120,8 +118,7 @@ def run_nets(settings: Settings, announce: Callable[[str], None]) -> list[NetRes
 
 def build(name: str, settings: Settings) -> tuple[nn.Module, int]:
     """One of the three nets, and its width."""
-    encoding = FourierFeatures(settings.reach)
-    implicit = partial(ImplicitFilter, hidden=settings.hidden, encoding=encoding)
+    implicit = partial(ImplicitFilter, hidden=settings.hidden)
     converted = frequency_net(settings.width, implicit, classes=CLASSES, depth=settings.depth)
     if name == "frequency":
         return converted, settings.width
