@@ -1,4 +1,6 @@
+import copy
 import itertools
+import pickle
 from functools import partial
 from typing import Any
 
@@ -25,6 +27,7 @@ from nifconv import (
 from nifconv.functional import combine
 from nifconv.lc import lc_class
 from tests import oracles
+from tests.contract import saved_and_loaded
 from tests.tolerances import assert_near
 
 FILTERS: dict[str, Any] = {
@@ -156,6 +159,33 @@ def test_gradients_and_precision() -> None:
     half = LCConv2d(2, 3, expansion=2).bfloat16()
     y = half(torch.randn(1, 2, 6, 6).bfloat16())
     assert y.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("filter", FILTERS.values(), ids=FILTERS)
+def test_copies_checkpoints_and_compilation(filter: Any) -> None:
+    block, other = (LCConv2d(4, 6, expansion=2, filter=filter) for _ in range(2))
+    x = torch.randn(2, 4, 6, 5)
+    y = block(x)
+    assert torch.equal(copy.deepcopy(block)(x), y)
+    assert torch.equal(pickle.loads(pickle.dumps(block))(x), y)  # noqa: S301
+    torch.compiler.reset()
+    assert_near(torch.compile(block, fullgraph=True, backend="aot_eager")(x), y)
+    if not isinstance(filter, FilterBank):  # two blocks of one bank share what would be loaded
+        other.load_state_dict(saved_and_loaded(block))
+        assert torch.equal(other(x), y)
+
+
+def test_batches_are_independent_and_may_be_empty() -> None:
+    block = LCConv2d(4, 6, expansion=2)
+    assert block(torch.zeros(0, 4, 6, 5)).shape == (0, 6, 6, 5)
+    x = torch.randn(3, 4, 6, 5)
+    alone = block(x[1:2])
+    x[0] = float("nan")
+    y = block(x)
+    assert y[0].isnan().all()
+    assert_near(y[1:2], alone)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert_near(block(x[1:2]), alone)
 
 
 def test_a_survey_sees_the_spatial_filters_of_a_block() -> None:
