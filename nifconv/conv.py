@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nifconv._validate import choice, groups_of, ints_per_axis, positive_int, real_floating
-from nifconv.filters.base import FilterFactory, build_filter
+from nifconv.filters.factory import FilterFactory, build_filter
 from nifconv.filters.implicit import ImplicitFilter
 from nifconv.functional import PADDING_MODES, fft_conv, map_size_of, spectral_conv
 

@@ -12,7 +12,8 @@ from torch import nn
 from nifconv._validate import choice, ints_per_axis, positive_int
 from nifconv.conv import FrequencyConv, layer_class
 from nifconv.conversion import Conversion, ConversionReport, Decision
-from nifconv.filters.base import DEFAULT_GAIN, FilterFactory, for_layer, needs_kernel_size
+from nifconv.filters.base import DEFAULT_GAIN
+from nifconv.filters.factory import FilterFactory, for_layer, needs_kernel_size
 from nifconv.filters.implicit import ImplicitFilter
 from nifconv.functional import PADDING_MODES
 from nifconv.lc import LCConv, lc_class

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nifconv._validate import groups_of, positive_int
 from nifconv.conv import layer_class, move_to
-from nifconv.filters.base import FilterFactory
+from nifconv.filters.factory import FilterFactory
 from nifconv.filters.implicit import ImplicitFilter
 from nifconv.functional import combine
 

@@ -8,7 +8,7 @@ from functools import partial
 from torch import nn
 
 from nifconv import convert
-from nifconv.filters.base import FilterFactory
+from nifconv.filters.factory import FilterFactory
 
 _WIDEST = 512
 

@@ -16,7 +16,7 @@ from experiments.common.nets import frequency_net, parameters
 from experiments.common.results import environment
 from experiments.common.training import train_and_test
 from nifconv import FourierFeatures, ImplicitFilter
-from nifconv.filters.base import FilterFactory
+from nifconv.filters.factory import FilterFactory
 
 FOURIER = FourierFeatures(reach=24)
 FILTERS: Mapping[str, FilterFactory] = {

@@ -21,7 +21,7 @@ from experiments.common.results import environment
 from experiments.common.training import Outcome, train_and_test
 from experiments.random_lc.data import CLASSES, SIDE, Batches, Digits, digit_pools, subset
 from nifconv import ImplicitFilter, SpatialFilter, count_parameters, frozen
-from nifconv.filters.base import FilterFactory
+from nifconv.filters.factory import FilterFactory
 
 FREQUENCY = "frequency"
 PLAIN, WIDE = "plain 3x3", "plain 3x3, wider"

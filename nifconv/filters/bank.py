@@ -10,7 +10,8 @@ from einops import rearrange
 from torch import Tensor
 
 from nifconv._validate import positive_int
-from nifconv.filters.base import DEFAULT_GAIN, FilterFactory, FrequencyFilter, build_filter
+from nifconv.filters.base import DEFAULT_GAIN, FrequencyFilter
+from nifconv.filters.factory import FilterFactory, build_filter
 
 
 class FilterBank:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from nifconv import frequency
 from nifconv._validate import at_least_single, choice, ints_per_axis, positive_float
-from nifconv.filters.base import FilterFactory, FilterWrapper, FrequencyFilter
+from nifconv.filters.base import FrequencyFilter
+from nifconv.filters.factory import FilterFactory, FilterWrapper
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from nifconv._validate import integer
 from nifconv.filters.bank import FilterBank
-from nifconv.filters.base import FilterFactory, FilterWrapper, FrequencyFilter
+from nifconv.filters.base import FrequencyFilter
+from nifconv.filters.factory import FilterFactory, FilterWrapper
 
 _SEED, _GAIN, _CHECKSUM = "frozen_seed", "frozen_gain", "frozen_checksum"
 
@@ -23,8 +24,8 @@ def frozen(filter: FilterFactory, *, seed: int) -> FrozenFactory:
     The weights are buffers: never among `parameters()`, untouched by `requires_grad_(True)`, stored in the
     state_dict. They depend on the filter's arguments and the seed alone, not on the order of construction, the device
     or the global random state. Two layers of one shape made with one seed have the same weights; `convert` derives a
-    seed for each layer from this one and the layer's name (as `nifconv.filters.base.for_layer` does for nets built by
-    hand). Source: the frozen random filters of Gavrikov & Keuper 2023, for any kind of filter.
+    seed for each layer from this one and the layer's name, as `nifconv.filters.factory.for_layer` does for nets built
+    by hand. Source: the frozen random filters of Gavrikov & Keuper 2023, for any kind of filter.
 
     Args:
         filter: the factory of the filter to freeze.

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from nifconv import frequency
 from nifconv._validate import at_least_single, choice, ints_per_axis, positive_int
-from nifconv.filters.base import DEFAULT_GAIN, FilterFactory, FrequencyFilter
+from nifconv.filters.base import DEFAULT_GAIN, FrequencyFilter
 from nifconv.filters.budget import widths_within
 from nifconv.filters.encoding import FourierFeatures, encode
+from nifconv.filters.factory import FilterFactory
 
 COORDINATES = ("pixel", "image")
 # Maps that the initial gain is averaged over, by number of axes; as large as the cost of the draw allows.

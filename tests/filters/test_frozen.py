@@ -24,7 +24,7 @@ from nifconv import (
     frozen,
     load_compact_state_dict,
 )
-from nifconv.filters.base import for_layer
+from nifconv.filters.factory import for_layer
 from tests.contract import FilterContract
 
 ROOT = Path(__file__).parents[2]
