@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -134,6 +135,24 @@ def test_the_report_needs_no_other_file(smoke: tuple[Path, subprocess.CompletedP
     assert "Nothing was trained long enough" in page
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert not re.search(r"https?://|url\(|@import|<script|<link", page)
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+def test_the_report_opens_in_a_browser_without_errors(
+    smoke: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    page = (smoke[0] / "report.html").resolve().as_uri()
+    process = subprocess.run(
+        ["chromium", *options, f"--user-data-dir={tmp_path}", "--enable-logging=stderr", "--dump-dom", page],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert "CONSOLE" not in process.stderr
+    assert "How far must a filter reach?" in process.stdout
+    assert process.stdout.count("<img ") == len([name for name in FILES if name.endswith(".png")]) - 1
 
 
 def test_an_out_that_is_a_file_is_an_error(tmp_path: Path) -> None:
