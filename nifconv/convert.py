@@ -207,36 +207,16 @@ def _replacement(
     if kernel is not None and conv.padding != "same":
         padding = tuple((2 * p + d * (k - old)) // 2 for p, d, k, old in _geometry(conv, kernel))
     dilation = 1 if kernel is None else conv.dilation
+    geometry = (conv.in_channels, conv.out_channels, kernel, conv.stride, padding, dilation)
     bias = conv.bias is not None
     replacement: FrequencyConv | LCConv
     last: nn.Module
     if to == "dense" or (expansion == 1 and conv.groups == conv.in_channels):
-        replacement = last = layer_class(ndim)(
-            conv.in_channels,
-            conv.out_channels,
-            kernel,
-            conv.stride,
-            padding,
-            dilation,
-            conv.groups,
-            bias,
-            padding_mode,
-            filter=filter,
-        )
+        replacement = last = layer_class(ndim)(*geometry, conv.groups, bias, padding_mode, filter=filter)
         replacement.filter.rescale_(conv_gain(conv) / replacement.filter.initial_gain)
     else:
         replacement = lc_class(ndim)(
-            conv.in_channels,
-            conv.out_channels,
-            kernel,
-            conv.stride,
-            padding,
-            dilation,
-            bias,
-            padding_mode,
-            expansion=expansion,
-            groups=conv.groups,
-            filter=filter,
+            *geometry, bias, padding_mode, expansion=expansion, groups=conv.groups, filter=filter
         )
         last = replacement.pointwise
         bound = conv_gain(conv) * math.sqrt(3 / replacement.pointwise.weight.shape[1])

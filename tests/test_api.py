@@ -81,7 +81,7 @@ def test_importing_is_silent_and_light() -> None:
 
 def test_every_module_can_be_imported_alone() -> None:
     for info in pkgutil.walk_packages(nifconv.__path__, "nifconv."):
-        importlib.import_module(info.name)
+        assert importlib.import_module(info.name).__doc__, info.name
 
 
 def test_core_dependencies_are_three() -> None:
