@@ -12,7 +12,7 @@ from torch import nn
 from nifconv._validate import choice, ints_per_axis, positive_int
 from nifconv.conv import FrequencyConv, layer_class
 from nifconv.conversion import Conversion, ConversionReport, Decision
-from nifconv.filters.base import DEFAULT_GAIN
+from nifconv.filters.base import DEFAULT_GAIN, FrequencyFilter
 from nifconv.filters.factory import FilterFactory, for_layer, needs_kernel_size
 from nifconv.filters.implicit import ImplicitFilter
 from nifconv.functional import PADDING_MODES
@@ -211,7 +211,7 @@ def _replacement(
     bias = conv.bias is not None
     replacement: FrequencyConv | LCConv
     last: nn.Module
-    if to == "dense" or (expansion == 1 and conv.groups == conv.in_channels):
+    if to == "dense" or (to == "split" and conv.groups == conv.in_channels):
         replacement = last = layer_class(ndim)(*geometry, conv.groups, bias, padding_mode, filter=filter)
         replacement.filter.rescale_(conv_gain(conv) / replacement.filter.initial_gain)
     else:
@@ -223,7 +223,10 @@ def _replacement(
         nn.init.uniform_(replacement.pointwise.weight, -bound, bound)
     replacement.to(conv.weight.device, conv.weight.dtype).train(conv.training)
     if not conv.weight.requires_grad:
-        replacement.requires_grad_(False)
+        filters = [m for m in replacement.modules() if isinstance(m, FrequencyFilter) and m.shared]
+        shared = {parameter for module in filters for parameter in module.parameters()}
+        for parameter in set(replacement.parameters()) - shared:
+            parameter.requires_grad_(False)
     if conv.bias is not None:
         last.bias = conv.bias
     return replacement

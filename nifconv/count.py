@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 
 from torch import Tensor, nn
 
-from nifconv.conv import FrequencyConv
 from nifconv.filters.base import FrequencyFilter
 
 
@@ -65,11 +64,10 @@ def count_parameters(model: nn.Module) -> ParameterCount:
 
 
 def _roles(module: nn.Module) -> Iterator[tuple[Tensor, str]]:
-    if isinstance(module, FrequencyConv):
-        for parameter in module.filter.parameters():
-            yield parameter, "spatial"
     if isinstance(module, FrequencyFilter):
-        for name in module.frozen_names:
-            yield module.get_buffer(name), "spatial"
+        for tensor in (*module.parameters(), *map(module.get_buffer, module.frozen_names)):
+            yield tensor, "spatial"
     if isinstance(module, nn.modules.conv._ConvNd):
-        yield module.weight, "pointwise" if max(module.kernel_size) == 1 else "spatial"
+        role = "pointwise" if max(module.kernel_size) == 1 else "spatial"
+        # Not `module.weight`, which under a parametrization is computed and no parameter.
+        yield from ((tensor, role) for name, tensor in module.named_parameters() if name != "bias")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nifconv import frequency
-from nifconv._validate import choice
+from nifconv._validate import at_least_single, choice
 from nifconv.conv import FrequencyConv
 
 Size = int | Sequence[int]
@@ -44,7 +44,7 @@ def locality_penalty(
             `{layer.name: layer.map_size for layer in footprint.survey(model, x).layers}`. Needed only for those.
 
     Returns:
-        A scalar, zero if the model has no such kernel.
+        A scalar, in float32 at least, zero if the model has no such kernel.
 
     Raises:
         TypeError: `model` is not a module.
@@ -56,16 +56,19 @@ def locality_penalty(
     penalty = torch.zeros(())
     for name, module in model.named_modules():
         taps = _taps(name, module, size)
-        if taps is not None and taps.requires_grad:
+        if taps is not None:
+            taps = taps.to(at_least_single(taps.dtype))
             spacing = torch.tensor(module.dilation, dtype=torch.float64, device=taps.device)
             offsets = frequency.offsets(taps.shape[2:], device=taps.device) * spacing
             weights = weigh(offsets.norm(dim=-1)).to(taps.dtype)
-            penalty = penalty.to(taps) + (taps.square() * weights).sum()
+            penalty = penalty.to(taps.device) + (taps.square() * weights).sum()
     return penalty
 
 
 def _taps(name: str, module: nn.Module, size: Size | Mapping[str, Size] | None) -> Tensor | None:
     if isinstance(module, FrequencyConv):
+        if not any(parameter.requires_grad for parameter in module.filter.parameters()):
+            return None
         if module.kernel_size is not None:
             return module.filter.taps(module.kernel_size)
         given = size.get(name) if isinstance(size, Mapping) else size
@@ -76,5 +79,5 @@ def _taps(name: str, module: nn.Module, size: Size | Mapping[str, Size] | None) 
             )
         return module.filter.taps(module.applied_size(given))
     if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and max(module.kernel_size) > 1:
-        return module.weight
+        return module.weight if any(p.requires_grad for n, p in module.named_parameters() if n != "bias") else None
     return None

@@ -9,7 +9,17 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 from torchvision.models import convnext_tiny, mobilenet_v2, resnet18
 
-from nifconv import FilterBank, FourierFeatures, FrequencyConv2d, ImplicitFilter, SpatialFilter, convert, frozen
+from nifconv import (
+    Envelope,
+    FilterBank,
+    FourierFeatures,
+    FrequencyConv2d,
+    ImplicitFilter,
+    SpatialFilter,
+    TableFilter,
+    convert,
+    frozen,
+)
 from nifconv.conv import FrequencyConv, layer_class
 from nifconv.convert import conv_gain
 
@@ -188,6 +198,30 @@ def test_a_layer_of_zeros_gives_a_layer_of_zeros_and_says_so(to: str) -> None:
     assert "all weights were zero" in conversion.report.decisions[0].reason
 
 
+@pytest.mark.parametrize(
+    "filter", [Envelope(ImplicitFilter, width=2.0), frozen(Envelope(ImplicitFilter, width=2.0), seed=0)]
+)
+def test_a_layer_of_zeros_with_an_envelope(filter: Any) -> None:
+    conv = nn.Conv2d(8, 8, 3, padding=1, bias=False)
+    nn.init.zeros_(conv.weight)
+    new = convert(conv, to="dense", filter=filter).model
+    new.reset_parameters()
+    assert new(torch.randn(1, 8, 6, 6)).abs().max() == 0
+
+
+def test_a_layer_that_does_not_learn_leaves_the_bank_of_the_others_alone() -> None:
+    net = nn.Sequential(*(nn.Conv2d(8, 8, 3, padding=1) for _ in range(2)))
+    net[1].requires_grad_(False)
+    model = convert(net, filter=FilterBank(ImplicitFilter, 8)).model
+    assert all(p.requires_grad for p in model[0].parameters())
+    assert not model[1].pointwise.weight.requires_grad
+
+
+def test_a_filter_that_lacks_an_argument_is_named() -> None:
+    with pytest.raises(TypeError, match=r"needs size, which the layer cannot know.*functools\.partial\(filter, size="):
+        convert(nn.Conv2d(8, 8, 3, padding=1), filter=TableFilter)
+
+
 def test_meta_models_convert_to_the_gain_of_fresh_layers() -> None:
     new = convert(nn.Conv2d(8, 8, 3, padding=1, device="meta"), to="dense").model
     assert new.filter.initial_gain == pytest.approx(3**-0.5)
@@ -199,18 +233,15 @@ def test_meta_models_convert_to_the_gain_of_fresh_layers() -> None:
 def test_lc_blocks_with_their_expansion_groups_and_gain(expansion: int, groups: int) -> None:
     conv = nn.Conv2d(8, 16, 3, padding=1, groups=groups)
     new = convert(conv, to="lc", expansion=expansion).model
-    if expansion > 1 or groups < 8:
-        assert (new.spatial.out_channels, new.spatial.groups) == (8 * expansion, 8)
-        assert (new.pointwise.in_channels, new.pointwise.out_channels) == (8 * expansion, 16)
-        assert new.pointwise.groups == groups
-        assert torch.equal(new.pointwise.bias, conv.bias)
-    else:
-        assert isinstance(new, FrequencyConv2d)
+    assert (new.spatial.out_channels, new.spatial.groups) == (8 * expansion, 8)
+    assert (new.pointwise.in_channels, new.pointwise.out_channels) == (8 * expansion, 16)
+    assert new.pointwise.groups == groups
+    assert torch.equal(new.pointwise.bias, conv.bias)
     gains = []
     for seed in range(12):
         torch.manual_seed(seed)
         fresh = convert(conv, to="lc", expansion=expansion).model
-        nn.init.zeros_(getattr(fresh, "pointwise", fresh).bias)
+        nn.init.zeros_(fresh.pointwise.bias)
         gains.append(measured_gain(fresh, 8) ** 2)
     assert_close((sum(gains) / len(gains)) ** 0.5, conv_gain(conv), rtol=0.12, atol=0)
 

@@ -54,6 +54,16 @@ def test_shared_tensors_count_once() -> None:
     assert count_parameters(tied).spatial == 36
 
 
+def test_reparametrised_weights_count_as_what_they_are_made_of() -> None:
+    conv = nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 3, 3))
+    assert count_parameters(conv).to_dict() == {"learnable": 87, "frozen": 0, "spatial": 84, "pointwise": 0, "other": 3}
+
+
+def test_a_filter_alone_is_spatial() -> None:
+    counts = count_parameters(ImplicitFilter(4, 1))
+    assert counts.spatial == counts.learnable == sum(p.numel() for p in ImplicitFilter(4, 1).parameters())
+
+
 def test_lazy_parameters_count_nothing_yet() -> None:
     assert count_parameters(nn.LazyConv2d(4, 3)).learnable == 0
 

@@ -90,6 +90,19 @@ def test_what_cannot_learn_has_no_part() -> None:
     assert locality_penalty(FrequencyConv2d(2, 2, filter=frozen(ImplicitFilter, seed=0)), size=5).item() == 0
     assert locality_penalty(nn.Conv2d(2, 2, 3).requires_grad_(False)).item() == 0
     assert locality_penalty(nn.Linear(2, 2)).item() == 0
+    assert locality_penalty(FrequencyConv2d(2, 2, filter=frozen(ImplicitFilter, seed=0))).item() == 0
+
+
+def test_the_value_does_not_depend_on_gradients_or_on_the_order_of_layers() -> None:
+    layer = FrequencyConv2d(2, 2, 5)
+    with torch.no_grad():
+        assert_close(locality_penalty(layer), locality_penalty(layer.requires_grad_(True)).detach())
+    mixed = [nn.Conv2d(1, 1, 3).bfloat16(), nn.Conv2d(1, 1, 3)]
+    for model in (nn.Sequential(*mixed), nn.Sequential(*reversed(mixed))):
+        assert locality_penalty(model).dtype == torch.float32
+    large = nn.Conv2d(64, 64, 31).half()
+    nn.init.ones_(large.weight)
+    assert locality_penalty(large, "inverted").isfinite()
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,10 @@ class FilterBank:
     """A set of kernels that many layers share, each evaluating it at its own resolution (Gavrikov & Keuper 2023).
 
     A layer takes as many kernels as it has pairs of channels, from the first on, and rescales them to its own gain.
-    The bank is a filter factory: give it as `filter=bank` to layers or to `convert`. PyTorch then sees one module at
-    many places, as with any tied weight: `parameters()` lists it once, `copy.deepcopy` keeps it one, gradients of all
-    layers add up in it, and safetensors stores it once through `save_model`.
+    The bank is a filter factory: give it as `filter=bank` to the layers of one model or to `convert`. PyTorch then sees
+    one module at many places, as with any tied weight: `parameters()` lists it once, `copy.deepcopy` keeps it one,
+    gradients of all layers add up in it, and safetensors stores it once through `save_model`. Drawing the filter of one
+    layer anew draws that of all.
 
     Args:
         filter: the factory of the kernels; `frozen(...)` for a bank that is not trained.
@@ -73,6 +74,7 @@ class FilterSlice(FrequencyFilter):
     """
 
     scale: Tensor
+    shared = True
 
     def __init__(self, bank: FrequencyFilter, out_channels: int, in_channels: int) -> None:
         super().__init__(out_channels, in_channels, bank.ndim)

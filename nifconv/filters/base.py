@@ -6,13 +6,13 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from nifconv import frequency
-from nifconv._validate import ints_per_axis, positive_float, positive_int
+from nifconv._validate import integer, ints_per_axis, positive_float, positive_int
 
 DEFAULT_GAIN = 3**-0.5
 """std(output) / std(input) of a freshly made `nn.ConvNd` under white input, whatever its shape."""
@@ -39,6 +39,9 @@ class FrequencyFilter(nn.Module, ABC):
         TypeError: a channel count or `ndim` is not an integer, or `gain` is not a number.
         ValueError: a channel count is below 1, `ndim` is not 1, 2 or 3, or `gain` is not above 0.
     """
+
+    shared: ClassVar[bool] = False
+    """Whether other layers may hold the same weights."""
 
     def __init__(self, out_channels: int, in_channels: int, ndim: int = 2, *, gain: float = DEFAULT_GAIN) -> None:
         super().__init__()
@@ -88,8 +91,18 @@ class FrequencyFilter(nn.Module, ABC):
         """Turns the parameters into buffers and draws them from `seed`; see `nifconv.frozen`.
 
         Raises:
-            ValueError: there is no parameter, so that no draw would come from `seed`.
+            TypeError: `seed` is not an integer.
+            ValueError: there is no parameter, so that no draw would come from `seed`; a filter inside is frozen
+                already, or belongs to other layers too.
         """
+        seed = integer("seed", seed)
+        for inside in self.modules():
+            if isinstance(inside, FrequencyFilter) and (inside.shared or inside.frozen_seed is not None):
+                state = "shared by many layers" if inside.shared else "frozen already"
+                raise ValueError(
+                    f"seed={seed} cannot draw {type(inside).__name__}({inside.extra_repr()}), which is {state}; freeze "
+                    "a filter once, and a bank through what it holds: FilterBank(frozen(filter, seed=...), kernels)"
+                )
         names = []
         for prefix, module in self.named_modules():
             for name, parameter in list(module.named_parameters(recurse=False)):
@@ -99,7 +112,7 @@ class FrequencyFilter(nn.Module, ABC):
         if not names:
             raise ValueError(
                 f"seed={seed} has nothing to draw: {type(self).__name__}({self.extra_repr()}) has no parameters; "
-                "freeze a filter once, and one that is learned"
+                "freeze a filter that is learned"
             )
         self.frozen_seed, self.frozen_names = seed, tuple(names)
         self.reset_parameters()
@@ -164,10 +177,13 @@ class FrequencyFilter(nn.Module, ABC):
 def seeded(seed: int) -> Iterator[None]:
     """Makes what is drawn depend on `seed` alone, and leaves the global random state as it was."""
     default = torch.get_default_dtype()
+    threads = torch.get_num_threads()
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.default_generator.manual_seed(seed)
         torch.set_default_dtype(torch.float32)
+        torch.set_num_threads(1)  # sums over many terms have other last bits when threads share them
         try:
             yield
         finally:
             torch.set_default_dtype(default)
+            torch.set_num_threads(threads)

@@ -40,8 +40,8 @@ class FourierFeatures:
     def __post_init__(self) -> None:
         if positive_int("reach", self.reach) > _FARTHEST:
             raise ValueError(f"reach={self.reach} must be at most {_FARTHEST} pixels")
-        positive_int("features", self.features)
-        integer("seed", self.seed)
+        for name, read in (("reach", positive_int), ("features", positive_int), ("seed", integer)):
+            object.__setattr__(self, name, read(name, getattr(self, name)))
 
     def draw(self, ndim: int) -> Tensor:
         """The offsets n, int64, `(features, ndim)`, in pixels.

@@ -14,6 +14,9 @@ from nifconv._validate import at_least_single, choice, ints_per_axis, positive_f
 from nifconv.filters.base import FrequencyFilter
 from nifconv.filters.factory import FilterFactory, FilterWrapper
 
+# From a delta to no envelope at all; beyond 1e-6 and 1e9 pixels the square of a width leaves float32.
+_LOG_WIDTHS = (math.log(1e-6), math.log(1e9))
+
 
 @dataclass(frozen=True)
 class Envelope(FilterWrapper):
@@ -69,12 +72,12 @@ class EnvelopedFilter(FrequencyFilter):
     @property
     def width(self) -> Tensor:
         """Standard deviation of the Gaussian, in pixels, one per output channel or one in all."""
-        return self.log_width.to(at_least_single(self.log_width.dtype)).exp()
+        return self.log_width.to(at_least_single(self.log_width.dtype)).clamp(*_LOG_WIDTHS).exp()
 
     def _draw(self) -> None:
         nn.init.constant_(self.log_width, math.log(self.initial_width))
-        # From the same gain each time, so that a frozen draw depends on the seed alone.
-        self.inner.initial_gain = self.initial_gain
+        # From the same gain each time, so that a frozen draw depends on the seed alone; 0 could not be scaled back.
+        self.inner.initial_gain = 1.0
         self.inner.reset_parameters()
         self._restore_gain()
 
@@ -82,7 +85,7 @@ class EnvelopedFilter(FrequencyFilter):
         self.inner.rescale_(factor)
 
     def forward(self, size: Sequence[int]) -> Tensor:
-        return frequency.taps_to_spectrum(self.taps(size), size)
+        return frequency.taps_to_spectrum(self.taps(size), ints_per_axis("size", size, self.ndim))
 
     def taps(self, size: int | Sequence[int]) -> Tensor:
         size = ints_per_axis("size", size, self.ndim)

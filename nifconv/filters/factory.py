@@ -76,6 +76,7 @@ def build_filter(
         TypeError: `factory` is not callable, or makes something other than a `FrequencyFilter`.
         ValueError: it needs a kernel size and the layer has none, or its filter has the wrong shape.
     """
+    _check_bound(factory)
     if not needs_kernel_size(factory):
         made = factory(out_channels, in_channels, ndim)
     elif kernel_size is None:
@@ -94,3 +95,18 @@ def build_filter(
             f"{(out_channels, in_channels, ndim)}; use the arguments that the factory is called with"
         )
     return made
+
+
+def _check_bound(factory: FilterFactory) -> None:
+    """Refuses a factory that needs an argument which no layer can know, such as the size of a `TableFilter`."""
+    try:
+        arguments = inspect.signature(factory).parameters.values()
+    except (TypeError, ValueError):  # not callable, or a builtin without a signature
+        return
+    required = [a.name for a in arguments if a.kind is a.KEYWORD_ONLY and a.default is a.empty]
+    unknown = [name for name in required if name != "kernel_size"]
+    if unknown:
+        raise TypeError(
+            f"filter={factory!r} needs {', '.join(unknown)}, which the layer cannot know; bind it with "
+            f"functools.partial(filter, {unknown[0]}=...)"
+        )

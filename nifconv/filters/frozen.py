@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nifconv._validate import integer
-from nifconv.filters.bank import FilterBank
-from nifconv.filters.base import FrequencyFilter
+from nifconv.filters.base import FrequencyFilter, seeded
 from nifconv.filters.factory import FilterFactory, FilterWrapper
 
 _SEED, _GAIN, _CHECKSUM = "frozen_seed", "frozen_gain", "frozen_checksum"
@@ -32,9 +31,9 @@ def frozen(filter: FilterFactory, *, seed: int) -> FrozenFactory:
         seed: any integer that fits into 64 bits.
 
     Raises:
-        TypeError: `filter` is not a filter factory, or is a `FilterBank` (freeze what it holds instead), or `seed` is
-            not an integer.
-        ValueError: `seed` does not fit into 64 bits.
+        TypeError: `filter` is not a filter factory, or `seed` is not an integer.
+        ValueError: `seed` does not fit into 64 bits. The factory raises for filters that are frozen already or belong
+            to a `FilterBank`; freeze what the bank holds instead.
 
     >>> from nifconv import ImplicitFilter
     >>> one, other = (frozen(ImplicitFilter, seed=7)(16, 1) for _ in range(2))
@@ -53,21 +52,16 @@ class FrozenFactory(FilterWrapper):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.filter, FilterBank):
-            raise TypeError(
-                f"filter={self.filter!r} belongs to many layers and cannot be drawn for one; freeze what it holds: "
-                "FilterBank(frozen(filter, seed=...), kernels)"
-            )
-        integer("seed", self.seed)
+        object.__setattr__(self, "seed", integer("seed", self.seed))
         if not -(2**63) <= self.seed < 2**63:
             raise ValueError(f"seed={self.seed} must fit into 64 bits, from -2**63 to 2**63 - 1")
 
     def __call__(
         self, out_channels: int, in_channels: int, ndim: int = 2, *, kernel_size: int | Sequence[int] | None = None
     ) -> FrequencyFilter:
-        # Whatever the filter draws while it is made is replaced by the draw from the seed.
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            return super().__call__(out_channels, in_channels, ndim, kernel_size=kernel_size)
+        with seeded(self.seed):
+            made = super().__call__(out_channels, in_channels, ndim, kernel_size=kernel_size)
+        return made.to(torch.get_default_dtype())
 
     def wrap(self, inner: FrequencyFilter) -> FrequencyFilter:
         inner.freeze_(self.seed)
@@ -83,12 +77,23 @@ def compact_state_dict(model: nn.Module) -> dict[str, Tensor]:
     """The state_dict of a model, with seed, gain and checksum in the place of the weights of its frozen filters.
 
     Keys of a frozen filter at `name` are `name.frozen_seed`, `name.frozen_gain` and `name.frozen_checksum`.
+
+    Raises:
+        ValueError: a frozen filter does not hold what its seed and gain give, so that it could not be drawn again:
+            its weights were loaded from elsewhere, changed, or rounded to another dtype and back.
     """
     state = model.state_dict()
     for name, subject in _frozen_filters(model):
+        seed = subject.frozen_seed
+        assert seed is not None  # noqa: S101 - for the type checker
+        if not torch.equal(_checksum(subject.twin(seed=seed, gain=subject.initial_gain)), _checksum(subject)):
+            raise ValueError(
+                f"the frozen filter {name.rstrip('.')!r} does not hold the weights of its seed={seed} and gain="
+                f"{subject.initial_gain}: they were loaded or changed; save the model whole with state_dict()"
+            )
         for key in subject.frozen_names:
             del state[f"{name}{key}"]
-        state[f"{name}{_SEED}"] = torch.tensor(subject.frozen_seed)
+        state[f"{name}{_SEED}"] = torch.tensor(seed)
         state[f"{name}{_GAIN}"] = torch.tensor(subject.initial_gain, dtype=torch.float64)
         state[f"{name}{_CHECKSUM}"] = _checksum(subject)
     return state
@@ -114,6 +119,17 @@ def load_compact_state_dict(model: nn.Module, state: Mapping[str, Tensor]) -> No
             f"the checkpoint has frozen filters at {missing or 'no place'} where the model has none, and lacks those "
             f"at {unknown or 'no place'}; build the model with the same layers and frozen(...) filters first"
         )
+    lacking = [f"{name}{key}" for name in filters for key in (_GAIN, _CHECKSUM) if f"{name}{key}" not in state]
+    if lacking:
+        raise ValueError(f"the checkpoint lacks {', '.join(lacking)}; save it again with compact_state_dict")
+    places: dict[FrequencyFilter, str] = {}
+    for name, subject in filters.items():
+        first = places.setdefault(subject, name)
+        if not torch.equal(state[f"{name}{_CHECKSUM}"], state[f"{first}{_CHECKSUM}"]):
+            raise ValueError(
+                f"the checkpoint has different filters at {first.rstrip('.')!r} and {name.rstrip('.')!r}, which are "
+                "one in the model; build the model as it was when saved"
+            )
     redrawn: dict[str, FrequencyFilter] = {}
     whole = {key: value for key, value in state.items() if key.rpartition(".")[2] not in (_SEED, _GAIN, _CHECKSUM)}
     for name, subject in filters.items():

@@ -106,7 +106,8 @@ class ImplicitFilter(FrequencyFilter):
         """A factory of filters with two hidden layers that use the given number of parameters as fully as they can.
 
         For the channels of each layer, the widths are chosen such that the filter has at most `parameters`, and at
-        least 90 % of them; among those the pair closest to hidden[0] = 2 * hidden[1], as in the published (8, 4).
+        least 90 % of them unless they are close to the minimum; among those the pair closest to
+        hidden[0] = 2 * hidden[1], as in the published (8, 4).
 
         Args:
             parameters: of the filter of one layer.
@@ -248,7 +249,9 @@ def _within_budget(
     """The filter of `ImplicitFilter.with_budget` for one layer."""
     inputs = 2 * encoding.features if encoding else ndim
     trunks = 1 if shared_trunk else 2
-    hidden = widths_within(parameters, inputs=inputs, trunks=trunks, kernels=out_channels * in_channels)
+    kernels = out_channels * in_channels
+    fixed = 2 * trunks * sum(p.numel() for p in _make(activation).parameters())
+    hidden = widths_within(parameters, inputs=inputs, trunks=trunks, kernels=kernels, fixed=fixed)
     return ImplicitFilter(
         out_channels,
         in_channels,

@@ -56,7 +56,7 @@ class SpatialFilter(FrequencyFilter):
         self.weight.mul_(factor)
 
     def forward(self, size: Sequence[int]) -> Tensor:
-        return frequency.taps_to_spectrum(self.taps(size), size)
+        return frequency.taps_to_spectrum(self.taps(size), ints_per_axis("size", size, self.ndim))
 
     def taps(self, size: int | Sequence[int]) -> Tensor:
         weight = self.weight.to(at_least_single(self.weight.dtype))

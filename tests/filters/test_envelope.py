@@ -52,6 +52,14 @@ def test_the_width_bounds_the_kernel() -> None:
     assert radii[0] < 1.0
 
 
+@pytest.mark.parametrize("width", [1e-30, 1e300])
+def test_extreme_widths_give_numbers(width: float) -> None:
+    subject = Envelope(ImplicitFilter, width=width)(2, 1)
+    subject.taps(5).square().sum().backward()
+    assert subject.taps(5).isfinite().all()
+    assert subject.log_width.grad.isfinite().all()
+
+
 @pytest.mark.parametrize(("per", "count"), [("channel", 6), ("layer", 1)])
 def test_widths_are_learned(per: str, count: int) -> None:
     layer = FrequencyConv2d(6, 6, groups=6, filter=Envelope(ImplicitFilter, width=2.0, per=per))

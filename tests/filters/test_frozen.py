@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -89,12 +90,12 @@ def test_the_draw_depends_on_seed_and_specification_alone(factory: Any) -> None:
 def test_another_process_draws_the_same_bits(threads: str) -> None:
     program = (
         "import torch, hashlib; from nifconv import ImplicitFilter, frozen; torch.rand(3); "
-        "made = frozen(ImplicitFilter, seed=11)(16, 4, 2); "
+        "made = frozen(ImplicitFilter, seed=11)(128, 128, 2); "
         "print(hashlib.sha256(b''.join(made.get_buffer(n).numpy().tobytes() for n in made.frozen_names)).hexdigest())"
     )
     environment = {**os.environ, "OMP_NUM_THREADS": threads}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, env=environment)
-    made = frozen(ImplicitFilter, seed=11)(16, 4, 2)
+    made = frozen(ImplicitFilter, seed=11)(128, 128, 2)
     here = hashlib.sha256(b"".join(made.get_buffer(n).numpy().tobytes() for n in made.frozen_names)).hexdigest()
     assert done.stdout.strip() == here, done.stderr
 
@@ -235,11 +236,77 @@ def test_refuses_a_filter_in_the_place_of_a_factory_and_a_missing_kernel_size() 
     assert FrequencyConv2d(2, 2, 3, filter=frozen(SpatialFilter, seed=0)).filter.taps(3).shape == (2, 2, 3, 3)
 
 
-def test_a_bank_is_frozen_inside_not_around() -> None:
-    with pytest.raises(TypeError, match=r"belongs to many layers.*FilterBank\(frozen\(filter, seed="):
-        frozen(FilterBank(ImplicitFilter, 4), seed=0)
+@pytest.mark.parametrize("wrap", [lambda bank: bank, lambda bank: Envelope(bank, width=2.0)])
+def test_a_bank_is_frozen_inside_not_around(wrap: Any) -> None:
+    bank = FilterBank(ImplicitFilter, 4)
+    with pytest.raises(ValueError, match=r"seed=0 cannot draw FilterSlice.*FilterBank\(frozen\(filter, seed="):
+        frozen(wrap(bank), seed=0)(2, 2)
+    assert len(list(bank.filter.parameters())) > 1
 
 
-def test_nothing_is_frozen_twice() -> None:
-    with pytest.raises(ValueError, match=r"seed=2 has nothing to draw: ImplicitFilter\(4, 1.*frozen_seed=1"):
-        frozen(frozen(ImplicitFilter, seed=1), seed=2)(4, 1)
+@pytest.mark.parametrize("wrap", [lambda inner: inner, lambda inner: Envelope(inner, width=2.0)])
+def test_nothing_is_frozen_twice(wrap: Any) -> None:
+    with pytest.raises(ValueError, match=r"seed=2 cannot draw ImplicitFilter\(4, 1.*frozen_seed=1.*frozen already"):
+        frozen(wrap(frozen(ImplicitFilter, seed=1)), seed=2)(4, 1)
+
+
+def test_what_has_no_parameters_is_refused() -> None:
+    class Fixed(SpatialFilter):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args, kernel_size=3)
+            weight = self.weight.detach()
+            del self.weight
+            self.register_buffer("weight", weight)
+
+    with pytest.raises(ValueError, match=r"seed=2 has nothing to draw: Fixed\(4, 1.*has no parameters"):
+        frozen(Fixed, seed=2)(4, 1)
+
+
+def test_integers_of_numpy_are_seeds() -> None:
+    assert torch.equal(
+        frozen(ImplicitFilter, seed=np.int64(3))(2, 2).taps(5), frozen(ImplicitFilter, seed=3)(2, 2).taps(5)
+    )
+
+
+def test_what_could_not_be_drawn_again_is_not_saved_compactly() -> None:
+    changed, loaded, rounded = (frozen(ImplicitFilter, seed=1)(4, 1) for _ in range(3))
+    changed.real.weight.mul_(2)
+    loaded.load_state_dict(frozen(ImplicitFilter, seed=2)(4, 1).state_dict())
+    rounded.bfloat16().float()
+    for subject in (changed, loaded, rounded):
+        with pytest.raises(ValueError, match=r"does not hold the weights of its seed=1.*whole with state_dict\(\)"):
+            compact_state_dict(subject)
+
+
+def test_two_filters_are_not_loaded_into_one() -> None:
+    one = FilterBank(frozen(ImplicitFilter, seed=5), 4)
+    banks = [FilterBank(frozen(ImplicitFilter, seed=s), 4) for s in (5, 6)]
+    saved = nn.Sequential(*(FrequencyConv2d(2, 2, filter=bank) for bank in banks))
+    model = nn.Sequential(*(FrequencyConv2d(2, 2, filter=one) for _ in range(2)))
+    with pytest.raises(
+        ValueError, match=r"different filters at '0\.filter\.bank' and '1\.filter\.bank', which are one"
+    ):
+        load_compact_state_dict(model, compact_state_dict(saved))
+
+
+def test_an_incomplete_compact_checkpoint_is_refused() -> None:
+    state = compact_state_dict(net())
+    del state["2.spatial.filter.frozen_gain"]
+    with pytest.raises(ValueError, match=r"lacks 2\.spatial\.filter\.frozen_gain; save it again"):
+        load_compact_state_dict(net(), state)
+
+
+def test_activations_with_parameters_are_drawn_from_the_seed_too() -> None:
+    class Slope(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.slope = nn.Parameter(torch.rand(1))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return nn.functional.silu(self.slope * x)
+
+    taps = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        taps.append(frozen(partial(ImplicitFilter, activation=Slope), seed=1)(4, 1).taps(5))
+    assert torch.equal(*taps)

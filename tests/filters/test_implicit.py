@@ -227,6 +227,11 @@ def test_a_budget_reaches_the_filters_of_a_layer() -> None:
     assert layer.filter.coordinates == "image"
 
 
+def test_parameters_of_activations_belong_to_the_budget() -> None:
+    for budget in (533, 700):
+        assert parameters(ImplicitFilter.with_budget(budget, activation=nn.PReLU)(64, 1)) <= budget
+
+
 def test_the_smallest_budget_works_and_one_less_says_so() -> None:
     smallest = (2 + 1) + (1 + 1) + 2 * 64 * 2
     assert parameters(ImplicitFilter.with_budget(smallest)(64, 1)) == smallest
