@@ -113,7 +113,7 @@ class LCConv2d(LCConv):
 
     Attributes:
         spatial: the `FrequencyConv2d`, without bias; its filters start with gain 1.
-        pointwise: the 1x1 `nn.Conv2d`.
+        pointwise: the 1x1 `nn.Conv2d`. Only its weight is read: hooks on the module do not run.
 
     Raises:
         TypeError, ValueError: as `FrequencyConv2d`; `expansion` below 1.

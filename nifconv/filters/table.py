@@ -63,7 +63,7 @@ class TableFilter(FrequencyFilter):
         return frequency.resize_taps(frequency.spectrum_to_taps(self._spectrum(), self.size), size)
 
     def resized(self, size: int | Sequence[int]) -> TableFilter:
-        """A table with another base size and the same kernels, cropped or padded with zeros about the centre."""
+        """A learnable table of another base size: the same kernels, cropped or padded with zeros about the centre."""
         other = TableFilter(self.out_channels, self.in_channels, self.ndim, size=size, gain=self.initial_gain)
         with torch.no_grad():
             other.to(self.weight.device, self.weight.dtype)._set_taps(self.taps(size))
