@@ -67,7 +67,7 @@ def locality_penalty(
 
 def _taps(name: str, module: nn.Module, size: Size | Mapping[str, Size] | None) -> Tensor | None:
     if isinstance(module, FrequencyConv):
-        if not any(parameter.requires_grad for parameter in module.filter.parameters()):
+        if not _learns(module.filter):
             return None
         if module.kernel_size is not None:
             return module.filter.taps(module.kernel_size)
@@ -79,5 +79,10 @@ def _taps(name: str, module: nn.Module, size: Size | Mapping[str, Size] | None) 
             )
         return module.filter.taps(module.applied_size(given))
     if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and max(module.kernel_size) > 1:
-        return module.weight if any(p.requires_grad for n, p in module.named_parameters() if n != "bias") else None
+        return module.weight if _learns(module) else None
     return None
+
+
+def _learns(module: nn.Module) -> bool:
+    """Whether its kernels are trained; not asked of the taps, which need no gradient under `torch.no_grad`."""
+    return any(p.requires_grad for name, p in module.named_parameters() if name != "bias")

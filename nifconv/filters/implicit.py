@@ -23,8 +23,8 @@ COORDINATES = ("pixel", "image")
 # Maps that the initial gain is averaged over, by number of axes; as large as the cost of the draw allows.
 _GAIN_SIZES = {1: (7, 8, 14, 28, 56, 112, 224), 2: (7, 8, 28, 56), 3: (7, 8, 14, 16)}
 _TRIES = 20
-# Raw pixel coordinates span no more than [-1, 1], on which a plain He-normal trunk hardly bends: its kernels are few
-# pixels wide, and the displaced digits of experiments/defaults are learned late. Integers and waves need no widening.
+# Raw pixel coordinates span no more than [-1, 1], on which a plain He-normal trunk hardly bends, and a smooth spectrum
+# is a kernel of few pixels. Integers and waves need no widening.
 _PIXEL_WIDENING = 3.0
 
 
@@ -92,9 +92,8 @@ class ImplicitFilter(FrequencyFilter):
         self.imag = _Linear(self.hidden[-1], kernels)
         self.reset_parameters()
 
-    @classmethod
+    @staticmethod
     def with_budget(
-        cls,
         parameters: int,
         *,
         activation: Callable[[], nn.Module] = nn.SiLU,
