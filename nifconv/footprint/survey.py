@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from nifconv import probe
 from nifconv._validate import at_least_single, choice
 from nifconv.conv import FrequencyConv
 from nifconv.footprint.layer import LayerFootprint
@@ -52,7 +52,7 @@ class Survey:
         return plots.mass_curves(self.layers) if kind == "mass" else plots.kernel_gallery(self.layers)
 
 
-def survey(model: nn.Module, example_input: Tensor | Sequence[Any] | Mapping[str, Any]) -> Survey:
+def survey(model: nn.Module, example_input: probe.ExampleInput) -> Survey:
     """Runs the model once, in eval mode without gradients, and collects the kernels of its spatial convolutions.
 
     `FrequencyConv` layers are evaluated at the size of the map that reaches them; of `nn.ConvNd` layers the weights
@@ -71,36 +71,11 @@ def survey(model: nn.Module, example_input: Tensor | Sequence[Any] | Mapping[str
         raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
     convs = ((name, m) for name, m in model.named_modules() if isinstance(m, _SURVEYED))
     names: dict[nn.Module, str] = {m: name for name, m in convs if not _is_pointwise(m)}
-    seen: dict[tuple[nn.Module, tuple[int, ...]], None] = {}
-
-    def record(module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
-        x = given[0] if given else next(iter(named.values()))
-        seen[module, tuple(x.shape[-_ndim(module) :])] = None
-
-    args, kwargs = _arguments(example_input)
-    hooks = [module.register_forward_pre_hook(record, with_kwargs=True) for module in names]
-    try:
-        with _evaluating(model), torch.no_grad():
-            model(*args, **kwargs)
-            layers = tuple(_footprint(names[module], module, size) for module, size in seen)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    seen = probe.map_sizes(model, example_input, names)
+    with probe.evaluating(model), torch.no_grad():
+        layers = tuple(_footprint(names[module], module, size) for module, size in seen)
     run = {module for module, _ in seen}
     return Survey(layers, tuple(name for module, name in names.items() if module not in run))
-
-
-def _arguments(example_input: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    if isinstance(example_input, Tensor):
-        return (example_input,), {}
-    if isinstance(example_input, tuple | list):
-        return tuple(example_input), {}
-    if isinstance(example_input, Mapping):
-        return (), dict(example_input)
-    raise TypeError(
-        f"example_input must be a tensor, a tuple or list of positional arguments or a mapping of keyword arguments, "
-        f"not {type(example_input).__name__}"
-    )
 
 
 def _footprint(name: str, layer: nn.Module, size: tuple[int, ...]) -> LayerFootprint:
@@ -125,22 +100,6 @@ def _dilate(taps: Tensor, dilation: Sequence[int]) -> Tensor:
     return dilated
 
 
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode for a while; every module gets its own mode back."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
-
-
 def _is_pointwise(layer: nn.Module) -> bool:
     kernel_size = layer.kernel_size
     return isinstance(kernel_size, tuple) and max(kernel_size) == 1
-
-
-def _ndim(layer: nn.Module) -> int:
-    return len(layer.stride)  # type: ignore[arg-type]

@@ -1,0 +1,16 @@
+"""The command line: `nifconv convert`."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Runs the command line; the console script `nifconv`.
+
+    Raises:
+        SystemExit: always, with the exit status; with a remedy if the extra `cli` is not installed.
+    """
+    try:
+        from nifconv.cli.app import app
+    except ImportError as error:
+        raise SystemExit(f"the command line needs {error.name}; install it with: pip install 'nifconv[cli]'") from error
+    app()

@@ -1,0 +1,18 @@
+"""The commands, in one application; each lives in a file of its own."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(
+    name="nifconv",
+    help="Convolutions whose kernels are functions of frequency: convert models, and measure them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _main() -> None:
+    """Keeps the name of a command necessary, also while there is only one."""
