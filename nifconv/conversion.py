@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import nn
 
+from nifconv.replacement import Plan
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -21,6 +23,7 @@ class Decision:
         after: the module in its place, as printed by torch, or "" if it was kept.
         parameters_before: learnable and frozen parameters of the convolution, bias included.
         parameters_after: the same of the module in its place.
+        residual: |taps - original| / |original| of the new layer, if it was matched.
     """
 
     name: str
@@ -31,13 +34,20 @@ class Decision:
     after: str
     parameters_before: int
     parameters_after: int
+    residual: float | None = None
 
 
 @dataclass(frozen=True)
 class ConversionReport:
-    """What `convert` replaced and kept, and why; printable."""
+    """What `convert` replaced and kept, and why; printable.
+
+    Attributes:
+        decisions: one for each convolution.
+        output_change: the largest |new - old| / |old| over the output tensors of the model, if it was measured.
+    """
 
     decisions: tuple[Decision, ...]
+    output_change: float | None = None
 
     @property
     def replaced(self) -> tuple[Decision, ...]:
@@ -51,7 +61,7 @@ class ConversionReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
-        return {"layers": [asdict(d) for d in self.decisions]}
+        return {"layers": [asdict(d) for d in self.decisions], "output_change": self.output_change}
 
     def __str__(self) -> str:
         before = sum(d.parameters_before for d in self.replaced)
@@ -63,13 +73,23 @@ class ConversionReport:
         width = max((len(d.name) for d in self.decisions), default=0)
         for d in self.decisions:
             change = f"{d.parameters_before:,} -> {d.parameters_after:,}" if d.replaced else ""
-            lines.append(f"  {d.name:<{width}}  {'replaced' if d.replaced else 'kept    '}  {change:>20}  {d.reason}")
+            reason = d.reason if d.residual is None else f"{d.reason}; residual {d.residual:.2g}"
+            lines.append(f"  {d.name:<{width}}  {'replaced' if d.replaced else 'kept    '}  {change:>20}  {reason}")
+        if self.output_change is not None:
+            lines.append(f"output changed by {self.output_change:.2g} of its norm on the example input")
         return "\n".join(lines)
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """The converted model and the report on it."""
+    """The converted model and the report on it.
+
+    Attributes:
+        model: the model.
+        report: what was replaced and kept, and why.
+        plan: what was asked for.
+    """
 
     model: nn.Module
     report: ConversionReport
+    plan: Plan

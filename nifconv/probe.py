@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils import _pytree
 
 ExampleInput = Tensor | Sequence[Any] | Mapping[str, Any]
 """A model's argument, a tuple or list of its positional arguments, or a mapping of its keyword arguments."""
@@ -53,6 +55,24 @@ def map_sizes(
         for hook in hooks:
             hook.remove()
     return list(seen)
+
+
+def relative_change(before: Any, after: Any) -> float:
+    """The largest |after - before| / |before| over the floating tensors that two outputs of a model hold.
+
+    It is inf where their shapes differ, as where a detector finds another number of objects.
+    """
+    pairs = zip(_pytree.tree_leaves(before), _pytree.tree_leaves(after), strict=True)
+    tensors = [(a.double(), b.double()) for a, b in pairs if isinstance(a, Tensor) and a.is_floating_point()]
+    if any(a.shape != b.shape for a, b in tensors):
+        return math.inf
+    return max((relative_error(b - a, a) for a, b in tensors), default=0.0)
+
+
+def relative_error(error: Tensor, reference: Tensor) -> float:
+    """|error| / |reference| in the Euclidean norm over all entries: 0 without an error, inf for one of nothing."""
+    size = error.norm().item()
+    return size and (size / norm if (norm := reference.norm().item()) else math.inf)
 
 
 @contextmanager

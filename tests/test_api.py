@@ -11,9 +11,11 @@ from nifconv import footprint, frequency, functional
 ROOT = Path(__file__).parent.parent
 
 PUBLIC = {
+    "Baked",
     "Conversion",
     "Envelope",
     "FilterBank",
+    "FitResult",
     "FourierFeatures",
     "FrequencyConv1d",
     "FrequencyConv2d",
@@ -26,9 +28,11 @@ PUBLIC = {
     "ParameterCount",
     "SpatialFilter",
     "TableFilter",
+    "bake",
     "compact_state_dict",
     "convert",
     "count_parameters",
+    "fit",
     "footprint",
     "frequency",
     "frozen",

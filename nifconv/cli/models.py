@@ -45,7 +45,7 @@ def _from_libraries(name: str) -> nn.Module:
             return timm.create_model(name, pretrained=False)
     libraries = " and ".join(asked) or "neither torchvision nor timm, which are not installed,"
     raise ValueError(
-        f"no model of {libraries} is called {name!r}; give one of their names, or 'package.module:function' for your own"
+        f"no model of {libraries} is called {name!r}; give one of their names, or 'package.module:function'"
     )
 
 
