@@ -24,6 +24,7 @@ from nifconv.filters import (
 )
 from nifconv.fit import FitResult, fit
 from nifconv.lc import LCConv1d, LCConv2d, LCConv3d
+from nifconv.loading import load
 from nifconv.locality import locality_penalty
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "frequency",
     "frozen",
     "functional",
+    "load",
     "load_compact_state_dict",
     "locality_penalty",
     "niff_big",

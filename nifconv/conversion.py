@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from nifconv import storage
+from nifconv.filters.base import FrequencyFilter
 from nifconv.replacement import Plan
 
 
@@ -93,3 +96,22 @@ class Conversion:
     model: nn.Module
     report: ConversionReport
     plan: Plan
+
+    def save(self, path: str | Path) -> None:
+        """Writes the weights of the model as they are now, and how it was converted, for `nifconv.load`.
+
+        One safetensors file, with the description as JSON in its metadata and a checksum over all; no pickle. For a
+        copy of the model, such as averaged weights, save `dataclasses.replace(conversion, model=copy)`.
+
+        Raises:
+            ValueError: the conversion used a function or a filter of your own, which a file cannot hold.
+            TypeError: the state_dict holds something else than tensors.
+            ImportError: safetensors is not installed.
+        """
+        filters = ((name, m) for name, m in self.model.named_modules() if isinstance(m, FrequencyFilter))
+        description = {
+            "plan": self.plan.to_spec(),
+            "layers": [d.name for d in self.report.replaced],
+            "gains": {name: module.initial_gain for name, module in filters},
+        }
+        storage.write(path, self.model.state_dict(), description)

@@ -91,7 +91,17 @@ def convert(
     _check_arguments(model, to, expansion, filter, padding_mode)
     plan = Plan(to, expansion, filter, kernel_size, padding_mode or (None if match else "circular"), match)
     _check_matching(plan, tolerance, example_input)
-    model = model if inplace else copy_model(model)
+    return carry_out(plan, model if inplace else copy_model(model), where, tolerance, example_input)
+
+
+def carry_out(
+    plan: Plan,
+    model: nn.Module,
+    where: Where | None,
+    tolerance: float | None = None,
+    example_input: probe.ExampleInput | None = None,
+) -> Conversion:
+    """Converts a model in place, or raises and leaves it as it is; see `convert`."""
     names = convolutions(model)
     reasons = default_choice(names) if where is None else user_choice(names, where)
     reasons = {conv: obstacle(conv) or reason for conv, reason in reasons.items()}

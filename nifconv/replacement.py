@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,6 +17,7 @@ from nifconv.conv import FrequencyConv, layer_class
 from nifconv.filters.base import FrequencyFilter
 from nifconv.filters.factory import FilterFactory, for_layer, needs_kernel_size
 from nifconv.filters.spatial import SpatialFilter
+from nifconv.filters.spec import read_spec, write_spec
 from nifconv.lc import LCConv, lc_class
 from nifconv.obstacles import padding_for
 from nifconv.plain import ConvNd, conv_gain, effective_weight
@@ -35,6 +37,28 @@ class Plan:
     padding_mode: str | None
     """None for that of the replaced layer."""
     match: bool
+
+    def to_spec(self) -> dict[str, Any]:
+        """Data ready for JSON, that `from_spec` reads.
+
+        Raises:
+            ValueError: `to` is a function, or the filter is not of this library.
+        """
+        if callable(self.to):
+            raise ValueError(
+                f"to={self.to!r} cannot be written into a file; save model.state_dict(), and convert with the same "
+                "function before loading it"
+            )
+        return {**vars(self), "filter": write_spec(self.filter), "kernel_size": write_spec(self.kernel_size)}
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> Plan:
+        """The plan that `to_spec` described.
+
+        Raises:
+            ValueError: it describes none.
+        """
+        return cls(**{**spec, "filter": read_spec(spec.get("filter"))})
 
     def kernel_for(self, conv: ConvNd) -> tuple[int, ...] | None:
         """Taps per axis of the new layer, None for as many as the map has pixels."""

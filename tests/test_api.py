@@ -37,6 +37,7 @@ PUBLIC = {
     "frequency",
     "frozen",
     "functional",
+    "load",
     "load_compact_state_dict",
     "locality_penalty",
     "niff_big",
