@@ -134,12 +134,15 @@ def _candidate(
     groups = pointwise.groups if pointwise is not None else 1
     weight = None if pointwise is None else pointwise.weight
     outside = beyond(taps[0], weight, groups)
+    if not outside.isfinite().all():
+        return "kept: its kernels are not finite"
     window = windows(taps[0].shape[2:])[int((outside <= tolerance).nonzero().min())]
     kernel, padding = _cut(spatial, taps[0], window)
     bound = max(_distance(kernel, other, weight, groups) for other in taps[1:])
     if bound > max(tolerance, _ROUNDING[kernel.dtype]):
         return f"kept: its kernels differ between the maps of {', '.join(map(str, sizes))} that reach it"
-    smallest = tuple(_smallest_map(max(pair), spatial.padding_mode) for pair in padding)
+    geometry = zip(kernel.shape[2:], spatial.dilation, padding, strict=True)
+    smallest = tuple(_smallest_map(d * (k - 1) + 1, pair, spatial.padding_mode) for k, d, pair in geometry)
     if any(n < s for size in sizes for n, s in zip(size, smallest, strict=True)):
         return (
             f"kept: a map of {min(sizes, key=math.prod)} cannot supply the {spatial.padding_mode} padding of {padding}"
@@ -227,8 +230,10 @@ def _distance(kernel: Tensor, taps: Tensor, pointwise: Tensor | None, groups: in
     return norms[0] and norms[0] / norms[1]
 
 
-def _smallest_map(padding: int, mode: str) -> int:
-    return {"circular": max(padding, 1), "reflect": padding + 1}.get(mode, 1)
+def _smallest_map(span: int, padding: tuple[int, int], mode: str) -> int:
+    """Pixels that the padding of an axis can be made of, and that are enough for the kernel then."""
+    supply = {"circular": max(padding), "reflect": max(padding) + 1}.get(mode, 1)
+    return max(supply, span - sum(padding), 1)
 
 
 def _multiplications(plain: _Plain) -> int:

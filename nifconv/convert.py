@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
@@ -18,12 +19,12 @@ from nifconv.filters.factory import FilterFactory, needs_kernel_size
 from nifconv.filters.implicit import ImplicitFilter
 from nifconv.functional import PADDING_MODES
 from nifconv.lc import LCConv
-from nifconv.matching import match_, matching_size
+from nifconv.matching import centred_taps, match_, matching_size
 from nifconv.obstacles import obstacle, size_obstacle
 from nifconv.plain import ConvNd, conv_gain
 from nifconv.replacement import Plan, To, adopt, carries_parametrization, move_parametrization, share
 from nifconv.selection import Where, convolutions, default_choice, user_choice
-from nifconv.surgery import copy_model, substitute
+from nifconv.surgery import copy_model, places, put, substitute
 
 
 def convert(
@@ -110,12 +111,14 @@ def carry_out(
         conv: _Result(None, reasons[conv]) if reasons[conv] else _replacement(name, conv, plan, sizes.get(conv))
         for conv, (name, *_) in names.items()
     }
-    _share_tied_weights(model, results)
+    _share_tied_weights(model, results, plan.match)
     _check_tolerance(names, results, tolerance)
     decisions = tuple(_decision(names[conv], conv, result) for conv, result in results.items())
-    before = None if example_input is None else probe.run(model, example_input)
-    model = substitute(model, {conv: result.layer for conv, result in results.items() if result.layer is not None})
-    change = None if example_input is None else probe.relative_change(before, probe.run(model, example_input))
+    new = {conv: result.layer for conv, result in results.items() if result.layer is not None}
+    if example_input is None:
+        model, change = substitute(model, new), None
+    else:
+        model, change = _substitute_and_compare(model, new, example_input)
     return Conversion(model, ConversionReport(decisions, change), plan)
 
 
@@ -167,21 +170,49 @@ def _map_sizes(
     return sizes
 
 
-def _share_tied_weights(model: nn.Module, results: dict[nn.Module, _Result]) -> None:
+def _substitute_and_compare(
+    model: nn.Module, new: Mapping[nn.Module, nn.Module], example_input: probe.ExampleInput
+) -> tuple[nn.Module, float]:
+    before = probe.run(model, example_input)
+    old = places(model, new)
+    converted = substitute(model, new)
+    try:
+        return converted, probe.relative_change(before, probe.run(converted, example_input))
+    except Exception:
+        put(old)
+        raise
+
+
+def _share_tied_weights(model: nn.Module, results: dict[nn.Module, _Result], match: bool) -> None:
     """Convolutions that share their weight become layers that share their filter, or stay as they are."""
+    owners = {part: conv for conv in results for part in getattr(conv, "parametrizations", nn.Module()).modules()}
     holders: dict[nn.Parameter, list[nn.Module]] = {}
     for module in model.modules():
         for parameter in module.parameters(recurse=False):
-            holders.setdefault(parameter, []).append(module)
+            holders.setdefault(parameter, []).append(owners.get(module, module))
     for parameter, modules in holders.items():
-        tied = [m for m in modules if m in results and m._parameters.get("weight") is parameter]
-        new = [results[m].layer for m in tied]
-        if len(modules) == 1 or not any(new):
+        tied = [m for m in modules if m in results and m._parameters.get("bias") is not parameter]
+        if len(modules) == 1 or all(results[m].layer is None for m in tied):
             continue
-        first = new[0]
-        if len(tied) < len(modules) or first is None or not all(m is not None and share(m, first) for m in new[1:]):
+        if len(tied) < len(modules) or not _share(tied, results, match):
             reason = "its weight is used by another module too, from which a new layer would part it"
             results.update({m: _Result(None, reason) for m in tied})
+
+
+def _share(tied: Sequence[Any], results: Mapping[nn.Module, _Result], match: bool) -> bool:
+    """Makes the new layers of convolutions with one weight use one filter; False if they cannot."""
+    first, *others = tied
+    kernel = results[first].layer
+    if kernel is None or parametrize.is_parametrized(first):
+        return False
+    for conv in others:
+        layer = results[conv].layer
+        if layer is None or not share(layer, kernel):
+            return False
+        # Taps of another dilation or padding come to lie elsewhere in a kernel as large as the map.
+        if match and not torch.equal(centred_taps(conv, layer), centred_taps(first, kernel)):
+            return False
+    return True
 
 
 def _check_tolerance(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.utils import parametrize
 
 from nifconv import frequency
 from nifconv._validate import integer, ints_per_axis, real_floating
@@ -53,8 +54,8 @@ def fit(
 
     Raises:
         TypeError: `filter` is not a filter, `taps` are not real and floating, or an argument is not an integer.
-        ValueError: the filter is frozen or shared; shapes differ; `size` is smaller than the taps; `steps` is
-            negative; the taps are not finite.
+        ValueError: the filter is frozen, shared or parametrized; shapes differ; `size` is smaller than the taps;
+            `steps` is negative; the taps are not finite.
 
     >>> from nifconv import ImplicitFilter
     >>> target = torch.nn.Conv2d(16, 16, 3, groups=16).weight
@@ -96,6 +97,11 @@ def _check(filter: object, taps: Tensor) -> Tensor:
             raise ValueError(
                 f"{type(inside).__name__}({inside.extra_repr()}) is {state} and cannot be fitted; use a filter of the "
                 "layer's own that learns"
+            )
+        if parametrize.is_parametrized(inside):
+            raise ValueError(
+                f"the weights of {type(inside).__name__} are parametrized and cannot be set; remove the "
+                "parametrization, fit, and register it again"
             )
     first = next(filter.parameters(), taps)
     return taps.detach().to(first.device, torch.float64)

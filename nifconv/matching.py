@@ -37,12 +37,16 @@ def match_(new: nn.Module, conv: ConvNd, size: Sequence[int]) -> float:
         size: taps per axis at which the kernels are compared.
 
     Returns:
-        |taps of the layer - taps of conv| / |taps of conv|, at that size.
+        |taps of the layer - taps of conv| / |taps of conv|, with those of `conv` that lie beyond that size.
 
     Raises:
-        ValueError: the layer is of another kind or has other channels; or a filter that cannot be fitted stands alone.
+        ValueError: the layer is of another kind or has other channels; a filter that cannot be fitted stands alone; or
+            the weights are on the meta device.
     """
-    target = frequency.resize_taps(centred_taps(conv, new), size)
+    if effective_weight(conv).is_meta:
+        raise ValueError(f"match=True cannot read {conv}, which is on the meta device; load its weights first")
+    original = centred_taps(conv, new)
+    target = frequency.resize_taps(original, size)
     if isinstance(new, FrequencyConv) and _aligned(new, conv) and new.groups == conv.groups:
         if not parametrize.is_parametrized(new.filter):  # one that was moved here has the weight of `conv` already
             fit(new.filter, target, size=size)
@@ -55,7 +59,9 @@ def match_(new: nn.Module, conv: ConvNd, size: Sequence[int]) -> float:
             f"match=True cannot give {type(new).__name__}({new.extra_repr()}) the function of {conv}; make a layer of "
             "its channels, groups, stride and alignment, FrequencyConv or depthwise LCConv, or convert without match"
         )
-    return relative_error(taps.detach().double() - target, target)
+    reach = tuple(map(max, size, original.shape[2:]))
+    taps = frequency.resize_taps(taps.detach().double(), reach)
+    return relative_error(taps - frequency.resize_taps(original, reach), original)
 
 
 def matching_size(new: nn.Module, conv: ConvNd, map_size: Sequence[int] | None) -> tuple[int, ...]:

@@ -26,6 +26,9 @@ def obstacle(conv: nn.Module) -> str:
     if isinstance(conv, _TRANSPOSED):
         return f"{name}: transposed convolutions are not replaced"
     if not isinstance(conv, ConvNd) or parametrize.type_before_parametrizations(conv) not in _REPLACEABLE:
+        kind = parametrize.type_before_parametrizations(conv)
+        if name in {plain.__name__ for plain in _REPLACEABLE}:  # such as the quantised ones
+            name = f"{kind.__module__}.{name}"
         return f"{name} is not a plain nn.ConvNd, and its forward may differ"
     return _unusual_state(conv)
 
@@ -84,7 +87,12 @@ def _unusual_state(conv: ConvNd) -> str:
     children = [name for name, _ in conv.named_children() if name != "parametrizations"]
     if "forward" in vars(conv) or children:
         return "its forward or its children were changed, which a new layer would lose"
+    added = [name for name in (*conv._parameters, *conv._buffers) if name not in ("weight", "bias")]
+    if added:
+        return f"it holds more than weight and bias, which a new layer would lose: {', '.join(added)}"
     weight = effective_weight(conv)
+    if not weight.is_floating_point():
+        return f"its weights are {weight.dtype}, but those of the new layer are real and floating"
     if not weight.is_meta and not weight.isfinite().all():
         return "its weights are not finite, and give the new layer no gain"
     return ""

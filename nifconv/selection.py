@@ -56,7 +56,11 @@ def user_choice(names: Mapping[nn.Module, list[str]], where: Where) -> dict[nn.M
     elif isinstance(where, type):
         chosen = _by_properties({"type": where}, names)
     elif callable(where):
-        picked = {conv for conv, places in names.items() if any(where(name, conv) for name in places)}
+        # What is no convolution of torch is kept in any case, and may lack what a predicate asks for.
+        asked: Mapping[nn.Module, list[str]] = {
+            conv: places for conv, places in names.items() if isinstance(conv, ConvNd)
+        }
+        picked = {conv for conv, places in asked.items() if any(where(name, conv) for name in places)}
         return {conv: "" if conv in picked else "not chosen by `where`" for conv in names}
     else:
         chosen = _by_name(where, names)
@@ -113,6 +117,8 @@ def _has(conv: nn.Module, key: str, value: Any) -> bool:
         if value == "depthwise":
             return conv.groups == conv.in_channels > 1
         return conv.groups == value
+    if isinstance(value, Sequence) and not isinstance(value, str) and len(value) != len(conv.stride):
+        return False  # meant for convolutions of another dimension
     return getattr(conv, key) == ints_per_axis(key, value, len(conv.stride))
 
 
