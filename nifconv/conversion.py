@@ -66,20 +66,26 @@ class ConversionReport:
         """Plain data, ready for JSON."""
         return {"layers": [asdict(d) for d in self.decisions], "output_change": self.output_change}
 
-    def __str__(self) -> str:
+    @property
+    def summary(self) -> str:
+        """How much was replaced, in a line or two."""
         before = sum(d.parameters_before for d in self.replaced)
         after = sum(d.parameters_after for d in self.replaced)
-        lines = [
+        text = (
             f"replaced {len(self.replaced)} of {len(self.decisions)} convolutions; "
             f"their parameters: {before:,} -> {after:,}"
-        ]
+        )
+        if self.output_change is None:
+            return text
+        return f"{text}\noutput changed by {self.output_change:.2g} of its norm on the example input"
+
+    def __str__(self) -> str:
+        lines = [self.summary]
         width = max((len(d.name) for d in self.decisions), default=0)
         for d in self.decisions:
             change = f"{d.parameters_before:,} -> {d.parameters_after:,}" if d.replaced else ""
             reason = d.reason if d.residual is None else f"{d.reason}; residual {d.residual:.2g}"
             lines.append(f"  {d.name:<{width}}  {'replaced' if d.replaced else 'kept    '}  {change:>20}  {reason}")
-        if self.output_change is not None:
-            lines.append(f"output changed by {self.output_change:.2g} of its norm on the example input")
         return "\n".join(lines)
 
 

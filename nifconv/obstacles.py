@@ -21,6 +21,8 @@ def obstacle(conv: nn.Module) -> str:
     name = class_name(conv)
     if isinstance(conv, torch.jit.ScriptModule):
         return f"{name} inside TorchScript, whose code is fixed; convert the model before scripting it"
+    if type(conv).__module__.startswith("torch.ao."):
+        return f"{type(conv).__name__} is quantised; convert the model before quantising it"
     if isinstance(conv, _LAZY):
         return f"{name} has no shape yet; run the model once, then convert it"
     if isinstance(conv, _TRANSPOSED):
