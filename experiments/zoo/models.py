@@ -15,17 +15,21 @@ SIZES = {"inception_v3": 96, "maxvit_t": 224, "ssd300_vgg16": 96, "raft_large": 
 
 TRANSFORMERS = ("vit_", "swin", "mvit")
 
-TIMM = """
-    resnet18 resnet50d resnetv2_50 resnetv2_50x1_bit seresnet50 skresnet18 res2net50_26w_4s resnest26d resnext50_32x4d
-    wide_resnet50_2 tresnet_m gernet_s regnetx_004 regnety_004 regnetz_c16 densenet121 rdnet_tiny vgg11_bn
-    inception_v3 inception_v4 inception_resnet_v2 inception_next_tiny xception41 legacy_xception
-    mobilenetv2_100 mobilenetv3_large_100 mobilenetv4_conv_small mnasnet_100 mixnet_s tf_mixnet_s
-    efficientnet_b0 efficientnet_lite0 tf_efficientnet_b0 tf_efficientnetv2_b0 efficientnet_cc_b0_4e
-    convnext_tiny convnextv2_tiny repvgg_a0 mobileone_s0 dla34 hrnet_w18_small rexnet_100 ghostnet_100
-    ghostnetv2_100 repghostnet_100 fbnetc_100 fbnetv3_b nfnet_f0 dm_nfnet_f0 nf_resnet50 eca_nfnet_l0 cspdarknet53
-    cspresnet50 selecsls42 dpn68 ese_vovnet19b_dw hardcorenas_a lcnet_050 tinynet_e hgnet_tiny starnet_s1
-    repvit_m1_0 fastvit_t8 edgenext_xx_small poolformer_s12
-""".split()
+# fmt: off
+TIMM = [
+    "resnet18", "resnet50d", "resnetv2_50", "resnetv2_50x1_bit", "seresnet50", "skresnet18", "res2net50_26w_4s",
+    "resnest26d", "resnext50_32x4d", "wide_resnet50_2", "tresnet_m", "gernet_s", "regnetx_004", "regnety_004",
+    "regnetz_c16", "densenet121", "rdnet_tiny", "vgg11_bn", "inception_v3", "inception_v4",
+    "inception_resnet_v2", "inception_next_tiny", "xception41", "legacy_xception", "mobilenetv2_100",
+    "mobilenetv3_large_100", "mobilenetv4_conv_small", "mnasnet_100", "mixnet_s", "tf_mixnet_s",
+    "efficientnet_b0", "efficientnet_lite0", "tf_efficientnet_b0", "tf_efficientnetv2_b0",
+    "efficientnet_cc_b0_4e", "convnext_tiny", "convnextv2_tiny", "repvgg_a0", "mobileone_s0", "dla34",
+    "hrnet_w18_small", "rexnet_100", "ghostnet_100", "ghostnetv2_100", "repghostnet_100", "fbnetc_100",
+    "fbnetv3_b", "nfnet_f0", "dm_nfnet_f0", "nf_resnet50", "eca_nfnet_l0", "cspdarknet53", "cspresnet50",
+    "selecsls42", "dpn68", "ese_vovnet19b_dw", "hardcorenas_a", "lcnet_050", "tinynet_e", "hgnet_tiny",
+    "starnet_s1", "repvit_m1_0", "fastvit_t8", "edgenext_xx_small", "poolformer_s12",
+]
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -82,5 +86,9 @@ def _torchvision(name: str) -> Entry:
 def _timm(name: str) -> Entry:
     size = 96 if "inception" in name or "xception" in name or "nfnet" in name else 64
     return Entry(
-        name, "timm", "whole", lambda: timm.create_model(name, pretrained=False), lambda: (torch.randn(2, 3, size, size),)
+        name,
+        "timm",
+        "whole",
+        lambda: timm.create_model(name, pretrained=False),
+        lambda: (torch.randn(2, 3, size, size),),
     )

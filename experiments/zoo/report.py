@@ -40,7 +40,9 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     done = [row for row in rows if "failed" not in row]
     matched = [row["matched"] for row in done if row["matched"]["replaced"]]
     errors = [m["match_error"] for m in matched if m["match_error"] is not None]
-    bake_errors = [part["bake_error"] for row in done for part in (row["split"], row["matched"]) if "bake_error" in part]
+    bake_errors = [
+        part["bake_error"] for row in done for part in (row["split"], row["matched"]) if "bake_error" in part
+    ]
     return {
         "models": len(rows),
         "done": len(done),

@@ -21,14 +21,6 @@ from nifconv.filters.factory import FilterFactory
 from nifconv.functional import PADDING_MODES
 
 
-class To(str, Enum):
-    """Structures, as `to` of `nifconv.convert`."""
-
-    split = "split"
-    dense = "dense"
-    lc = "lc"
-
-
 class Filter(str, Enum):
     """Filters by name; their arguments are for Python."""
 
@@ -47,12 +39,14 @@ _FACTORIES: dict[Filter, FilterFactory] = {
     Filter.niff_tiny: niff_tiny,
     Filter.spatial: SpatialFilter,
 }
+# By calls, since a member called `split` would hide the method of str.
+To = Enum("To", {word: word for word in ("split", "dense", "lc")}, type=str)  # type: ignore[misc]
 PaddingMode = Enum("PaddingMode", {mode: mode for mode in PADDING_MODES}, type=str)  # type: ignore[misc]
 
 
 def convert_command(
     model: Annotated[str, typer.Argument(help="A torchvision or timm name, or package.module:function.")],
-    to: Annotated[To, typer.Option(help="Structure of the new layers.")] = To.split,
+    to: Annotated[To, typer.Option(help="Structure of the new layers.")] = To["split"],
     expansion: Annotated[int, typer.Option(help="Filters per input channel, for --to lc.")] = 1,
     filter: Annotated[Filter, typer.Option(help="What the filters are made of.")] = Filter.implicit,
     table_size: Annotated[int, typer.Option(help="Base size of --filter table, in pixels.")] = 14,
