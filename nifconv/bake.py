@@ -84,7 +84,7 @@ def bake(model: nn.Module, example_input: probe.ExampleInput, *, tolerance: floa
         if isinstance(plain, str):
             entries[layer] = replace(entry, parameters_after=entry.parameters_before, reason=plain)
         else:
-            new[layer] = plain.module
+            new[layer] = plain.module.train(layer.training)
             entries[layer] = replace(
                 entry,
                 kernel_before=plain.kernel_before,
@@ -154,7 +154,7 @@ def _candidate(
     if last.bias is not None:
         convs[-1].bias = nn.Parameter(last.bias.detach().clone())
     module = convs[0] if len(convs) == 1 else nn.Sequential(*convs)
-    module.requires_grad_(any(p.requires_grad for p in layer.parameters())).train(layer.training)
+    module.requires_grad_(any(p.requires_grad for p in layer.parameters()))
     move_hooks(module, layer)
     convolution = convs[-1 if pointwise is None else -2]
     return _Plain(module, tuple(taps[0].shape[2:]), tuple(convolution.weight.shape[2:]), bound, smallest)
