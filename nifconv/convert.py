@@ -191,7 +191,7 @@ def _share_tied_weights(model: nn.Module, results: dict[nn.Module, _Result], mat
         for parameter in module.parameters(recurse=False):
             holders.setdefault(parameter, []).append(owners.get(module, module))
     for parameter, modules in holders.items():
-        tied = [m for m in modules if m in results and m._parameters.get("bias") is not parameter]
+        tied = [m for m in modules if m in results and getattr(m, "bias", None) is not parameter]
         if len(modules) == 1 or all(results[m].layer is None for m in tied):
             continue
         if len(tied) < len(modules) or not _share(tied, results, match):

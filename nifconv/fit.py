@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.utils import parametrize
 
 from nifconv import frequency
+from nifconv._threads import one_thread
 from nifconv._validate import integer, ints_per_axis, real_floating
 from nifconv.filters.base import FrequencyFilter
 from nifconv.probe import relative_error
@@ -69,8 +70,9 @@ def fit(
     if integer("steps", steps) < 0:
         raise ValueError(f"steps={steps} must be at least 0; 0 solves the last layer alone")
     target = frequency.resize_taps(target, size)
-    work = copy.deepcopy(filter).double()
-    with torch.no_grad():
+    work = copy.deepcopy(filter).double().requires_grad_()
+    # Many steps on small matrices: on busy cores, threads wait for one another most of the time.
+    with torch.no_grad(), one_thread():
         work._fit_(target, steps)
         for own, fitted in zip(filter.parameters(), work.parameters(), strict=True):
             own.copy_(fitted)

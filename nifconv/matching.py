@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from einops import rearrange
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from nifconv import frequency
 from nifconv.conv import FrequencyConv
-from nifconv.filters.base import FrequencyFilter
+from nifconv.factor import factor_
 from nifconv.fit import fit
 from nifconv.lc import LCConv
 from nifconv.plain import ConvNd, effective_weight, first_pixel
@@ -25,11 +23,7 @@ _USUAL_MAP = {1: 32, 2: 32, 3: 16}
 def match_(new: nn.Module, conv: ConvNd, size: Sequence[int]) -> float:
     """Sets the weights of a layer such that it computes what `conv` does, as closely as it can.
 
-    A `FrequencyConv` is fitted to the taps. For an `LCConv` the taps W[:, i] of each input channel, a matrix of
-    output channels by positions, are factored by their singular value decomposition: the first E right vectors are
-    the spatial filters, to which the filter is fitted, and the 1x1 weights follow from the filters by least squares.
-    With E = min(out_channels, taps) this is exact, below it is the best approximation of rank E (Eckart & Young).
-    Filters that are frozen or shared stay, and only the 1x1 convolution is solved for.
+    A `FrequencyConv` is fitted to the taps (see `nifconv.fit`), an `LCConv` to their factors (see `nifconv.factor`).
 
     Args:
         new: the layer, of the channels and groups of `conv`.
@@ -46,21 +40,17 @@ def match_(new: nn.Module, conv: ConvNd, size: Sequence[int]) -> float:
     if effective_weight(conv).is_meta:
         raise ValueError(f"match=True cannot read {conv}, which is on the meta device; load its weights first")
     original = centred_taps(conv, new)
-    target = frequency.resize_taps(original, size)
-    if isinstance(new, FrequencyConv) and _aligned(new, conv) and new.groups == conv.groups:
-        if not parametrize.is_parametrized(new.filter):  # one that was moved here has the weight of `conv` already
-            fit(new.filter, target, size=size)
-        taps = new.filter.taps(size)
-    elif isinstance(new, LCConv) and _aligned(new.spatial, conv) and new.spatial.groups == conv.in_channels:
-        _match_block_(new, target, size)
-        taps = new.combined_taps(size)
-    else:
+    if isinstance(new, LCConv) and _aligned(new.spatial, conv) and new.spatial.groups == conv.in_channels:
+        return factor_(new, original, size)
+    if not isinstance(new, FrequencyConv) or not _aligned(new, conv) or new.groups != conv.groups:
         raise ValueError(
             f"match=True cannot give {type(new).__name__}({new.extra_repr()}) the function of {conv}; make a layer of "
             "its channels, groups, stride and alignment, FrequencyConv or depthwise LCConv, or convert without match"
         )
+    if not parametrize.is_parametrized(new.filter):  # one that was moved here has the weight of `conv` already
+        fit(new.filter, frequency.resize_taps(original, size), size=size)
     reach = tuple(map(max, size, original.shape[2:]))
-    taps = frequency.resize_taps(taps.detach().double(), reach)
+    taps = frequency.resize_taps(new.filter.taps(size).detach().double(), reach)
     return relative_error(taps - frequency.resize_taps(original, reach), original)
 
 
@@ -112,30 +102,3 @@ def _aligned(spatial: FrequencyConv, conv: ConvNd) -> bool:
     first = (before for before, _ in spatial._padding_pairs(spatial.kernel_size))
     offsets = zip(first, first_pixel(conv), spatial.kernel_size, conv.kernel_size, conv.dilation, strict=True)
     return all(new - old == d * (k // 2 - original // 2) for new, old, k, original, d in offsets)
-
-
-def _match_block_(block: LCConv, target: Tensor, size: Sequence[int]) -> None:
-    expansion, groups = block.expansion, block.groups
-    # One matrix of output channels by positions for each input channel.
-    matrices = rearrange(target.flatten(2), "(q o) i n -> (q i) o n", q=groups)
-    if all(_learns_alone(m) for m in block.spatial.filter.modules()):
-        support = matrices.abs().amax((0, 1)) > 0
-        _, strength, vectors = torch.linalg.svd(matrices[..., support], full_matrices=False)
-        # Directions of no strength are arbitrary; the fresh filters there are as good, and already independent.
-        wanted = block.spatial.filter.taps(size).detach().double().flatten(1)
-        wanted = rearrange(wanted, "(c e) n -> c e n", e=expansion).clone()
-        rank = min(expansion, vectors.shape[1])
-        useful = strength[:, :rank, None] > 1e-12 * strength[:, :1, None]
-        exact = torch.zeros_like(wanted[:, :rank])
-        exact[..., support] = vectors[:, :rank]
-        wanted[:, :rank] = torch.where(useful, exact, wanted[:, :rank])
-        fit(block.spatial.filter, wanted.reshape(-1, 1, *size), size=size)
-    spatial = rearrange(block.spatial.filter.taps(size).detach().double().flatten(1), "(c e) n -> c e n", e=expansion)
-    solved = matrices @ torch.linalg.pinv(spatial, rtol=1e-10)
-    with torch.no_grad():
-        weight = rearrange(solved, "(q i) o e -> (q o) (i e)", q=groups)
-        block.pointwise.weight.copy_(weight.view_as(block.pointwise.weight))
-
-
-def _learns_alone(module: nn.Module) -> bool:
-    return not isinstance(module, FrequencyFilter) or not (module.shared or module.frozen_seed is not None)

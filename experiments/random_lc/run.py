@@ -19,7 +19,7 @@ from experiments.common.nets import parameters
 from experiments.common.resnet_lc import resnet_lc
 from experiments.common.results import environment
 from experiments.common.training import Outcome, train_and_test
-from experiments.random_lc.data import CLASSES, SIDE, Batches, Digits, digit_pools, subset
+from experiments.common.handwritten import CLASSES, SIDE, Batches, Digits, digit_pools, subset
 from nifconv import ImplicitFilter, SpatialFilter, count_parameters, frozen
 from nifconv.filters.factory import FilterFactory
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nifconv import frequency
+from nifconv._threads import one_thread
 from nifconv._validate import integer, ints_per_axis, positive_float, positive_int
 
 DEFAULT_GAIN = 3**-0.5
@@ -196,13 +197,11 @@ class FrequencyFilter(nn.Module, ABC):
 def seeded(seed: int) -> Iterator[None]:
     """Makes what is drawn depend on `seed` alone, and leaves the global random state as it was."""
     default = torch.get_default_dtype()
-    threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+    # Sums over many terms have other last bits when threads share them.
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"), one_thread():
         torch.default_generator.manual_seed(seed)
         torch.set_default_dtype(torch.float32)
-        torch.set_num_threads(1)  # sums over many terms have other last bits when threads share them
         try:
             yield
         finally:
             torch.set_default_dtype(default)
-            torch.set_num_threads(threads)
