@@ -1,6 +1,4 @@
 import json
-import threading
-from collections import OrderedDict
 from functools import partial
 from typing import Any
 
@@ -23,19 +21,7 @@ from nifconv import (
 )
 from nifconv.conv import FrequencyConv, layer_class
 from nifconv.plain import conv_gain
-
-CONVS: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-
-
-def small_net() -> nn.Sequential:
-    layers = OrderedDict[str, nn.Module](
-        stem=nn.Conv2d(3, 8, 3, padding=1),
-        body=nn.Conv2d(8, 16, 3, padding=1),
-        down=nn.Conv2d(16, 16, 3, stride=2, padding=1),
-        depthwise=nn.Conv2d(16, 16, 5, padding=2, groups=16),
-        pointwise=nn.Conv2d(16, 4, 1),
-    )
-    return nn.Sequential(layers)
+from tests.models import CONVS, small_net
 
 
 def replaced(report: Any) -> list[str]:
@@ -284,22 +270,6 @@ def test_converting_twice_changes_nothing_more() -> None:
     assert not convert(once).report.replaced
 
 
-@pytest.mark.parametrize(
-    ("where", "expected"),
-    [
-        ("body", ["body"]),
-        (["stem", "d*"], ["stem", "down", "depthwise"]),
-        ("*", ["stem", "body", "down", "depthwise"]),
-        (lambda name, conv: conv.groups == 1, ["stem", "body", "down"]),
-        (lambda name, conv: False, []),
-    ],
-)
-def test_where_chooses_instead_of_the_default(where: Any, expected: list[str]) -> None:
-    report = convert(small_net(), where=where).report
-    assert replaced(report) == expected
-    assert all("where" in d.reason or "1x1" in d.reason for d in report.kept)
-
-
 @pytest.mark.parametrize("stride", [2, 3])
 def test_strided_convolutions_when_asked(stride: int) -> None:
     conv = nn.Conv2d(4, 8, 3, stride=stride, padding=1)
@@ -319,34 +289,6 @@ def test_taps_without_a_size_take_that_of_the_convolution_and_its_geometry() -> 
     assert_close(new(x), conv(x))
 
 
-@pytest.mark.parametrize(
-    ("conv", "options", "reason"),
-    [
-        (nn.Conv2d(8, 8, 3), {}, r"padding=(0, 0) with kernel_size=(3, 3) changes the size of the map"),
-        (nn.Conv2d(8, 8, 3, padding="valid"), {}, "padding=valid with kernel_size=(3, 3) changes"),
-        (nn.Conv2d(8, 8, 4, padding=1), {}, "give convert a kernel_size"),
-        (nn.Conv2d(8, 8, 3, padding=1), {"kernel_size": 4}, "no padding gives kernel_size=(4, 4) the output size"),
-        (nn.Conv2d(8, 8, 3), {"kernel_size": 1}, "no padding gives kernel_size=(1, 1)"),
-        (nn.Conv2d(8, 8, 3, padding=1).apply(lambda m: nn.init.constant_(m.weight, float("nan"))), {}, "not finite"),
-        (nn.Conv2d(8, 8, 3, padding=1).apply(lambda m: setattr(m, "forward", m.forward)), {}, "its forward or its"),
-        (nn.ConvTranspose2d(8, 8, 3), {}, "transposed convolutions are not replaced"),
-        (nn.LazyConv2d(8, 3), {}, "LazyConv2d has no shape yet; run the model once"),
-        (
-            nn.utils.parametrizations.weight_norm(nn.Conv2d(8, 8, 3, padding=1)),
-            {},
-            "its weight is parametrized, and the new layer has none",
-        ),
-    ],
-)
-def test_what_cannot_be_replaced_is_kept_with_the_reason(conv: nn.Module, options: dict[str, Any], reason: str) -> None:
-    for where in (None, "*"):
-        conversion = convert(nn.Sequential(conv), where=where, **options)
-        (decision,) = conversion.report.decisions
-        assert not decision.replaced
-        assert reason in decision.reason
-        assert type(conversion.model[0]) is type(conv)
-
-
 def test_same_and_valid_padding_are_kept_where_the_kernel_size_allows() -> None:
     x = torch.randn(1, 8, 10, 10)
     for padding, kernel_size in (("same", None), ("same", 4), ("valid", 3), ("valid", 5)):
@@ -354,13 +296,6 @@ def test_same_and_valid_padding_are_kept_where_the_kernel_size_allows() -> None:
         conversion = convert(conv, kernel_size=kernel_size)
         assert conversion.report.replaced
         assert conversion.model(x).shape == conv(x).shape
-
-
-def test_a_weight_tied_to_something_else_stays_where_it_is() -> None:
-    conv, linear = nn.Conv1d(8, 8, 3, padding=1), nn.Module()
-    linear.weight = conv.weight
-    (decision,) = convert(nn.Sequential(conv, linear)).report.decisions
-    assert "its weight is used by another module too" in decision.reason
 
 
 @pytest.mark.parametrize("make", [resnet18, mobilenet_v2, convnext_tiny])
@@ -417,20 +352,3 @@ def test_senseless_arguments_are_refused_and_the_model_is_unchanged(
 def test_refuses_what_is_no_module() -> None:
     with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module, not str"):
         convert("resnet18")
-
-
-def test_a_model_that_cannot_be_copied_is_refused_with_the_remedy() -> None:
-    class Uncopyable(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.conv = nn.Conv2d(8, 8, 3, padding=1)
-            self.lock = threading.Lock()
-
-    with pytest.raises(ValueError, match=r"cannot be copied.*lock.*give one that copy\.deepcopy takes"):
-        convert(Uncopyable())
-    assert convert(Uncopyable(), inplace=True).report.replaced
-
-
-def test_a_pattern_on_a_model_without_convolutions_says_so() -> None:
-    with pytest.raises(ValueError, match="matches none of the 0 convolutions: the model has none"):
-        convert(nn.Linear(2, 2), where="*")
