@@ -190,6 +190,20 @@ def test_a_kernel_with_a_size_is_cut_by_no_more_than_its_padding(padding: Any) -
     assert (baked.model(x) - layer(x)).norm() < 1e-3 * layer(x).norm()
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("padding", ["same", 4, 3])
+def test_a_dilated_kernel_is_cut_in_steps_of_its_dilation(mode: str, padding: Any) -> None:
+    layer = FrequencyConv2d(4, 4, 5, 1, padding, 2, padding_mode=mode, filter=SpatialFilter, dtype=torch.float64)
+    ring = torch.ones(5, 5, dtype=torch.bool)
+    ring[1:4, 1:4] = False
+    with torch.no_grad():
+        layer.filter.weight[..., ring] = 0
+    x = torch.randn(1, 4, 9, 8, dtype=torch.float64)
+    baked = bake(layer, x)
+    assert kernel_of(baked.model).shape[2:] == (3, 3)
+    assert_near(baked.model(x), layer(x))
+
+
 def test_a_layer_of_zeros_becomes_one_tap() -> None:
     layer = FrequencyConv2d(4, 4, filter=partial(SpatialFilter, kernel_size=3))
     nn.init.zeros_(layer.filter.weight)
