@@ -40,12 +40,21 @@ PUBLIC = {
     "niff_tiny",
 }
 FOOTPRINT = {
+    "MEASURES",
     "LayerFootprint",
     "Survey",
+    "align",
+    "anisotropy",
+    "centroid",
     "effective_size",
     "energy_ratio",
+    "even_share",
     "mass_ratio",
+    "position_variance",
+    "principal_kernels",
+    "radial_profile",
     "rms_radius",
+    "spectral_radius",
     "survey",
     "windows",
 }

@@ -1,0 +1,155 @@
+"""The prior control: what the same layers measure when they are drawn anew and never trained."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import math
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from nifconv.filters.base import FrequencyFilter, seeded
+from nifconv.footprint.layer import LayerFootprint, quantiles
+from nifconv.footprint.measures import BY_NAME, MEASURES
+from nifconv.footprint.subject import PLAIN
+
+_PARAMETRISED = (
+    "{kind} is under a parametrisation and cannot be drawn anew for null=...; remove it with "
+    "torch.nn.utils.parametrize.remove_parametrizations, or survey with null=0"
+)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A measured value beside those of fresh draws of the same layer; all in the unit of the measure.
+
+    Attributes:
+        value: of the layer as it is, the median over its kernels.
+        mean, std, low, high: of the fresh draws; `low` and `high` are their 5 % and 95 % quantiles.
+        z: (value - mean) / sqrt(std^2 + step^2 / 12), the effect size. The second term is the uncertainty of a measure
+            that moves in steps, such as a window side: without it, draws that all agree would make any difference
+            infinite. None where draws agree and there is no step.
+        p: two-sided and by rank, 2 (1 + draws at least as extreme) / (draws + 1), at most 1. It cannot fall below
+            2 / (draws + 1), however large the effect.
+    """
+
+    value: float
+    mean: float
+    std: float
+    low: float
+    high: float
+    z: float | None
+    p: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data ready for JSON, None for NaN."""
+        return {key: None if value is None or value != value else value for key, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Null:
+    """What fresh draws of a layer measure.
+
+    Attributes:
+        draws: how many there are.
+        statistics: by measure, the median over the kernels of each draw, float64, `(draws,)`.
+        mass_band: quantiles 0.1, 0.5 and 0.9 over the kernels of the mass ratio, averaged over the draws,
+            `(3, windows)`.
+    """
+
+    draws: int
+    statistics: Mapping[str, Tensor]
+    mass_band: Tensor
+
+    def effect(self, measure: str, value: float) -> Effect:
+        """How far `value` lies from the draws; NaN where value or draws have none."""
+        drawn = self.statistics[measure]
+        if value != value or drawn.isnan().any():
+            return Effect(value, *(math.nan,) * 4, None, math.nan)
+        mean = statistics.fmean(drawn.tolist())
+        std = statistics.stdev(drawn.tolist()) if self.draws > 1 else 0.0
+        low, high = quantiles(drawn[:, None], (0.05, 0.95)).flatten().tolist()
+        scale = math.sqrt(std**2 + BY_NAME[measure].step ** 2 / 12)
+        # Equal kernels measure the same up to the last bits, whose spread is no scale to measure by.
+        exact = scale <= 1e-9 * max(abs(mean), abs(value), 1e-300)
+        same = math.isclose(value, mean, rel_tol=1e-9, abs_tol=1e-12)
+        z = 0.0 if same else None if exact else (value - mean) / scale
+        tolerance = 1e-9 * max(abs(value), 1e-3)
+        extreme = min((drawn <= value + tolerance).sum().item(), (drawn >= value - tolerance).sum().item())
+        return Effect(value, mean, std, low, high, z, min(2 * (1 + extreme) / (self.draws + 1), 1.0))
+
+
+def draw_null(
+    layer: LayerFootprint, module: nn.Module, taps: Callable[[nn.Module], Tensor], *, draws: int, seed: int
+) -> Null:
+    """Measures `draws` fresh copies of a layer, one at a time, and leaves layer and global random state as they are.
+
+    Args:
+        layer: as it is.
+        module: what holds its weights; only copies of it are drawn.
+        taps: its kernels, as in `LayerFootprint.taps`.
+        draws: how many.
+        seed: of all draws; each depends on it, on the name of the layer and on its own number alone.
+    """
+    found: dict[str, list[float]] = {measure.name: [] for measure in MEASURES}
+    band = torch.zeros(3, len(layer.windows), dtype=torch.float64)
+    for draw in range(draws):
+        digest = hashlib.sha256(f"{seed}/{layer.name}/{draw}".encode()).digest()
+        fresh_taps = taps(redrawn(module, int.from_bytes(digest[:8], "little", signed=True)))
+        fresh = LayerFootprint(layer.name, layer.kind, layer.map_size, fresh_taps, layer.periodic)
+        for name, values in found.items():
+            values.append(fresh.statistic(name))
+        band += quantiles(fresh.mass_ratio.flatten(0, 1)) / draws
+    return Null(draws, {name: torch.tensor(values, dtype=torch.float64) for name, values in found.items()}, band)
+
+
+def redrawn(module: nn.Module, seed: int) -> nn.Module:
+    """A copy on the CPU, in float32, with all weights drawn from the module's own initialisation.
+
+    Frozen filters get another seed, since their weights are a function of it.
+
+    Raises:
+        ValueError: a part is under a parametrisation, so that drawing would write to a computed weight and change
+            nothing; a plain `nn.ConvNd` alone is drawn as if it had none.
+    """
+    with seeded(seed):
+        fresh = _unparametrised(module) if parametrize.is_parametrized(module) else copy.deepcopy(module).cpu().float()
+    generator = torch.Generator().manual_seed(seed & (2**63 - 1))
+    for part in fresh.modules():
+        if parametrize.is_parametrized(part):
+            raise ValueError(_PARAMETRISED.format(kind=type(part).__name__))
+        if isinstance(part, FrequencyFilter) and part.frozen_seed is not None:
+            part.frozen_seed = int(torch.randint(2**62, (), generator=generator))
+    with seeded(seed), torch.no_grad():
+        for part in _drawable(fresh):
+            part.reset_parameters()  # type: ignore[operator]
+    return fresh
+
+
+def _unparametrised(module: nn.Module) -> nn.Module:
+    """A fresh `nn.ConvNd` of the same shape; removing parametrisations would change the class that copies share."""
+    for plain in PLAIN:
+        if isinstance(module, plain):
+            build: Callable[..., nn.Module] = plain
+            return build(
+                module.in_channels,
+                module.out_channels,
+                module.kernel_size,
+                dilation=module.dilation,
+                groups=module.groups,
+                bias=module.bias is not None,
+            )
+    raise ValueError(_PARAMETRISED.format(kind=type(module).__name__))
+
+
+def _drawable(module: nn.Module) -> list[nn.Module]:
+    """The outermost modules that know how to draw themselves: a filter draws what is inside it."""
+    if callable(getattr(module, "reset_parameters", None)):
+        return [module]
+    return [part for child in module.children() for part in _drawable(child)]
