@@ -42,10 +42,12 @@ PUBLIC = {
 FOOTPRINT = {
     "MEASURES",
     "LayerFootprint",
+    "ReceptiveField",
     "Survey",
     "align",
     "anisotropy",
     "centroid",
+    "effective_receptive_field",
     "effective_size",
     "energy_ratio",
     "even_share",

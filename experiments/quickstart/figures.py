@@ -13,7 +13,7 @@ from torch import Tensor
 from experiments.common.digits import CANVAS, CLASS_NAMES, DIGIT, DISPLACEMENTS, DISTANCES, compose, digit_pools
 from experiments.quickstart.run import NetResult
 from nifconv.footprint import LayerFootprint
-from nifconv.footprint.plots import draw_kernel
+from nifconv.footprint.galleries import draw_kernel
 
 COLORS = {"3x3": "#E69F00", "7x7": "#56B4E9", "frequency": "#0072B2"}
 _GREY = "#6b6b6b"

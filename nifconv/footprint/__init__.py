@@ -9,16 +9,19 @@ from nifconv.footprint.layer import LayerFootprint
 from nifconv.footprint.measures import MEASURES
 from nifconv.footprint.metrics import effective_size, energy_ratio, mass_ratio, radial_profile, windows
 from nifconv.footprint.moments import align, anisotropy, centroid, rms_radius, spectral_radius
+from nifconv.footprint.receptive_field import ReceptiveField, effective_receptive_field
 from nifconv.footprint.result import Survey
 from nifconv.footprint.survey import survey
 
 __all__ = [
     "MEASURES",
     "LayerFootprint",
+    "ReceptiveField",
     "Survey",
     "align",
     "anisotropy",
     "centroid",
+    "effective_receptive_field",
     "effective_size",
     "energy_ratio",
     "even_share",

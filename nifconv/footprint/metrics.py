@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from nifconv._validate import map_size, positive_float, real_floating
+from nifconv._validate import map_size, real_floating, unit_share
 from nifconv.frequency import offsets
 
 _LARGEST_SELECTION = 2**22
@@ -76,9 +76,7 @@ def effective_size(taps: Tensor, share: float = 0.9, *, ratio: Callable[[Tensor]
         TypeError: `taps` are not real and floating, or `share` is not a number.
         ValueError: `share` is out of range, or the taps have no spatial axis.
     """
-    if positive_float("share", share) > 1:
-        raise ValueError(f"share={share} must be above 0 and at most 1, such as 0.9 for 90 %")
-    return smallest_window(ratio(taps), share)
+    return smallest_window(ratio(taps), unit_share(share))
 
 
 def smallest_window(shares: Tensor, share: float) -> Tensor:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nifconv._validate import choice
+from nifconv.footprint import export
 from nifconv.footprint.layer import LayerFootprint
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True)
@@ -43,17 +46,43 @@ class Survey:
             "settings": dict(self.settings),
         }
 
-    def plot(self, kind: str = "mass") -> Figure:
-        """A figure of the whole survey; needs matplotlib.
+    def to_csv(self, path: str | Path | None = None) -> str:
+        """One line a layer, every measure with its quantiles and null; written to `path` if there is one."""
+        return export.to_csv(export.rows(self.layers), path)
 
-        Args:
-            kind: "mass", mass ratio against window size; or "kernels", the strongest kernels of each layer.
+    def to_dataframe(self) -> DataFrame:
+        """What `to_csv` writes, as a data frame.
 
         Raises:
-            ValueError: `kind` is neither, or the survey has no layer.
+            ImportError: pandas is not installed.
+        """
+        return export.to_dataframe(export.rows(self.layers))
+
+    def plot(self, kind: str = "mass", *, stage: str | None = None) -> Figure:
+        """A figure of the whole survey, or of one stage; needs matplotlib.
+
+        Args:
+            kind: "mass", mass ratio against window side by stage, over that of fresh draws; "depth", effective size
+                from layer to layer; "kernels", the strongest kernels, all at the same scale; "zoom", each as large as
+                fits; "principal", the shapes they are made of; "variance", where they vary. Galleries of more than
+                12 layers show the one of each stage with the largest kernels.
+            stage: one of `stages`; by default all.
+
+        Raises:
+            ValueError: `kind` or `stage` is unknown, or the survey has no layer.
             ImportError: matplotlib is not installed.
         """
-        from nifconv.footprint import plots
+        from nifconv.footprint import galleries, plots
 
-        choice("kind", kind, ("mass", "kernels"))
-        return plots.mass_curves(self.layers) if kind == "mass" else plots.kernel_gallery(self.layers)
+        kinds: dict[str, Callable[[Sequence[LayerFootprint]], Figure]] = {
+            "mass": lambda layers: plots.mass_curves({"": layers}),
+            "depth": lambda layers: plots.size_by_depth({"": layers}),
+            "kernels": galleries.kernel_gallery,
+            "zoom": galleries.zoomed_gallery,
+            "principal": galleries.principal_gallery,
+            "variance": galleries.variance_maps,
+        }
+        choice("kind", kind, tuple(kinds))
+        if stage is not None:
+            choice("stage", stage, tuple(self.stages))
+        return kinds[kind](self.layers if stage is None else self.stages[stage])

@@ -261,7 +261,12 @@ def test_the_loop_over_layers_can_be_watched() -> None:
         (
             lambda: footprint.survey(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 5, 5)).plot("pie"),
             ValueError,
-            "kind='pie' is unknown; use one of 'mass', 'kernels'",
+            "kind='pie' is unknown; use one of 'mass', 'depth', 'kernels'",
+        ),
+        (
+            lambda: footprint.survey(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 5, 5)).plot(stage="layer9"),
+            ValueError,
+            "stage='layer9' is unknown; use one of ''",
         ),
         (
             lambda: footprint.survey(nn.Conv2d(1, 1, 1), torch.zeros(1, 1, 5, 5)).plot(),
