@@ -41,12 +41,14 @@ PUBLIC = {
 }
 FOOTPRINT = {
     "MEASURES",
+    "Comparison",
     "LayerFootprint",
     "ReceptiveField",
     "Survey",
     "align",
     "anisotropy",
     "centroid",
+    "compare",
     "effective_receptive_field",
     "effective_size",
     "energy_ratio",

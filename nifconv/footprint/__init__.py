@@ -4,6 +4,7 @@
 `effective_receptive_field` measures what an output sees. The functions work on taps of any origin.
 """
 
+from nifconv.footprint.comparison import Comparison, compare
 from nifconv.footprint.ensemble import even_share, position_variance, principal_kernels
 from nifconv.footprint.layer import LayerFootprint
 from nifconv.footprint.measures import MEASURES
@@ -15,12 +16,14 @@ from nifconv.footprint.survey import survey
 
 __all__ = [
     "MEASURES",
+    "Comparison",
     "LayerFootprint",
     "ReceptiveField",
     "Survey",
     "align",
     "anisotropy",
     "centroid",
+    "compare",
     "effective_receptive_field",
     "effective_size",
     "energy_ratio",

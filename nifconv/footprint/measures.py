@@ -164,5 +164,5 @@ MEASURES = (
     ),
 )
 BY_NAME = {measure.name: measure for measure in MEASURES}
-HEADLINE = ("size50", "size90", "size99", "rms_radius", "centroid_offset", "anisotropy", "effective_rank")
+HEADLINE = ("size50", "size90", "size99", "rms_radius", "effective_rank")
 """What the first tables show; everything else is in the files and the details."""

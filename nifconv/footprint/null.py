@@ -32,9 +32,9 @@ class Effect:
     Attributes:
         value: of the layer as it is, the median over its kernels.
         mean, std, low, high: of the fresh draws; `low` and `high` are their 5 % and 95 % quantiles.
-        z: (value - mean) / sqrt(std^2 + step^2 / 12), the effect size. The second term is the uncertainty of a measure
-            that moves in steps, such as a window side: without it, draws that all agree would make any difference
-            infinite. None where draws agree and there is no step.
+        z: (value - mean) / sqrt(std^2 + step^2 / 6), the effect size. A measure that moves in steps, such as a window
+            side, is uncertain by step / sqrt(12), and so are value and mean each: without that term, draws that all
+            agree would make a difference of one step infinite. None where draws agree and there is no step.
         p: two-sided and by rank, 2 (1 + draws at least as extreme) / (draws + 1), at most 1. It cannot fall below
             2 / (draws + 1), however large the effect.
     """
@@ -75,7 +75,7 @@ class Null:
         mean = statistics.fmean(drawn.tolist())
         std = statistics.stdev(drawn.tolist()) if self.draws > 1 else 0.0
         low, high = quantiles(drawn[:, None], (0.05, 0.95)).flatten().tolist()
-        scale = math.sqrt(std**2 + BY_NAME[measure].step ** 2 / 12)
+        scale = math.sqrt(std**2 + BY_NAME[measure].step ** 2 / 6)
         # Equal kernels measure the same up to the last bits, whose spread is no scale to measure by.
         exact = scale <= 1e-9 * max(abs(mean), abs(value), 1e-300)
         same = math.isclose(value, mean, rel_tol=1e-9, abs_tol=1e-12)

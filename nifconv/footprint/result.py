@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
+    from nifconv.footprint.receptive_field import ReceptiveField
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -57,6 +59,25 @@ class Survey:
             ImportError: pandas is not installed.
         """
         return export.to_dataframe(export.rows(self.layers))
+
+    def to_html(
+        self, path: str | Path, *, title: str = "Kernels of a network", fields: Sequence[ReceptiveField] = ()
+    ) -> None:
+        """Writes one self-contained page: sortable tables, figures, every layer with its kernels and its null.
+
+        It opens from disk and needs no network. Names from the model are escaped.
+
+        Args:
+            path: of the file, replaced if it exists.
+            title: at the top of the page.
+            fields: effective receptive fields to show with it.
+
+        Raises:
+            ImportError: jinja2 or matplotlib is not installed.
+        """
+        from nifconv.footprint import report
+
+        report.write(path, report.render({"": self}, title=title, fields=fields))
 
     def plot(self, kind: str = "mass", *, stage: str | None = None) -> Figure:
         """A figure of the whole survey, or of one stage; needs matplotlib.

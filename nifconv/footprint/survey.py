@@ -43,8 +43,9 @@ def survey(
         example_input: the model's argument, a tuple or list of its positional arguments, or a mapping of its keyword
             arguments.
         null: how often every layer is drawn anew, in a copy, from its own initialisation, to tell what training did
-            from what was there before: `reset_parameters` of the filter or the `nn.ConvNd` with 20 or more. The
-            initialisation that some models apply afterwards is not known, but measures do not depend on its scale.
+            from what was there before; 20 or more. Drawn is what `reset_parameters` of the filter or `nn.ConvNd` draws.
+            What a model draws instead when it is built is not known here: no measure depends on its scale, some on
+            whether it is uniform or Gaussian. Where that matters, `compare` with the survey of a fresh model.
         seed: of these draws; the global random state is neither used nor changed.
         groups: the stage of a layer, from its name; or patterns by stage, such as `{"early": "layer[12].*"}`, of which
             the first that matches counts, else "other". By default the name up to the first part with a digit.
@@ -75,7 +76,14 @@ def survey(
         layers = [_measure(subject, size, stage_of, null, seed) for subject, size in watched]
     run = {module for module, _ in seen}
     idle = tuple(subject.name for subject in subjects if subject.probe not in run)
-    settings = {"null": null, "seed": seed, "model": type(model).__name__, "input": _describe(example_input)}
+    settings = {
+        "model": type(model).__name__,
+        "input": _describe(example_input),
+        "null": null,
+        "seed": seed,
+        "groups": _describe_groups(groups),
+        "torch": torch.__version__,
+    }
     return Survey(tuple(layers), idle, settings)
 
 
@@ -115,6 +123,10 @@ def _stage_function(groups: Groups | None) -> Callable[[str], str]:
         f"groups={groups!r} must be a function from a layer's name to its stage, or a mapping of patterns by stage "
         'such as {"early": "layer[12].*"}'
     )
+
+
+def _describe_groups(groups: Groups | None) -> Any:
+    return dict(groups) if isinstance(groups, Mapping) else "by name" if groups is None else "by function"
 
 
 def _describe(example_input: probe.ExampleInput) -> list[list[int]]:

@@ -121,7 +121,7 @@ def test_what_was_made_local_lies_far_outside() -> None:
     assert_close(effect.p, 2 / 20)
     size = layer.null.effect("size90", layer.statistic("size90"))
     assert size.std == 0.0  # all draws fill the window
-    assert_close(size.z, (1 - 7) / math.sqrt(4 / 12))
+    assert_close(size.z, (1 - 7) / math.sqrt(4 / 6))
 
 
 def test_the_band_is_that_of_the_draws() -> None:
@@ -147,7 +147,7 @@ def test_effect_sizes_are_those_of_their_formula() -> None:
     assert_close(effect.p, 2 * 1 / 5)
     assert effect_of([1.0, 2.0, 3.0, 4.0], 2.5).p == 1.0
     assert_close(effect_of([1.0, 2.0, 3.0, 4.0], 3.5).p, 2 * 2 / 5)
-    assert_close(effect_of([3.0] * 4, 9.0, "size90").z, 6 / math.sqrt(4 / 12))
+    assert_close(effect_of([3.0] * 4, 9.0, "size90").z, 6 / math.sqrt(4 / 6))
 
 
 @pytest.mark.parametrize(("value", "z"), [(2.0, 0.0), (2.0 + 1e-13, 0.0), (2.5, None)])
@@ -164,4 +164,11 @@ def test_kernels_of_zeros_have_no_effect_and_stay_plain_data() -> None:
     data = json.loads(json.dumps(footprint.survey(model, X, null=2).to_dict(), allow_nan=False))
     assert data["layers"][0]["null"]["rms_radius"]["value"] is None
     assert data["layers"][0]["null"]["rms_radius"]["z"] is None
-    assert data["settings"] == {"null": 2, "seed": 0, "model": "Conv2d", "input": [[1, 4, 9, 9]]}
+    assert data["settings"] == {
+        "model": "Conv2d",
+        "input": [[1, 4, 9, 9]],
+        "null": 2,
+        "seed": 0,
+        "groups": "by name",
+        "torch": torch.__version__,
+    }
