@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from nifconv.cli.inspect import inspect_model
+
 app = typer.Typer(
     name="nifconv",
     help="Convolutions whose kernels are functions of frequency: convert models, and measure them.",
@@ -16,3 +18,6 @@ app = typer.Typer(
 @app.callback()
 def _main() -> None:
     """Keeps the name of a command necessary, also while there is only one."""
+
+
+app.command("inspect")(inspect_model)

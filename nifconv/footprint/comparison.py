@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ from nifconv.footprint.result import Survey
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from nifconv.footprint.receptive_field import ReceptiveField
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ class Comparison:
         layers = {name: survey.layers for name, survey in self.surveys.items()}
         return plots.size_by_depth(layers) if kind == "depth" else plots.mass_curves(layers)
 
-    def to_html(self, path: str | Path, *, title: str = "Kernels side by side") -> None:
+    def to_html(
+        self, path: str | Path, *, title: str = "Kernels side by side", fields: Sequence[ReceptiveField] = ()
+    ) -> None:
         """Writes one self-contained page, as `Survey.to_html` does, with all surveys in each table and figure.
 
         Raises:
@@ -54,7 +58,7 @@ class Comparison:
         """
         from nifconv.footprint import report
 
-        report.write(path, report.render(self.surveys, title=title))
+        report.write(path, report.render(self.surveys, title=title, fields=fields))
 
 
 def compare(surveys: Mapping[str, Survey]) -> Comparison:
