@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,8 +59,8 @@ def inspect_model(
     wanted = sizes if erf or erf_layer or erf_size else []
     surveys: dict[str, Survey] = {}
     fields: dict[str, tuple[ReceptiveField, ...]] = {}
-    for name, build in _subjects(model, weights, compare or []).items():
-        surveys[name], fields[name] = _measure(name, build(), x, null, seed, wanted, erf_layer)
+    for name, (source, file) in _subjects(model, weights, compare or []).items():
+        surveys[name], fields[name] = _measure(name, source, file, x, null, seed, wanted, erf_layer)
     for name, survey in surveys.items():
         console.print(_layer_table(name, survey))
         if fields[name]:
@@ -72,7 +73,8 @@ def inspect_model(
 
 def _measure(
     name: str,
-    model: nn.Module,
+    source: str,
+    file: Path | None,
     x: Tensor,
     null: int,
     seed: int,
@@ -80,8 +82,12 @@ def _measure(
     erf_layer: str | None,
 ) -> tuple[Survey, tuple[ReceptiveField, ...]]:
     bar = Console(stderr=True)
+    model = _load(source, file)
+    # The draws are whole models, with the initialisation that this architecture applies itself.
+    fresh = partial(load_model, source)
     try:
-        survey = footprint.survey(model, x[:1], null=null, seed=seed, progress=_bar(f"{name}: layers", bar))
+        watch = _bar(f"{name}: kernels", bar)
+        survey = footprint.survey(model, x[:1], null=null, seed=seed, fresh=fresh, progress=watch)
         if not sizes:
             return survey, ()
         watch = _bar(f"{name}: receptive field", bar)
@@ -95,73 +101,63 @@ def _measure(
         ) from error
 
 
-def _subjects(model: str, weights: Path | None, others: Sequence[str]) -> dict[str, Callable[[], nn.Module]]:
-    """What to survey, by the name it goes by; checkpoints of one model go by the names of their files."""
+def _load(source: str, file: Path | None) -> nn.Module:
+    try:
+        model = load_model(source)
+    except (ValueError, TypeError) as error:
+        raise typer.BadParameter(str(error), param_hint="MODEL") from error
+    if file is not None:
+        try:
+            load_weights(model, file)
+        except (OSError, ValueError) as error:
+            raise typer.BadParameter(str(error), param_hint="--weights") from error
+    return model
 
-    def build(name: str, file: Path | None) -> Callable[[], nn.Module]:
-        def load() -> nn.Module:
-            try:
-                made = load_model(name)
-            except (ValueError, TypeError) as error:
-                raise typer.BadParameter(str(error), param_hint="MODEL") from error
-            if file is not None:
-                try:
-                    load_weights(made, file)
-                except (OSError, ValueError) as error:
-                    raise typer.BadParameter(str(error), param_hint="--weights") from error
-            return made
 
-        return load
-
-    subjects = {model if weights is None else f"{model}, {weights.name}": build(model, weights)}
+def _subjects(model: str, weights: Path | None, others: Sequence[str]) -> dict[str, tuple[str, Path | None]]:
+    """Model and weights of what to survey, by the name it goes by."""
+    subjects = {model if weights is None else f"{model}, {weights.name}": (model, weights)}
     for other in others:
         path = Path(other) if other.endswith(SUFFIXES) else None
-        made = build(model, path) if path else build(other, None)
         name = f"{model}, {path.name}" if path else other
         # Two draws of one architecture, or two files of one name, are still two.
         while name in subjects:
             name += " again"
-        subjects[name] = made
+        subjects[name] = (model, path) if path else (other, None)
     return subjects
 
 
 def _layer_table(name: str, survey: Survey) -> Table:
-    """A row a layer: the main measures, and how far each lies from the fresh draws."""
-    table = Table(title=Text(f"{name}: kernels, median of each layer"), title_justify="left")
-    for column in ("layer", "kind"):
-        table.add_column(column, overflow="fold")
-    for column in ("map", "kernel"):
-        table.add_column(column, justify="right", no_wrap=True)
+    """A row a layer: the main measures, and in brackets how far each lies from the fresh draws."""
     with_null = any(layer.null for layer in survey.layers)
+    title = f"{name}: kernels, median of each layer{' (z against fresh draws)' if with_null else ''}"
+    table = Table(title=Text(title), title_justify="left")
+    table.add_column("layer", overflow="fold", min_width=min(max((len(x.name) for x in survey.layers), default=5), 36))
+    table.add_column("kind")
+    table.add_column("map", justify="right", no_wrap=True)
+    table.add_column("kernel", justify="right", no_wrap=True)
     for key in HEADLINE:
         measure = BY_NAME[key]
         table.add_column(f"{measure.label}{', ' + measure.unit if measure.unit else ''}", justify="right")
-        if with_null:
-            table.add_column("z", justify="right", style="dim")
     stage = None
     for layer in survey.layers:
         if stage is not None and layer.stage != stage:
             table.add_section()
         stage = layer.stage
-        cells = [
-            Text(layer.name or layer.kind),
-            Text(layer.kind),
-            by_size(layer.map_size),
-            by_size(layer.taps.shape[2:]),
-        ]
-        table.add_row(*cells, *_measured(layer, with_null=with_null))
+        sizes = (by_size(layer.map_size), by_size(layer.taps.shape[2:]))
+        table.add_row(Text(layer.name or layer.kind), layer.kind, *sizes, *_measured(layer))
     if survey.not_run:
         table.caption = Text(f"did not run: {', '.join(survey.not_run)}")
     return table
 
 
-def _measured(layer: LayerFootprint, *, with_null: bool) -> Iterable[str]:
+def _measured(layer: LayerFootprint) -> list[str]:
+    cells = []
     for key in HEADLINE:
         value = layer.statistic(key)
-        yield BY_NAME[key].format(value)
-        if with_null:
-            z = layer.null.effect(key, value).z if layer.null else None
-            yield "" if z is None else f"{z:+.1f}"
+        z = layer.null.effect(key, value).z if layer.null else None
+        cells.append(BY_NAME[key].format(value) + ("" if z is None else f" ({z:+.1f})"))
+    return cells
 
 
 def _field_table(name: str, fields: Sequence[ReceptiveField]) -> Table:

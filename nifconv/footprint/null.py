@@ -7,7 +7,7 @@ import hashlib
 import math
 import statistics
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -85,28 +85,63 @@ class Null:
         return Effect(value, mean, std, low, high, z, min(2 * (1 + extreme) / (self.draws + 1), 1.0))
 
 
-def draw_null(
-    layer: LayerFootprint, module: nn.Module, taps: Callable[[nn.Module], Tensor], *, draws: int, seed: int
-) -> Null:
-    """Measures `draws` fresh copies of a layer, one at a time, and leaves layer and global random state as they are.
+class NullCollector:
+    """Measures fresh draws of a layer one by one, and keeps no more of them than the numbers.
 
     Args:
         layer: as it is.
-        module: what holds its weights; only copies of it are drawn.
-        taps: its kernels, as in `LayerFootprint.taps`.
-        draws: how many.
-        seed: of all draws; each depends on it, on the name of the layer and on its own number alone.
     """
-    found: dict[str, list[float]] = {measure.name: [] for measure in MEASURES}
-    band = torch.zeros(3, len(layer.windows), dtype=torch.float64)
-    for draw in range(draws):
-        digest = hashlib.sha256(f"{seed}/{layer.name}/{draw}".encode()).digest()
-        fresh_taps = taps(redrawn(module, int.from_bytes(digest[:8], "little", signed=True)))
-        fresh = LayerFootprint(layer.name, layer.kind, layer.map_size, fresh_taps, layer.periodic)
-        for name, values in found.items():
-            values.append(fresh.statistic(name))
-        band += quantiles(fresh.mass_ratio.flatten(0, 1)) / draws
-    return Null(draws, {name: torch.tensor(values, dtype=torch.float64) for name, values in found.items()}, band)
+
+    def __init__(self, layer: LayerFootprint) -> None:
+        self._layer = layer
+        self._found: dict[str, list[float]] = {measure.name: [] for measure in MEASURES}
+        self._bands: list[Tensor] = []
+
+    def add(self, taps: Tensor) -> None:
+        """Measures one draw, given its kernels as in `LayerFootprint.taps`.
+
+        Raises:
+            ValueError: these are not kernels of the same layer.
+        """
+        if taps.shape != self._layer.taps.shape:
+            raise ValueError(
+                f"a fresh {self._layer.name!r} has kernels of shape {tuple(taps.shape)}, but the model's have "
+                f"{tuple(self._layer.taps.shape)}; fresh must build the architecture that is surveyed"
+            )
+        drawn = LayerFootprint(
+            self._layer.name, self._layer.kind, self._layer.map_size, taps, periodic=self._layer.periodic
+        )
+        for name, values in self._found.items():
+            values.append(drawn.statistic(name))
+        self._bands.append(quantiles(drawn.mass_ratio.flatten(0, 1)))
+
+    def finish(self) -> LayerFootprint:
+        """The layer with what the draws measured."""
+        found = {name: torch.tensor(values, dtype=torch.float64) for name, values in self._found.items()}
+        return replace(self._layer, null=Null(len(self._bands), found, torch.stack(self._bands).mean(0)))
+
+
+def draw_seed(*parts: object) -> int:
+    """A seed of 64 bits that depends on the parts alone, and on all of them."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "little", signed=True)
+
+
+def rebuilt(fresh: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """A model from its factory, on the CPU, with frozen filters of another seed than the factory's.
+
+    Raises:
+        TypeError: the factory returns something else.
+    """
+    with seeded(seed):
+        model = fresh()
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"fresh() returned a {type(model).__name__}; it must return a torch.nn.Module")
+    model = model.cpu().float()
+    with torch.no_grad():
+        for part in _reseeded(model, seed):
+            part.reset_parameters()
+    return model
 
 
 def redrawn(module: nn.Module, seed: int) -> nn.Module:
@@ -120,16 +155,24 @@ def redrawn(module: nn.Module, seed: int) -> nn.Module:
     """
     with seeded(seed):
         fresh = _unparametrised(module) if parametrize.is_parametrized(module) else copy.deepcopy(module).cpu().float()
-    generator = torch.Generator().manual_seed(seed & (2**63 - 1))
-    for part in fresh.modules():
-        if parametrize.is_parametrized(part):
-            raise ValueError(_PARAMETRISED.format(kind=type(part).__name__))
-        if isinstance(part, FrequencyFilter) and part.frozen_seed is not None:
-            part.frozen_seed = int(torch.randint(2**62, (), generator=generator))
+    if any(parametrize.is_parametrized(part) for part in fresh.modules()):
+        raise ValueError(_PARAMETRISED.format(kind=type(fresh).__name__))
+    _reseeded(fresh, seed)
     with seeded(seed), torch.no_grad():
         for part in _drawable(fresh):
             part.reset_parameters()  # type: ignore[operator]
     return fresh
+
+
+def _reseeded(module: nn.Module, seed: int) -> list[FrequencyFilter]:
+    """Gives each frozen filter inside a seed of its own, to be drawn from, and returns them."""
+    generator = torch.Generator().manual_seed(seed & (2**63 - 1))
+    found = []
+    for part in module.modules():
+        if isinstance(part, FrequencyFilter) and part.frozen_seed is not None:
+            part.frozen_seed = int(torch.randint(2**62, (), generator=generator))
+            found.append(part)
+    return found
 
 
 def _unparametrised(module: nn.Module) -> nn.Module:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -13,10 +12,12 @@ from torch import nn
 from nifconv import probe
 from nifconv._validate import integer
 from nifconv.footprint.layer import LayerFootprint
-from nifconv.footprint.null import draw_null
+from nifconv.footprint.null import NullCollector, draw_seed, rebuilt, redrawn
 from nifconv.footprint.result import Survey
 from nifconv.footprint.subject import Subject, find_subjects
 
+T = TypeVar("T")
+Size = tuple[int, ...]
 Groups = Callable[[str], str] | Mapping[str, str]
 Progress = Callable[[Sequence[Any]], Iterable[Any]]
 """What a loop is wrapped in to show how far it is, such as `tqdm.tqdm` or `rich.progress.track`."""
@@ -28,6 +29,7 @@ def survey(
     *,
     null: int = 0,
     seed: int = 0,
+    fresh: Callable[[], nn.Module] | None = None,
     groups: Groups | None = None,
     progress: Progress | None = None,
 ) -> Survey:
@@ -42,19 +44,20 @@ def survey(
         model: any module. Its weights and its train/eval state stay as they are.
         example_input: the model's argument, a tuple or list of its positional arguments, or a mapping of its keyword
             arguments.
-        null: how often every layer is drawn anew, in a copy, from its own initialisation, to tell what training did
-            from what was there before; 20 or more. Drawn is what `reset_parameters` of the filter or `nn.ConvNd` draws.
-            What a model draws instead when it is built is not known here: no measure depends on its scale, some on
-            whether it is uniform or Gaussian. Where that matters, `compare` with the survey of a fresh model.
+        null: how often every layer is drawn anew, to tell what training did from what was there before; 20 or more.
+            Drawn, in a copy, is what `reset_parameters` of the filter or `nn.ConvNd` draws.
         seed: of these draws; the global random state is neither used nor changed.
+        fresh: builds the model anew. Draws are then whole models, with the initialisation that they apply themselves.
+            Give it where the model has one: measures do not depend on the scale of the weights, but most depend on
+            whether they are uniform, as those of `nn.ConvNd`, or Gaussian.
         groups: the stage of a layer, from its name; or patterns by stage, such as `{"early": "layer[12].*"}`, of which
             the first that matches counts, else "other". By default the name up to the first part with a digit.
         progress: wraps the loop over the layers, such as `rich.progress.track`.
 
     Raises:
         TypeError: `model` is not a module, `example_input` is none of these, `null` or `seed` is not an integer, or
-            `groups` is neither a function nor a mapping.
-        ValueError: `null` is below 0.
+            `groups` is neither a function nor a mapping, `fresh` is not callable or builds something else.
+        ValueError: `null` is below 0, a layer cannot be drawn anew, or `fresh` builds another architecture.
         Exception: whatever the model raises on the example input.
 
     >>> from torchvision.models import resnet18
@@ -67,13 +70,17 @@ def survey(
     if integer("null", null) < 0:
         raise ValueError(f"null={null} must be at least 0, the number of fresh draws; 20 give a first impression")
     integer("seed", seed)
+    if fresh is not None and (isinstance(fresh, nn.Module) or not callable(fresh)):
+        raise TypeError(f"fresh={type(fresh).__name__} must be a function that builds the model, such as lambda: Net()")
     stage_of = _stage_function(groups)
     subjects = find_subjects(model)
     seen = probe.map_sizes(model, example_input, {subject.probe: None for subject in subjects})
     jobs = [(subject, size) for module, size in seen for subject in subjects if subject.probe is module]
-    watched = progress(jobs) if progress else jobs
     with probe.evaluating(model), torch.no_grad():
-        layers = [_measure(subject, size, stage_of, null, seed) for subject, size in watched]
+        if null and fresh is not None:
+            layers = _beside_models(jobs, stage_of, null, seed, fresh, progress)
+        else:
+            layers = [_measure(*job, stage_of, null, seed) for job in _watched(jobs, progress)]
     run = {module for module, _ in seen}
     idle = tuple(subject.name for subject in subjects if subject.probe not in run)
     settings = {
@@ -81,6 +88,7 @@ def survey(
         "input": _describe(example_input),
         "null": null,
         "seed": seed,
+        "fresh draws": "of whole models" if fresh else "of layers",
         "groups": _describe_groups(groups),
         "torch": torch.__version__,
     }
@@ -100,15 +108,45 @@ def default_stage(name: str) -> str:
     return parts[0]
 
 
-def _measure(
-    subject: Subject, size: tuple[int, ...], stage_of: Callable[[str], str], null: int, seed: int
-) -> LayerFootprint:
-    taps = subject.taps(subject.module, size)
-    layer = LayerFootprint(subject.name, subject.kind, size, taps, subject.periodic, stage_of(subject.name))
+def _measure(subject: Subject, size: Size, stage_of: Callable[[str], str], null: int, seed: int) -> LayerFootprint:
+    layer = _as_it_is(subject, size, stage_of)
     if null == 0:
         return layer
-    drawn = draw_null(layer, subject.module, lambda module: subject.taps(module, size), draws=null, seed=seed)
-    return replace(layer, null=drawn)
+    collector = NullCollector(layer)
+    for draw in range(null):
+        copy = redrawn(subject.module, draw_seed(seed, subject.name, draw))
+        collector.add(subject.taps(copy, size))
+    return collector.finish()
+
+
+def _beside_models(
+    jobs: Sequence[tuple[Subject, Size]],
+    stage_of: Callable[[str], str],
+    null: int,
+    seed: int,
+    fresh: Callable[[], nn.Module],
+    progress: Progress | None,
+) -> list[LayerFootprint]:
+    collectors = [NullCollector(_as_it_is(*job, stage_of)) for job in jobs]
+    for draw in _watched(range(null), progress):
+        model = rebuilt(fresh, draw_seed(seed, draw))
+        parts = dict(model.named_modules())
+        for (subject, size), collector in zip(jobs, collectors, strict=True):
+            if not isinstance(parts.get(subject.name), type(subject.module)):
+                raise ValueError(
+                    f"fresh() has no {subject.kind} {subject.name!r}; it must build the architecture that is surveyed"
+                )
+            collector.add(subject.taps(parts[subject.name], size))
+    return [collector.finish() for collector in collectors]
+
+
+def _as_it_is(subject: Subject, size: Size, stage_of: Callable[[str], str]) -> LayerFootprint:
+    taps = subject.taps(subject.module, size)
+    return LayerFootprint(subject.name, subject.kind, size, taps, subject.periodic, stage_of(subject.name))
+
+
+def _watched(jobs: Sequence[T], progress: Progress | None) -> Iterable[T]:
+    return progress(jobs) if progress else jobs
 
 
 def _stage_function(groups: Groups | None) -> Callable[[str], str]:

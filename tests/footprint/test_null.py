@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 from torch.testing import assert_close
 
@@ -76,10 +76,41 @@ def test_plain_convolutions_and_blocks_are_redrawn_too(layer: nn.Module) -> None
 def test_a_parametrised_filter_is_refused_rather_than_left_as_it_is() -> None:
     model = FrequencyConv2d(4, 4, 3, filter=SpatialFilter)
     weight_norm(model.filter)
-    with pytest.raises(ValueError, match=r"ParametrizedSpatialFilter is under a parametrisation.*remove_parametriz"):
+    with pytest.raises(ValueError, match=r"FrequencyConv2d is under a parametrisation.*remove_parametriz"):
         footprint.survey(model, X, null=1)
     with pytest.raises(ValueError, match=r"ParametrizedLinear is under a parametrisation"):
         redrawn(weight_norm(nn.Linear(2, 2)), 0)
+
+
+class Gaussian(nn.Module):
+    """Draws its weights itself, as many models do, and the filter behind them from a frozen seed."""
+
+    def __init__(self, channels: int = 64) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, channels, 5)
+        nn.init.normal_(self.conv.weight)
+        self.frozen = FrequencyConv2d(channels, 4, groups=4, filter=frozen(ImplicitFilter, seed=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.frozen(self.conv(x))
+
+
+def test_whole_models_are_drawn_with_the_initialisation_they_apply_themselves() -> None:
+    model = Gaussian()
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    layers = footprint.survey(model, X, null=20, fresh=Gaussian).layers
+    assert torch.equal(torch.get_rng_state(), state)
+    again = footprint.survey(model, X, null=20, fresh=Gaussian).layers
+    alone = footprint.survey(model, X, null=20).layers
+    for layer, other in zip(layers, again, strict=True):
+        assert layer.null.statistics["size50"].shape == (20,)
+        assert torch.equal(layer.null.statistics["rms_radius"], other.null.statistics["rms_radius"])
+        assert layer.null.statistics["rms_radius"].unique().numel() == 20
+    # Gaussian taps are further from even than uniform ones: against the wrong null an untrained layer looks trained.
+    z, wrong = (found[0].null.effect("anisotropy", found[0].statistic("anisotropy")).z for found in (layers, alone))
+    assert abs(z) < 3
+    assert abs(wrong) > 5
 
 
 def test_the_null_depends_on_the_seed_and_the_name_alone() -> None:
@@ -169,6 +200,26 @@ def test_kernels_of_zeros_have_no_effect_and_stay_plain_data() -> None:
         "input": [[1, 4, 9, 9]],
         "null": 2,
         "seed": 0,
+        "fresh draws": "of layers",
         "groups": "by name",
         "torch": torch.__version__,
     }
+
+
+@pytest.mark.parametrize(
+    ("fresh", "error", "message"),
+    [
+        (Gaussian(), TypeError, "fresh=Gaussian must be a function that builds the model"),
+        (3, TypeError, "fresh=int must be a function"),
+        (lambda: 3, TypeError, r"fresh\(\) returned a int; it must return a torch\.nn\.Module"),
+        (lambda: nn.Conv2d(4, 4, 3), ValueError, r"fresh\(\) has no Conv2d 'conv'; it must build the architecture"),
+        (
+            lambda: Gaussian(32),
+            ValueError,
+            r"a fresh 'conv' has kernels of shape \(32, 4, 5, 5\), but the model's have \(64",
+        ),
+    ],
+)
+def test_a_factory_of_something_else_is_an_error(fresh: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        footprint.survey(Gaussian(), X, null=1, fresh=fresh)
