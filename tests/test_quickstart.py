@@ -97,7 +97,7 @@ def test_the_receptive_field_is_the_stated_one(name: str) -> None:
     body(x)[..., CANVAS // 2, CANVAS // 2].sum().backward()
     assert x.grad is not None
     reached = x.grad[0, 0].nonzero()
-    field = run.to_dict([], run.Settings(), 0.0)["settings"]["receptive_field"][name]
+    field = run.to_dict([], None, run.Settings(), 0.0)["settings"]["receptive_field"][name]
     assert (reached.amax(0) - reached.amin(0) + 1).tolist() == [field, field]
 
 
