@@ -51,7 +51,7 @@ def contribution_map(field: ReceptiveField) -> Figure:
             square = Rectangle((-side / 2, -side / 2), side, side, fill=False, color=color, linewidth=1.6, label=text)
             axes.add_patch(square)
     axes.set(xlim=(left, right), xlabel="offset from the centre, pixels")
-    axes.set_title(f"{field.layer or 'output'}, {field.inputs} inputs".replace("$", r"\$"), fontsize=9)
+    axes.set_title(f"{field.layer or 'output'}, inputs: {field.inputs}".replace("$", r"\$"), fontsize=9)
     if axes.get_legend_handles_labels()[0]:
         legend = axes.legend(fontsize=8, loc="upper right", facecolor="0.35", labelcolor="white", framealpha=0.9)
         legend.get_frame().set_linewidth(0)

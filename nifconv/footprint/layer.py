@@ -83,7 +83,7 @@ class LayerFootprint:
         Raises:
             ValueError: there is no measure of that name.
         """
-        return self.values(measure).nanmedian().item()
+        return quantiles(self.values(measure)[:, None], (0.5,)).item()
 
     def to_dict(self) -> dict[str, Any]:
         """Statistics over the layer's kernels, plain data ready for JSON; None where every kernel is zero.

@@ -157,7 +157,11 @@ def _figures(surveys: Mapping[str, Survey], fields: Sequence[ReceptiveField]) ->
             (f"Variance between the kernels{of} at each position.", galleries.variance_maps(members)),
         ]
     drawn += [
-        (f"Effective receptive field of {field.layer or 'the output'}.", field.plot())
+        (
+            f"Effective receptive field of {field.layer or 'the output'} on inputs of "
+            f"{by_size(field.contribution.shape)} pixels.",
+            field.plot(),
+        )
         for field in fields
         if field.contribution.dim() < 3
     ]
