@@ -127,16 +127,19 @@ def draw_seed(*parts: object) -> int:
     return int.from_bytes(digest[:8], "little", signed=True)
 
 
-def rebuilt(fresh: Callable[[], nn.Module], seed: int) -> nn.Module:
+def rebuilt(fresh: Callable[[], nn.Module], seed: int, surveyed: nn.Module) -> nn.Module:
     """A model from its factory, on the CPU, with frozen filters of another seed than the factory's.
 
     Raises:
         TypeError: the factory returns something else.
+        ValueError: it returns the surveyed model itself, which must stay as it is and is no draw.
     """
     with seeded(seed):
         model = fresh()
     if not isinstance(model, nn.Module):
         raise TypeError(f"fresh() returned a {type(model).__name__}; it must return a torch.nn.Module")
+    if model is surveyed:
+        raise ValueError(f"fresh() returned the surveyed {type(model).__name__} itself; it must build a new one")
     model = model.cpu().float()
     with torch.no_grad():
         for part in _reseeded(model, seed):

@@ -52,12 +52,13 @@ def survey(
             whether they are uniform, as those of `nn.ConvNd`, or Gaussian.
         groups: the stage of a layer, from its name; or patterns by stage, such as `{"early": "layer[12].*"}`, of which
             the first that matches counts, else "other". By default the name up to the first part with a digit.
-        progress: wraps the loop over the layers, such as `rich.progress.track`.
+        progress: wraps the loop over the layers, or over the draws of `fresh`, such as `rich.progress.track`.
 
     Raises:
         TypeError: `model` is not a module, `example_input` is none of these, `null` or `seed` is not an integer, or
             `groups` is neither a function nor a mapping, `fresh` is not callable or builds something else.
-        ValueError: `null` is below 0, a layer cannot be drawn anew, or `fresh` builds another architecture.
+        ValueError: `null` is below 0, a layer cannot be drawn anew, or `fresh` builds another architecture or returns
+            `model` itself.
         Exception: whatever the model raises on the example input.
 
     >>> from torchvision.models import resnet18
@@ -78,7 +79,7 @@ def survey(
     jobs = [(subject, size) for module, size in seen for subject in subjects if subject.probe is module]
     with probe.evaluating(model), torch.no_grad():
         if null and fresh is not None:
-            layers = _beside_models(jobs, stage_of, null, seed, fresh, progress)
+            layers = _beside_models(model, jobs, stage_of, null, seed, fresh, progress)
         else:
             layers = [_measure(*job, stage_of, null, seed) for job in _watched(jobs, progress)]
     run = {module for module, _ in seen}
@@ -120,6 +121,7 @@ def _measure(subject: Subject, size: Size, stage_of: Callable[[str], str], null:
 
 
 def _beside_models(
+    surveyed: nn.Module,
     jobs: Sequence[tuple[Subject, Size]],
     stage_of: Callable[[str], str],
     null: int,
@@ -129,7 +131,7 @@ def _beside_models(
 ) -> list[LayerFootprint]:
     collectors = [NullCollector(_as_it_is(*job, stage_of)) for job in jobs]
     for draw in _watched(range(null), progress):
-        model = rebuilt(fresh, draw_seed(seed, draw))
+        model = rebuilt(fresh, draw_seed(seed, draw), surveyed)
         parts = dict(model.named_modules())
         for (subject, size), collector in zip(jobs, collectors, strict=True):
             if not isinstance(parts.get(subject.name), type(subject.module)):

@@ -223,3 +223,9 @@ def test_kernels_of_zeros_have_no_effect_and_stay_plain_data() -> None:
 def test_a_factory_of_something_else_is_an_error(fresh: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         footprint.survey(Gaussian(), X, null=1, fresh=fresh)
+
+
+def test_the_model_itself_is_no_fresh_one() -> None:
+    model = Gaussian()
+    with pytest.raises(ValueError, match=r"fresh\(\) returned the surveyed Gaussian itself; it must build a new one"):
+        footprint.survey(model, X, null=1, fresh=lambda: model)
