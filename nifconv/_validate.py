@@ -108,6 +108,18 @@ def fraction(name: str, value: float) -> float:
     return float(value)
 
 
+def unit_share(share: float) -> float:
+    """Returns `share` if it is above 0 and at most 1.
+
+    Raises:
+        TypeError: it is not a real number.
+        ValueError: it is out of range.
+    """
+    if positive_float("share", share) > 1:
+        raise ValueError(f"share={share} must be above 0 and at most 1, such as 0.9 for 90 %")
+    return float(share)
+
+
 def groups_of(groups: object, in_channels: int, out_channels: int) -> int:
     """Returns `groups` if it divides both channel counts.
 

@@ -20,7 +20,8 @@ from nifconv.count import count_parameters
 from nifconv.frequency import resize_taps
 from nifconv.lc import LCConv
 from nifconv.surgery import copy_model, move_hooks, substitute
-from nifconv.truncate import beyond, crop, operator_norm, windows
+from nifconv.truncate import beyond, crop, operator_norm
+from nifconv.windows import windows
 
 _CONVS: dict[int, type[nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 # Two maps give the same kernel if it differs by no more than its evaluation does.

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-from nifconv.frequency import offsets, resize_taps
-
-
-def windows(size: Sequence[int]) -> tuple[int, ...]:
-    """Sides of the centred windows of a map, in pixels, up to one that holds it: `(4, 6) -> (1, 3, 5, 7)`."""
-    return tuple(range(1, 2 * (max(size) // 2) + 2, 2))
-
-
-def within(weight: Tensor, size: Sequence[int]) -> Tensor:
-    """Sum of `weight` over each window: `(..., *size) -> (..., len(windows(size)))`."""
-    ring = offsets(size, device=weight.device).abs().amax(-1).long().flatten()
-    weight = weight.flatten(-len(size))
-    return weight.new_zeros(*weight.shape[:-1], len(windows(size))).index_add(-1, ring, weight).cumsum(-1)
+from nifconv.frequency import resize_taps
+from nifconv.windows import window_sums
 
 
 def beyond(taps: Tensor, pointwise: Tensor | None, groups: int) -> Tensor:
@@ -28,9 +15,8 @@ def beyond(taps: Tensor, pointwise: Tensor | None, groups: int) -> Tensor:
     Returns:
         float64, `(len(windows(size)),)`, falling to 0.
     """
-    size = tuple(taps.shape[2:])
     masses = taps.double().abs()
-    outside = within(masses, size)
+    outside = window_sums(masses)
     outside = outside[..., -1:] - outside
     # Exact zeros beyond the last tap that counts are no rounding error of the sum.
     outside[..., _last_ring(masses) :] = 0
@@ -63,5 +49,5 @@ def crop(taps: Tensor, window: int) -> Tensor:
 
 
 def _last_ring(masses: Tensor) -> int:
-    used = within(masses.amax((0, 1)), masses.shape[2:]).diff(prepend=masses.new_zeros(1)) > 0
+    used = window_sums(masses.amax((0, 1), keepdim=True)).flatten().diff(prepend=masses.new_zeros(1)) > 0
     return int(used.nonzero().max()) if used.any() else 0

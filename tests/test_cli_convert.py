@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from nifconv import cli, load
 from nifconv.cli.app import app
-from nifconv.cli.models import load_model, load_weights, parse_size
+from nifconv.cli.models import load_model
 
 FACTORY = """
 from torch import nn
@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_model_of_ones_own_is_converted_reported_and_saved(folder: Path) -> None:
     arguments = ["convert", "own_nets:net", "--to", "lc", "--expansion", "9", "--filter", "spatial", "--match"]
     done = CliRunner().invoke(
-        app, [*arguments, "--input-size", "3x9x9", "--output", "net.safetensors", "--report", "report.json"]
+        app, [*arguments, "--input-size", "9", "--output", "net.safetensors", "--report", "report.json"]
     )
     assert done.exit_code == 0, done.output
     assert "replaced 1 of 2 convolutions" in done.output
@@ -55,29 +55,14 @@ def test_every_filter_by_name(filter: str) -> None:
     assert "replaced 1 of 2" in done.output
 
 
-def test_weights_are_taken_from_either_kind_of_file(folder: Path) -> None:
+def test_weights_are_where_it_starts(folder: Path) -> None:
     source = load_model("own_nets:net")
     save_file(source.state_dict(), folder / "weights.safetensors")
-    torch.save(source.state_dict(), folder / "weights.pt")
-    for name in ("weights.safetensors", "weights.pt"):
-        model = load_model("own_nets:net")
-        load_weights(model, folder / name)
-        assert torch.equal(model[0].weight, source[0].weight)
-
-
-class Unsafe:
-    """Anything but tensors."""
-
-
-def test_weights_that_do_not_fit_are_refused(folder: Path) -> None:
-    torch.save({"other": torch.zeros(2)}, folder / "other.pt")
-    torch.save(Unsafe(), folder / "unsafe.pt")
-    (folder / "text.safetensors").write_text("text")
-    for name in ("other.pt", "unsafe.pt", "text.safetensors"):
-        with pytest.raises(ValueError, match=f"{name}' does not hold the weights of this model"):
-            load_weights(load_model("own_nets:net"), folder / name)
-    with pytest.raises(FileNotFoundError, match="absent' is no file"):
-        load_weights(load_model("own_nets:net"), folder / "absent")
+    arguments = ["own_nets:net", "--weights", "weights.safetensors", "--where", "nothing*"]
+    assert isinstance(CliRunner().invoke(app, ["convert", *arguments]).exception, ValueError)
+    done = CliRunner().invoke(app, ["convert", *arguments[:-2], "--output", "net.safetensors"])
+    assert done.exit_code == 0, done.output
+    assert torch.equal(load(folder / "net.safetensors", load_model("own_nets:net")).model[0].weight, source[0].weight)
 
 
 @pytest.mark.parametrize("name", ["squeezenet1_1", "lcnet_050", "lraspp_mobilenet_v3_large"])
@@ -105,13 +90,6 @@ def test_without_the_libraries_that_is_said(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ValueError, match="neither torchvision nor timm, which are not installed, is called 'resnet18'"):
         load_model("resnet18")
-
-
-def test_sizes() -> None:
-    assert parse_size("3x224X192") == (3, 224, 192)
-    for text in ("", "3x", "3x-4x4", "ax4", "3x0"):
-        with pytest.raises(ValueError, match="must be channels and pixels, such as 3x224x224"):
-            parse_size(text)
 
 
 def test_errors_are_one_line_on_the_terminal(folder: Path) -> None:

@@ -188,9 +188,11 @@ def test_batches_are_independent_and_may_be_empty() -> None:
         assert_near(block(x[1:2]), alone)
 
 
-def test_a_survey_sees_the_spatial_filters_of_a_block() -> None:
-    (layer,) = footprint.survey(LCConv2d(2, 3, expansion=4), torch.randn(1, 2, 9, 8)).layers
-    assert (layer.name, layer.map_size, tuple(layer.taps.shape)) == ("spatial", (9, 8), (8, 1, 9, 8))
+def test_a_survey_sees_the_combined_kernels_of_a_block_and_its_spatial_ones() -> None:
+    model = torch.nn.Sequential(LCConv2d(2, 3, expansion=4))
+    combined, spatial = footprint.survey(model, torch.randn(1, 2, 9, 8)).layers
+    assert (combined.name, combined.map_size, tuple(combined.taps.shape)) == ("0", (9, 8), (3, 2, 9, 8))
+    assert (spatial.name, spatial.map_size, tuple(spatial.taps.shape)) == ("0.spatial", (9, 8), (8, 1, 9, 8))
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_the_receptive_field_is_the_stated_one(name: str) -> None:
     body(x)[..., CANVAS // 2, CANVAS // 2].sum().backward()
     assert x.grad is not None
     reached = x.grad[0, 0].nonzero()
-    field = run.to_dict([], run.Settings(), 0.0)["settings"]["receptive_field"][name]
+    field = run.to_dict([], None, run.Settings(), 0.0)["settings"]["receptive_field"][name]
     assert (reached.amax(0) - reached.amin(0) + 1).tolist() == [field, field]
 
 
@@ -113,7 +113,7 @@ def test_smoke_writes_results_of_the_stated_form(smoke: tuple[Path, subprocess.C
         assert net["seconds"] > 0
         by_displacement = net["accuracy_by_displacement"]
         assert sum(by_displacement.values()) / len(DISPLACEMENTS) == pytest.approx(net["accuracy"])
-        before, after = (net[f"survey_{time}"]["layers"][0]["rms_radius"] for time in ("before", "after"))
+        before, after = (net[f"survey_{time}"]["layers"][0]["measures"]["rms_radius"] for time in ("before", "after"))
         assert before != after
     assert [net["effective_size_after"] for net in data["nets"][:2]] == [3, 7]
     assert data["settings"]["seed"] == 0

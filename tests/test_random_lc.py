@@ -14,10 +14,10 @@ import pytest
 import torch
 import typer
 
+from experiments.common.handwritten import CLASSES, SIDE, Batches, digit_pools, subset
 from experiments.common.nets import parameters
 from experiments.random_lc import report, run, verdict
 from experiments.random_lc.__main__ import FILES, FOLDER, main
-from experiments.common.handwritten import CLASSES, SIDE, Batches, digit_pools, subset
 from nifconv import LCConv2d
 
 ROOT = Path(__file__).parents[1]

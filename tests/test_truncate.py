@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nifconv.truncate import beyond, crop, operator_norm, windows, within
+from nifconv.truncate import beyond, crop, operator_norm
+from nifconv.windows import window_sums, windows
 from tests.tolerances import assert_near
 
 SIZES = st.lists(st.integers(1, 6), min_size=1, max_size=3).map(tuple)
@@ -42,7 +43,7 @@ def test_windows_are_odd_and_the_last_one_holds_the_map() -> None:
 @given(SIZES)
 def test_within_sums_what_a_window_holds(size: tuple[int, ...]) -> None:
     weight = torch.rand(2, 3, *size, dtype=torch.float64)
-    sums = within(weight, size)
+    sums = window_sums(weight)
     assert sums.shape == (2, 3, len(windows(size)))
     for column, window in enumerate(windows(size)):
         assert_near(sums[..., column], cut_by_hand(weight, window).flatten(2).sum(-1))

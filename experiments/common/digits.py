@@ -21,7 +21,7 @@ DISPLACEMENTS = tuple((0, d) for d in DISTANCES) + tuple((d, 0) for d in DISTANC
 """(down, right) of the second digit from the first, in pixels, by class."""
 CLASS_NAMES = tuple(f"{max(d)} px {'down' if d[0] else 'right'}" for d in DISPLACEMENTS)
 
-_TEST_EVERY = 5
+TEST_EVERY = 5
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def digit_pools() -> tuple[Tensor, Tensor]:
     Every fifth image of scikit-learn's `load_digits` is for the test.
     """
     digits = torch.from_numpy(load_digits().images).float() / 16
-    test = torch.arange(len(digits)) % _TEST_EVERY == 0
+    test = torch.arange(len(digits)) % TEST_EVERY == 0
     return digits[~test], digits[test]
 
 

@@ -12,7 +12,16 @@ from rich.console import Console
 from rich.table import Table
 
 DEFAULT_FOLDER = Path("quickstart-results")
-FILES = ("results.json", "report.html", "examples.png", "accuracy.png", "kernels.png", "mass.png", "overview.png")
+FILES = (
+    "results.json",
+    "report.html",
+    "examples.png",
+    "accuracy.png",
+    "kernels.png",
+    "mass.png",
+    "control.png",
+    "overview.png",
+)
 
 
 def main(
@@ -23,7 +32,7 @@ def main(
         bool, typer.Option("--smoke", help="Run everything once, tiny; its accuracies mean nothing.")
     ] = False,
 ) -> None:
-    """Trains three nets of equal size on displaced digits, and shows how far their filters reach."""
+    """Trains three nets of equal size on displaced digits and a control, and shows how far their filters reach."""
     _at_least("--seed", seed, 0)
     if epochs is not None:
         _at_least("--epochs", epochs, 1)
@@ -43,8 +52,10 @@ def main(
     if epochs is not None:
         settings = dataclasses.replace(settings, epochs=epochs)
     results = run.run_nets(settings, lambda line: console.rule(line, align="left"))
-    data = run.to_dict(results, settings, time.perf_counter() - start)
-    pictures = figures.draw_all(results, settings.seed)
+    console.rule("control: the frequency net on centred digits", align="left")
+    control = run.run_control(settings)
+    data = run.to_dict(results, control, settings, time.perf_counter() - start)
+    pictures = figures.draw_all(results, control, settings.seed)
     # First, because it marks the folder as ours.
     write_json(out / "results.json", data)
     for name, png in pictures.items():

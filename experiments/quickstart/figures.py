@@ -12,17 +12,18 @@ from torch import Tensor
 
 from experiments.common.digits import CANVAS, CLASS_NAMES, DIGIT, DISPLACEMENTS, DISTANCES, compose, digit_pools
 from experiments.quickstart.run import NetResult
+from nifconv import footprint
 from nifconv.footprint import LayerFootprint
-from nifconv.footprint.plots import draw_kernel
+from nifconv.footprint.galleries import draw_kernel
 
-COLORS = {"3x3": "#E69F00", "7x7": "#56B4E9", "frequency": "#0072B2"}
+COLORS = {"3x3": "#E69F00", "7x7": "#56B4E9", "frequency": "#0072B2", "centred": "#D55E00"}
 _GREY = "#6b6b6b"
 KERNELS_SHOWN = 6
 COLOUR_QUANTILE = 0.98
 """Taps above this quantile of a kernel have the full colour."""
 
 
-def draw_all(results: Sequence[NetResult], seed: int) -> dict[str, bytes]:
+def draw_all(results: Sequence[NetResult], control: NetResult, seed: int) -> dict[str, bytes]:
     """All figures as PNG, by file name."""
     frequency = results[-1]
     figures: dict[str, Callable[[], Figure]] = {
@@ -30,9 +31,45 @@ def draw_all(results: Sequence[NetResult], seed: int) -> dict[str, bytes]:
         "accuracy.png": lambda: accuracy(results),
         "kernels.png": lambda: kernels(results),
         "mass.png": lambda: mass(frequency),
+        "control.png": lambda: reach(frequency, control),
         "overview.png": lambda: overview(results, seed),
     }
     return {name: _png(draw()) for name, draw in figures.items()}
+
+
+def reach(displaced: NetResult, control: NetResult) -> Figure:
+    """Kernels of the frequency net after either task, over those of fresh draws."""
+    figure = Figure(figsize=(13, 3.9), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(1.75, 1)).flat  # type: ignore[union-attr]
+    mass_axes, profile_axes = left.subplots(1, 2)
+    tasks = (("displaced digits", displaced, COLORS["frequency"]), ("centred digits", control, COLORS["centred"]))
+    null = displaced.after.layers[0].null
+    if null is not None:
+        low, median, high = null.mass_band
+        windows = displaced.after.layers[0].windows
+        mass_axes.fill_between(windows, low, high, color=_GREY, alpha=0.25, linewidth=0)
+        mass_axes.plot(windows, median, color=_GREY, linewidth=1.5, linestyle="--", label="fresh draws")
+    profile = footprint.radial_profile(displaced.before.layers[0].taps).flatten(0, 1).nanmedian(0).values
+    profile_axes.semilogy(range(len(profile)), profile, color=_GREY, linestyle="--", label="before training")
+    for name, result, color in tasks:
+        layer = result.after.layers[0]
+        _mass_curve(mass_axes, layer, color, name)
+        profile = footprint.radial_profile(layer.taps).flatten(0, 1).nanmedian(0).values
+        profile_axes.semilogy(range(len(profile)), profile, color=color, linewidth=2, label=name)
+    for distance in DISTANCES:
+        profile_axes.axvline(distance, color="black", linewidth=0.8, linestyle=":", zorder=0)
+    mass_axes.set(xlabel="window side, pixels", ylabel="share of the mass inside", xlim=(0, CANVAS + 2), ylim=(0, 1.03))
+    profile_axes.set(xlabel="distance from the centre, pixels", ylabel="mean weight there / mean weight", xlim=(0, 30))
+    profile_axes.set_title("dotted: the displacements of the task", fontsize=9)
+    for axes in (mass_axes, profile_axes):
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    mass_axes.legend(frameon=False, loc="lower right", fontsize=9)
+    grid = right.subplots(2, 3, sharex=True, sharey=True)
+    for line, (name, result, _) in zip(grid, tasks, strict=True):
+        _kernel_row(list(line), result.after.layers[0])
+        line[0].set_ylabel(name, fontsize=9)
+    return figure
 
 
 def overview(results: Sequence[NetResult], seed: int) -> Figure:

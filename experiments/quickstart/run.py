@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -11,10 +11,11 @@ import torch
 from lightning.pytorch import seed_everything
 from torch import nn
 
+from experiments.common.centred import CentredBatches, labelled_pools
 from experiments.common.digits import CANVAS, CLASS_NAMES, DISPLACEMENTS, FreshBatches, digit_pools
 from experiments.common.nets import frequency_net, matching_width, parameters, separable_net
 from experiments.common.results import environment
-from experiments.common.training import Outcome, train_and_test
+from experiments.common.training import Batch, Outcome, train_and_test
 from nifconv import ImplicitFilter, footprint
 from nifconv.footprint import Survey
 
@@ -38,6 +39,7 @@ class Settings:
         width: channels of the frequency net; the plain nets get the width that matches its parameters.
         depth: depthwise convolutions in each net.
         hidden: widths of the implicit filters' MLP.
+        null: fresh draws of each layer that trained kernels are compared with.
         meaningful: whether the training is long enough for its accuracies to mean something.
     """
 
@@ -50,11 +52,14 @@ class Settings:
     width: int = 24
     depth: int = 1
     hidden: tuple[int, ...] = (16, 16)
+    null: int = 40
     meaningful: bool = True
 
     def smoke(self) -> Settings:
         """The same code path in a few seconds; the accuracies mean nothing."""
-        return Settings(seed=self.seed, epochs=1, steps=2, batch_size=8, test_batches=2, width=4, meaningful=False)
+        return Settings(
+            seed=self.seed, epochs=1, steps=2, batch_size=8, test_batches=2, width=4, null=2, meaningful=False
+        )
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,16 @@ def run_nets(settings: Settings, announce: Callable[[str], None]) -> list[NetRes
     return results
 
 
+def run_control(settings: Settings) -> NetResult:
+    """The frequency net, from the same initial weights, on a task that needs no reach: one digit in the middle."""
+    seed_everything(settings.seed, verbose=False)
+    net, width = build("frequency", settings)
+    train_pool, test_pool = labelled_pools()
+    train = CentredBatches(train_pool, settings.steps, settings.batch_size, settings.seed)
+    test = CentredBatches(test_pool, settings.test_batches, settings.batch_size, settings.seed + _TEST_STREAM)
+    return _train("frequency, centred digits", net, width, settings, train, test)
+
+
 def build(name: str, settings: Settings) -> tuple[nn.Module, int]:
     """One of the three nets, and its width."""
     implicit = partial(ImplicitFilter, hidden=settings.hidden)
@@ -127,17 +142,19 @@ def build(name: str, settings: Settings) -> tuple[nn.Module, int]:
     return separable_net(width, kernel_size, classes=CLASSES, depth=settings.depth), width
 
 
-def to_dict(results: list[NetResult], settings: Settings, seconds: float) -> dict[str, Any]:
+def to_dict(results: list[NetResult], control: NetResult | None, settings: Settings, seconds: float) -> dict[str, Any]:
     """The content of results.json.
 
     Args:
         results: of the three nets.
+        control: of `run_control`.
         settings: they were run with.
         seconds: the whole run took.
     """
     return {
         "experiment": "quickstart",
         "nets": [result.to_dict() for result in results],
+        "control": control.to_dict() if control else None,
         "settings": {
             **asdict(settings),
             "canvas": CANVAS,
@@ -157,9 +174,16 @@ def _run(name: str, net: nn.Module, width: int, settings: Settings) -> NetResult
     train_pool, test_pool = digit_pools()
     train = FreshBatches(train_pool, settings.steps, settings.batch_size, settings.seed)
     test = FreshBatches(test_pool, settings.test_batches, settings.batch_size, settings.seed + _TEST_STREAM)
+    return _train(name, net, width, settings, train, test)
+
+
+def _train(
+    name: str, net: nn.Module, width: int, settings: Settings, train: Iterable[Batch], test: Iterable[Batch]
+) -> NetResult:
     example = torch.zeros(1, 1, CANVAS, CANVAS)
     before = footprint.survey(net, example)
     outcome = train_and_test(
         net, train, test, classes=CLASSES, epochs=settings.epochs, learning_rate=settings.learning_rate
     )
-    return NetResult(name, width, parameters(net), outcome, before, footprint.survey(net, example))
+    after = footprint.survey(net, example, null=settings.null, seed=settings.seed)
+    return NetResult(name, width, parameters(net), outcome, before, after)

@@ -15,11 +15,11 @@ from typing import Any
 from lightning.pytorch import seed_everything
 from torch import nn
 
+from experiments.common.handwritten import CLASSES, SIDE, Batches, Digits, digit_pools, subset
 from experiments.common.nets import parameters
 from experiments.common.resnet_lc import resnet_lc
 from experiments.common.results import environment
 from experiments.common.training import Outcome, train_and_test
-from experiments.common.handwritten import CLASSES, SIDE, Batches, Digits, digit_pools, subset
 from nifconv import ImplicitFilter, SpatialFilter, count_parameters, frozen
 from nifconv.filters.factory import FilterFactory
 

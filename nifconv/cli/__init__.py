@@ -1,4 +1,4 @@
-"""The command line: `nifconv convert`."""
+"""The command line: `nifconv convert`, `nifconv inspect`."""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from nifconv.cli.convert import convert_command
+from nifconv.cli.convert import convert_model
+from nifconv.cli.inspect import inspect_model
 
 app = typer.Typer(
     name="nifconv",
@@ -14,9 +15,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.command("convert")(convert_command)
-
-
-@app.callback()
-def _main() -> None:
-    """Keeps the name of a command necessary, also while there is only one."""
+app.command("convert")(convert_model)
+app.command("inspect")(inspect_model)

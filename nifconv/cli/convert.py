@@ -13,7 +13,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from nifconv.cli.models import load_model, load_weights, parse_size
+from nifconv.cli.models import load_model
+from nifconv.cli.options import parse_pixels
+from nifconv.cli.weights import load_weights
 from nifconv.conversion import ConversionReport
 from nifconv.convert import convert
 from nifconv.filters import ImplicitFilter, SpatialFilter, TableFilter, frozen, niff_big, niff_small, niff_tiny
@@ -44,7 +46,7 @@ To = Enum("To", {word: word for word in ("split", "dense", "lc")}, type=str)  # 
 PaddingMode = Enum("PaddingMode", {mode: mode for mode in PADDING_MODES}, type=str)  # type: ignore[misc]
 
 
-def convert_command(
+def convert_model(
     model: Annotated[str, typer.Argument(help="A torchvision or timm name, or package.module:function.")],
     to: Annotated[To, typer.Option(help="Structure of the new layers.")] = To["split"],
     expansion: Annotated[int, typer.Option(help="Filters per input channel, for --to lc.")] = 1,
@@ -56,7 +58,10 @@ def convert_command(
     padding_mode: Annotated[PaddingMode | None, typer.Option(help="Boundary of the new layers.")] = None,
     match: Annotated[bool, typer.Option("--match", help="Keep the function of the model.")] = False,
     tolerance: Annotated[float | None, typer.Option(help="Largest residual that --match accepts.")] = None,
-    input_size: Annotated[str | None, typer.Option(help="Of the model, such as 3x224x224, for --match.")] = None,
+    input_size: Annotated[
+        str | None, typer.Option(help="In pixels, 224 or 224x160, for --match: the maps to match on.")
+    ] = None,
+    channels: Annotated[int, typer.Option(min=1, help="Of the input.")] = 3,
     weights: Annotated[Path | None, typer.Option(help="Weights to start from: .safetensors, or .pt.")] = None,
     output: Annotated[Path | None, typer.Option(help="Where to save the converted model, for nifconv.load.")] = None,
     report: Annotated[Path | None, typer.Option(help="Where to write the report, as JSON.")] = None,
@@ -76,7 +81,9 @@ def convert_command(
         padding_mode=None if padding_mode is None else padding_mode.value,
         match=match,
         tolerance=tolerance,
-        example_input=None if input_size is None else torch.randn(1, *parse_size(input_size)),
+        example_input=None
+        if input_size is None
+        else torch.randn(1, channels, *parse_pixels("--input-size", input_size)),
         inplace=True,
     )
     console = Console()

@@ -1,33 +1,23 @@
-"""How large a kernel really is: measures of taps, exact on every size.
+"""How large a kernel really is: its share within windows, exact on every size.
 
 All take taps `(out_channels, in_channels, *size)` in the layout of a conv weight, with the centre at index
 `size // 2`, and work on all kernels at once, in float64.
 
-**Windows** are centred and have odd sides k = 1, 3, 5, ... The last one holds the whole map; on an even axis that is
-k = S + 1, since S // 2 pixels lie before the centre and one fewer behind it.
+Windows are those of `nifconv.windows`.
 
 A kernel that is zero everywhere has no extent: its measures are NaN.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from nifconv._validate import map_size, positive_float, real_floating
+from nifconv._validate import real_floating, unit_share
 from nifconv.frequency import offsets
-
-
-def windows(size: Sequence[int]) -> tuple[int, ...]:
-    """The window sides, in pixels, that the ratios of a map of `size` refer to: `(4, 6) -> (1, 3, 5, 7)`.
-
-    Raises:
-        TypeError: `size` is not a sequence of integers.
-        ValueError: it is empty, or an axis has no pixel.
-    """
-    return tuple(range(1, 2 * (max(map_size("size", size)) // 2) + 2, 2))
+from nifconv.windows import ring_sums, window_sums
 
 
 def mass_ratio(taps: Tensor) -> Tensor:
@@ -74,39 +64,43 @@ def effective_size(taps: Tensor, share: float = 0.9, *, ratio: Callable[[Tensor]
         TypeError: `taps` are not real and floating, or `share` is not a number.
         ValueError: `share` is out of range, or the taps have no spatial axis.
     """
-    if positive_float("share", share) > 1:
-        raise ValueError(f"share={share} must be above 0 and at most 1, such as 0.9 for 90 %")
-    shares = ratio(taps)
+    return smallest_window(ratio(taps), unit_share(share))
+
+
+def smallest_window(shares: Tensor, share: float) -> Tensor:
+    """Side of the first window whose share is at least `share`, NaN where there is none, from `(..., windows)`."""
     # A box filled to exactly `share` counts as filled, whichever way the last bit of its sum was rounded.
     side = 2.0 * (shares < share * (1 - 1e-12)).sum(-1).double() + 1
     return torch.where(shares[..., -1].isnan(), torch.nan, side)
 
 
-def rms_radius(taps: Tensor) -> Tensor:
-    """Root mean square distance from the centre, in pixels: sqrt(sum_n |n|^2 w[n]^2 / sum_n w[n]^2).
+def radial_profile(taps: Tensor) -> Tensor:
+    """Mean absolute weight at each distance from the centre, relative to the kernel's mean: flat kernels score 1.
+
+    p[r] = (sum_{n in ring r} |w[n]| / ring pixels) / (sum_n |w[n]| / pixels), over the rings round(|n|) = r for
+    r = 0, 1, 2, ... pixels, half pixels rounded to even. The same for every scale of the weights.
 
     Returns:
-        float64, `(out_channels, in_channels)`.
+        float64, `(out_channels, in_channels, rings)`; the last ring is the corner that is farthest from the centre.
 
     Raises:
         TypeError: `taps` are not real and floating.
         ValueError: they have no spatial axis.
     """
-    energy = _kernels(taps).square()
-    squared = offsets(taps.shape[2:], device=taps.device).square().sum(-1)
-    dims = tuple(range(2, taps.dim()))
-    return ((energy * squared).sum(dims) / energy.sum(dims)).sqrt()
+    weight = as_kernels(taps).abs()
+    ring = offsets(taps.shape[2:], device=taps.device).norm(dim=-1).round().long().flatten()
+    within, count = ring_sums(weight, ring)
+    mean = within / count
+    return torch.where(count > 0, mean, torch.nan) / weight.flatten(2).mean(-1, keepdim=True)
 
 
-def _share_within(taps: Tensor, weigh: Callable[[Tensor], Tensor]) -> Tensor:
-    weight = weigh(_kernels(taps)).flatten(2)
-    ring = offsets(taps.shape[2:], device=taps.device).abs().amax(-1).long().flatten()
-    rings = weight.new_zeros(*weight.shape[:2], len(windows(taps.shape[2:]))).index_add(2, ring, weight)
-    within = rings.cumsum(-1)
-    return within / within[..., -1:]
+def as_kernels(taps: Tensor) -> Tensor:
+    """The taps in float64, without their history.
 
-
-def _kernels(taps: Tensor) -> Tensor:
+    Raises:
+        TypeError: `taps` are not real and floating, so that a share of them means nothing.
+        ValueError: they have no spatial axis to measure along.
+    """
     real_floating("taps", taps)
     if taps.dim() < 3:
         raise ValueError(
@@ -114,3 +108,8 @@ def _kernels(taps: Tensor) -> Tensor:
             "or more; add axes with taps[None, None]"
         )
     return taps.detach().double()
+
+
+def _share_within(taps: Tensor, weigh: Callable[[Tensor], Tensor]) -> Tensor:
+    within = window_sums(weigh(as_kernels(taps)))
+    return within / within[..., -1:]

@@ -1,112 +1,159 @@
-"""Figures of a survey. Colours are safe for colour-blind readers; sizes are in pixels."""
+"""Curves of one survey or of several: how mass gathers around the centre, and how size changes with depth."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+
+from nifconv.footprint.layer import LayerFootprint, quantiles
+from nifconv.footprint.measures import BY_NAME
+from nifconv.footprint.style import COLORS, NULL_COLOR, by_size, clean, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from nifconv.footprint.layer import LayerFootprint
+Surveyed = Mapping[str, Sequence[LayerFootprint]]
+"""The layers of one survey or of several, by the name of the survey."""
 
-_COLUMNS = 8
+MOST_PANELS = 24
+_COLUMNS = 4
 
 
-def mass_curves(layers: Sequence[LayerFootprint]) -> Figure:
-    """Mass ratio against window size, one curve per layer: median over its kernels, band from 10 to 90 %.
+def mass_curves(surveys: Surveyed) -> Figure:
+    """Mass ratio against window side: median over the kernels, band from 10 to 90 %.
+
+    A panel for each stage, and within a stage for each kernel size: 3 x 3 kernels say nothing about global ones.
+    Behind it, dashed, the same of fresh draws, if the survey has them.
 
     Raises:
         ValueError: there is no layer.
         ImportError: matplotlib is not installed.
     """
-    figure = _figure(layers, width=7.5, height=4.2)
+    panels = list(dict.fromkeys(_panel_of(layer) for layers in surveys.values() for layer in layers))
+    shown = panels[:MOST_PANELS]
+    rows = math.ceil(len(shown) / _COLUMNS)
+    columns = math.ceil(len(shown) / max(rows, 1))
+    figure = new_figure(panels, width=max(3.1 * columns, 6.0), height=2.5 * rows + 0.9)
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    for axes in grid.flat[len(shown) :]:
+        axes.set_visible(False)
+    for axes, panel in zip(grid.flat, shown, strict=False):
+        _mass_panel(axes, panel, surveys)
+    for line in grid:
+        line[0].set_ylabel("share of the mass inside", fontsize=9)
+    entries: dict[str, Any] = {}
+    for axes in grid.flat[: len(shown)]:
+        handles, labels = axes.get_legend_handles_labels()
+        entries.update(dict(zip(labels, handles, strict=True)))
+    figure.legend(list(entries.values()), list(entries), loc="outside upper center", ncols=4, frameon=False)
+    beyond = f"  ({len(shown)} of {len(panels)} panels)" if len(panels) > len(shown) else ""
+    figure.supxlabel(f"side of the centred window, pixels{beyond}", fontsize=9)
+    return figure
+
+
+def size_by_depth(surveys: Surveyed, measure: str = "size90") -> Figure:
+    """A measure of each layer in the order of the layers: median over its kernels, bars from 10 to 90 %.
+
+    In grey the median of fresh draws, if the survey has them, and as a step line the size of the map.
+
+    Raises:
+        ValueError: there is no layer.
+        ImportError: matplotlib is not installed.
+    """
+    count = max((len(layers) for layers in surveys.values()), default=0)
+    figure = new_figure(range(count), width=min(max(0.24 * count + 3, 6.5), 16), height=4.0)
     axes = figure.subplots()
-    colors = _colors(len(layers))
-    for layer, color in zip(layers, colors, strict=True):
-        low, median, high = layer.mass_ratio.flatten(0, 1).nanquantile(torch.tensor([0.1, 0.5, 0.9]).double(), dim=0)
-        axes.plot(layer.windows, median, color=color, label=layer.name or layer.kind)
-        axes.fill_between(layer.windows, low, high, color=color, alpha=0.15, linewidth=0)
-    axes.set(xlabel="window side k, pixels", ylabel="mass ratio within k x k", ylim=(0, 1.03))
-    axes.set_xlim(left=0)
-    axes.grid(alpha=0.3)
-    if len(layers) <= 12:
-        axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
-    else:
-        _depth_bar(figure, axes, len(layers))
+    widest = BY_NAME[measure].unit == "px"
+    for index, (name, layers) in enumerate(surveys.items()):
+        shift = 0.18 * (index - (len(surveys) - 1) / 2)
+        _depth_line(axes, layers, measure, COLORS[index % len(COLORS)], _label(name), shift)
+        if widest and index == 0:
+            places = torch.arange(len(layers)).tolist()
+            maps = [max(layer.map_size) for layer in layers]
+            axes.step(places, maps, where="mid", color="black", linewidth=0.8, linestyle=":", label="size of the map")
+    first = next(iter(surveys.values()))
+    changes = [i for i, layer in enumerate(first) if i == 0 or layer.stage != first[i - 1].stage]
+    if len(changes) <= MOST_PANELS:
+        axes.set_xticks(changes, [first[i].stage or first[i].kind for i in changes], rotation=35, ha="right")
+        for place in changes[1:]:
+            axes.axvline(place - 0.5, color="0.85", linewidth=0.8, zorder=0)
+    if widest:
+        axes.set_yscale("log", base=2)
+        axes.yaxis.set_major_formatter("{x:g}")
+    axes.set(ylabel=f"{BY_NAME[measure].label}{', pixels' if widest else ''}", xlabel="layer, from first to last")
+    axes.set_xlim(-0.8, count - 0.2)
+    clean(axes)
+    figure.legend(loc="outside upper center", ncols=3, frameon=False)
     return figure
 
 
-def kernel_gallery(layers: Sequence[LayerFootprint]) -> Figure:
-    """The kernels of largest energy of each layer, one layer a row; red is positive, blue negative, white zero.
-
-    Each kernel has its own colour scale, symmetric about zero. Axes are offsets from the centre. 1-d kernels are drawn
-    as curves, of 3-d kernels the slice through the centre of the first axis.
-
-    Raises:
-        ValueError: there is no layer.
-        ImportError: matplotlib is not installed.
-    """
-    figure = _figure(layers, width=1.25 * _COLUMNS + 1.6, height=1.45 * max(len(layers), 1) + 0.2)
-    grid = figure.subplots(len(layers), _COLUMNS, squeeze=False)
-    for row, layer in zip(grid, layers, strict=True):
-        kernels = layer.taps.flatten(0, 1)
-        strongest = kernels.flatten(1).norm(dim=1).argsort(descending=True)[:_COLUMNS]
-        for axes in row[len(strongest) :]:
-            axes.set_axis_off()
-        for column, (axes, kernel) in enumerate(zip(row, kernels[strongest], strict=False)):
-            draw_kernel(axes, kernel)
-            if column > 0:
-                axes.tick_params(labelleft=False)
-        name = layer.name or layer.kind
-        row[0].set_ylabel(f"{name}\n{'x'.join(map(str, layer.taps.shape[2:]))}", fontsize="x-small")
-    return figure
+def _panel_of(layer: LayerFootprint) -> tuple[str, tuple[int, ...]]:
+    return layer.stage, tuple(layer.taps.shape[2:])
 
 
-def draw_kernel(axes: Axes, kernel: Tensor) -> None:
-    """Draws one kernel `(*size)` with offsets from its centre, in pixels, along the axes."""
-    if kernel.dim() == 3:
-        kernel = kernel[kernel.shape[0] // 2]
-    limit = kernel.abs().max().item() or 1.0
-    first, last = -(kernel.shape[-1] // 2), kernel.shape[-1] - kernel.shape[-1] // 2 - 1
-    if kernel.dim() == 1:
-        axes.plot(range(first, last + 1), kernel.numpy(), color="black", linewidth=1)
-        axes.axhline(0, color="0.7", linewidth=0.5)
-        axes.set_ylim(-1.1 * limit, 1.1 * limit)
-        axes.tick_params(labelleft=False)
-    else:
-        top, bottom = -(kernel.shape[0] // 2), kernel.shape[0] - kernel.shape[0] // 2 - 1
-        extent = (first - 0.5, last + 0.5, bottom + 0.5, top - 0.5)
-        axes.imshow(kernel.numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit, extent=extent, interpolation="nearest")
-        axes.set_yticks(sorted({top, 0, bottom}))
-    axes.set_xticks(sorted({first, 0, last}))
-    axes.tick_params(labelsize="xx-small", length=2, pad=1)
+def _mass_panel(axes: Axes, panel: tuple[str, tuple[int, ...]], surveys: Surveyed) -> None:
+    for index, (name, layers) in enumerate(surveys.items()):
+        members = [layer for layer in layers if _panel_of(layer) == panel]
+        if not members:
+            continue
+        sides, color = members[0].windows, COLORS[index % len(COLORS)]
+        if any(layer.null for layer in members):
+            null_color = NULL_COLOR if len(surveys) == 1 else color
+            low, median, high = _pooled_null(members)
+            axes.fill_between(sides, low, high, color=null_color, alpha=0.28, linewidth=0)
+            axes.plot(sides, median, color=null_color, linewidth=1.4, linestyle="--", label=f"fresh draws{_of(name)}")
+        low, median, high = quantiles(torch.cat([layer.mass_ratio.flatten(0, 1) for layer in members]))
+        axes.fill_between(sides, low, high, color=color, alpha=0.22, linewidth=0)
+        axes.plot(sides, median, color=color, linewidth=1.8, label=_label(name), marker="o", markersize=2.5)
+    stage, size = panel
+    axes.set_title(f"{_short(stage) or 'model'}, kernels of {by_size(size)}", fontsize=9)
+    axes.set(ylim=(0, 1.03), xlim=(0, max(size) + 2))
+    step = max(2 * round(max(size) / 10), 2)
+    axes.set_xticks(range(1, max(size) + 2, step))
+    axes.tick_params(labelsize=8)
+    clean(axes)
 
 
-def _figure(layers: Sequence[LayerFootprint], *, width: float, height: float) -> Figure:
-    if not layers:
-        raise ValueError("the survey has no layer to draw: the model ran no spatial convolution on the example input")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("plots need matplotlib; install it with: pip install 'nifconv[plot]'") from error
-    return Figure(figsize=(width, height), layout="constrained", dpi=120)
+def _pooled_null(layers: Sequence[LayerFootprint]) -> Tensor:
+    """The null bands of layers with kernels of one size, averaged with the number of kernels as weights."""
+    drawn = [(layer.null.mass_band, layer.kernels) for layer in layers if layer.null]
+    total = sum(kernels for _, kernels in drawn)
+    return torch.stack([band * (kernels / total) for band, kernels in drawn]).sum(0)
 
 
-def _colors(count: int) -> list[tuple[float, float, float, float]]:
-    """From the first layer, dark, to the last, light but still readable on white."""
-    from matplotlib import colormaps
+def _depth_line(
+    axes: Axes, layers: Sequence[LayerFootprint], measure: str, color: str, label: str, shift: float
+) -> None:
+    spread = torch.cat([quantiles(layer.values(measure)[:, None]) for layer in layers], dim=1)
+    places = (torch.arange(len(layers)) + shift).tolist()
+    drawn = [(place, layer.null.statistics[measure]) for place, layer in zip(places, layers, strict=True) if layer.null]
+    if drawn:
+        ranges = torch.cat([quantiles(values[:, None], (0.05, 0.5, 0.95)) for _, values in drawn], dim=1)
+        name = label.removeprefix("this model") and f" of {label}"
+        at = [place for place, _ in drawn]
+        errors = [(ranges[1] - ranges[0]).tolist(), (ranges[2] - ranges[1]).tolist()]
+        options = {"fmt": "_", "markersize": 13, "color": NULL_COLOR, "elinewidth": 5, "alpha": 0.7}
+        axes.errorbar(at, ranges[1].tolist(), yerr=errors, label=f"fresh draws{name}, 5 to 95 %", **options)  # type: ignore[arg-type]
+    errors = [(spread[1] - spread[0]).tolist(), (spread[2] - spread[1]).tolist()]
+    axes.errorbar(
+        places, spread[1].tolist(), yerr=errors, fmt="o", markersize=4, color=color, elinewidth=1, label=label
+    )
 
-    return [colormaps["viridis"](0.9 * i / max(count - 1, 1)) for i in range(count)]
+
+def _label(name: str) -> str:
+    return _short(name) or "this model"
 
 
-def _depth_bar(figure: Figure, axes: Axes, count: int) -> None:
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import ListedColormap, Normalize
+def _of(name: str) -> str:
+    return f" of {_short(name)}" if name else ""
 
-    scale = ScalarMappable(Normalize(1, count), ListedColormap(_colors(count)))
-    figure.colorbar(scale, ax=axes, label="layer, from first to last")
+
+def _short(name: str) -> str:
+    """No more than a title has room for, and no dollar sign, which would begin a formula."""
+    shown = name if len(name) <= 28 else f"{name[:12]}..{name[-14:]}"
+    return shown.replace("$", r"\$")

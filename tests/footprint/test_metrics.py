@@ -5,30 +5,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 from torch.testing import assert_close
 
-from nifconv.footprint import effective_size, energy_ratio, mass_ratio, rms_radius, windows
-
-SIZES = [(1,), (7,), (8,), (7, 7), (8, 8), (5, 8), (3, 4, 5), (1, 6)]
-
-
-def centre(size: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(n // 2 for n in size)
-
-
-def delta(size: tuple[int, ...], offset: tuple[int, ...] | None = None) -> Tensor:
-    taps = torch.zeros(1, 1, *size)
-    place = centre(size) if offset is None else tuple(c + o for c, o in zip(centre(size), offset, strict=True))
-    taps[(0, 0, *place)] = -2.0
-    return taps
-
-
-def box(size: tuple[int, ...], side: int) -> Tensor:
-    taps = torch.zeros(1, 1, *size)
-    inside = tuple(slice(c - side // 2, c + side // 2 + 1) for c in centre(size))
-    taps[(0, 0, *inside)] = 0.5
-    return taps
+from nifconv.footprint import effective_size, energy_ratio, mass_ratio, radial_profile, rms_radius, windows
+from tests.footprint.kernels import SIZES, box, checkerboard, delta
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -119,6 +99,31 @@ def test_a_kernel_of_zeros_has_no_size() -> None:
         assert not values[1].isnan().any()
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_measures_do_not_see_signs(size: tuple[int, ...]) -> None:
+    taps = torch.rand(2, 1, *size)
+    for measure in (mass_ratio, energy_ratio, radial_profile, rms_radius):
+        assert_close(measure(taps * checkerboard(size)), measure(taps))
+
+
+def test_a_flat_kernel_has_a_flat_profile_and_a_ring_a_peak() -> None:
+    assert_close(radial_profile(checkerboard((9, 8)))[0, 0], torch.ones(7, dtype=torch.float64))
+    ring = delta((9, 9), (0, 3)) + delta((9, 9), (-3, 0)) + delta((9, 9), (0, -3)) + delta((9, 9), (3, 0))
+    # Radius 3 rounds 16 pixels: (0, 3), (1, 3), (2, 2) and their mirror images; four of them hold all of the 81.
+    expected = torch.zeros(7, dtype=torch.float64)
+    expected[3] = (1 / 16) * 81
+    assert_close(radial_profile(ring)[0, 0], expected)
+    assert radial_profile(torch.zeros(1, 1, 3)).isnan().all()
+
+
+@pytest.mark.parametrize("size", [(40000,), (61, 60, 59)])
+def test_large_kernels_take_the_path_without_a_selection_matrix(size: tuple[int, ...]) -> None:
+    flat = torch.ones(1, 1, *size)
+    shares = mass_ratio(flat)[0, 0]
+    expected = [math.prod(min(k // 2, n // 2) + min(k // 2, (n - 1) // 2) + 1 for n in size) for k in windows(size)]
+    assert_close(shares, torch.tensor(expected, dtype=torch.float64) / math.prod(size))
+
+
 def test_half_precision_taps_are_measured_in_float64() -> None:
     taps = torch.rand(1, 1, 33, 33).bfloat16()
     assert_close(mass_ratio(taps), mass_ratio(taps.double()))
@@ -128,7 +133,7 @@ def test_half_precision_taps_are_measured_in_float64() -> None:
     ("call", "error", "message"),
     [
         (lambda: mass_ratio(torch.ones(3, 3)), ValueError, r"shape \(3, 3\), but need \(out_channels, in_channels"),
-        (lambda: rms_radius(torch.ones(3, 3)), ValueError, r"shape \(3, 3\)"),
+        (lambda: radial_profile(torch.ones(3, 3)), ValueError, r"shape \(3, 3\)"),
         (lambda: energy_ratio(torch.ones(1, 1, 3).int()), TypeError, r"taps has dtype torch\.int32"),
         (lambda: effective_size(torch.ones(1, 1, 3), 0), ValueError, "share=0 must be a finite number above 0"),
         (lambda: effective_size(torch.ones(1, 1, 3), "0.9"), TypeError, r"share='0\.9' must be a number above 0"),

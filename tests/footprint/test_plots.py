@@ -5,15 +5,19 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 from torch import nn
+from torch.testing import assert_close
 
 from nifconv import FrequencyConv1d, FrequencyConv2d, FrequencyConv3d, footprint
-from nifconv.footprint import plots
+from nifconv.footprint import galleries, plots, style
+from nifconv.footprint.layer import quantiles
+
+KINDS = ["mass", "depth", "kernels", "zoom", "principal", "variance"]
 
 
-def survey_of(ndim: int, layers: int = 2) -> footprint.Survey:
+def survey_of(ndim: int, layers: int = 2, null: int = 0) -> footprint.Survey:
     layer = {1: FrequencyConv1d, 2: FrequencyConv2d, 3: FrequencyConv3d}[ndim]
     model = nn.Sequential(*(layer(3, 3, groups=3) for _ in range(layers)))
-    return footprint.survey(model, torch.randn(1, 3, *(8, 7, 6)[:ndim]))
+    return footprint.survey(model, torch.randn(1, 3, *(8, 7, 6)[:ndim]), null=null)
 
 
 def drawn(figure: Figure) -> bytes:
@@ -22,39 +26,93 @@ def drawn(figure: Figure) -> bytes:
 
 
 @pytest.mark.parametrize("ndim", [1, 2, 3])
-@pytest.mark.parametrize("kind", ["mass", "kernels"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_draws_every_dimension(ndim: int, kind: str) -> None:
-    figure = survey_of(ndim).plot(kind)
-    assert drawn(figure).startswith(b"\x89PNG")
+    assert drawn(survey_of(ndim, null=2).plot(kind)).startswith(b"\x89PNG")
 
 
-def test_mass_curves_are_the_medians_in_the_order_of_the_layers() -> None:
-    survey = survey_of(2)
-    axes = survey.plot("mass").axes[0]
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["0", "1"]
-    for line, layer in zip(axes.get_lines(), survey.layers, strict=True):
-        assert list(line.get_xdata()) == list(layer.windows)
-        medians = layer.mass_ratio.flatten(0, 1).median(0).values
-        torch.testing.assert_close(torch.as_tensor(line.get_ydata()), medians)
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_stage_of_kernels_of_zeros_can_be_drawn(kind: str) -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3))
+    nn.init.zeros_(model[1].weight)
+    survey = footprint.survey(model, torch.randn(1, 1, 9, 9), null=2)
+    drawn(survey.plot(kind, stage="1"))
 
 
-def test_many_layers_get_a_scale_instead_of_a_legend() -> None:
-    figure = survey_of(2, layers=13).plot("mass")
-    assert figure.axes[0].get_legend() is None
-    assert len(figure.axes) == 2
-    drawn(figure)
+def test_mass_curves_show_each_stage_over_its_fresh_draws() -> None:
+    survey = survey_of(2, null=2)
+    figure = survey.plot("mass")
+    for axes, layer in zip(figure.axes, survey.layers, strict=True):
+        null, trained = axes.get_lines()
+        assert list(trained.get_xdata()) == list(layer.windows)
+        assert_close(torch.as_tensor(trained.get_ydata()), quantiles(layer.mass_ratio.flatten(0, 1))[1])
+        assert_close(torch.as_tensor(null.get_ydata()), layer.null.mass_band[1])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["fresh draws", "this model"]
+
+
+def test_kernels_of_another_size_get_a_panel_of_their_own() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 5))
+    survey = footprint.survey(model, torch.randn(1, 1, 9, 9), groups=lambda _: "all")
+    titles = [axes.get_title() for axes in survey.plot("mass").axes]
+    assert titles == ["all, kernels of 3 x 3", "all, kernels of 5 x 5"]
+
+
+def test_two_surveys_share_the_panels() -> None:
+    one, other = survey_of(2), survey_of(2)
+    figure = plots.mass_curves({"before": one.layers, "after": other.layers})
+    assert [len(axes.get_lines()) for axes in figure.axes] == [2, 2]
+    drawn(plots.size_by_depth({"before": one.layers, "after": other.layers}))
+
+
+def test_many_stages_are_cut_and_the_figure_says_so() -> None:
+    layer = survey_of(1, layers=1).layers[0]
+    layers = [footprint.LayerFootprint(f"{i}", "Conv1d", (8,), layer.taps, stage=f"s{i}") for i in range(30)]
+    figure = plots.mass_curves({"": layers})
+    assert len(figure.axes) == plots.MOST_PANELS
+    assert "(24 of 30 panels)" in figure.get_supxlabel()
+    gallery = galleries.kernel_gallery(layers)
+    assert len(gallery.axes) == galleries.MOST_ROWS * galleries.COLUMNS
+
+
+def test_size_by_depth_is_the_median_of_each_layer() -> None:
+    survey = survey_of(2, layers=3)
+    axes = survey.plot("depth").axes[0]
+    points = axes.containers[-1].lines[0]
+    assert list(points.get_ydata()) == [layer.statistic("size90") for layer in survey.layers]
+    assert axes.get_ylabel() == "size 90 %, pixels"
 
 
 def test_kernels_are_drawn_about_their_centre_and_symmetric_about_zero() -> None:
     axes = Figure().subplots()
     kernel = torch.zeros(8, 7)
     kernel[4, 3] = -2.0
-    plots.draw_kernel(axes, kernel)
+    galleries.draw_kernel(axes, kernel)
     (image,) = axes.get_images()
     assert image.get_clim() == (-2.0, 2.0)
     assert tuple(image.get_extent()) == (-3.5, 3.5, 3.5, -4.5)
     assert list(axes.get_xticks()) == [-3, 0, 3]
     assert list(axes.get_yticks()) == [-4, 0, 3]
+
+
+def test_one_large_tap_does_not_leave_the_rest_white() -> None:
+    kernel = torch.ones(20, 20)
+    kernel[10, 10] = 1000.0
+    assert style.colour_limit(kernel) == 1.0
+    assert style.colour_limit(kernel[8:13, 8:13]) == 1000.0
+    only = torch.zeros(20, 20)
+    only[10, 10] = 3.0
+    assert style.colour_limit(only) == 3.0
+    assert style.colour_limit(torch.zeros(3, 3)) == 1.0
+
+
+def test_all_kernels_of_a_gallery_have_one_scale_and_zoomed_ones_their_own() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 1, 3), nn.Conv2d(1, 1, 7))
+    with torch.no_grad():
+        model[1].weight.zero_()[..., 3, 3] = 1.0
+    survey = footprint.survey(model, torch.randn(1, 1, 19, 19))
+    frames = [survey.plot(kind).axes[:: galleries.COLUMNS] for kind in ("kernels", "zoom")]
+    assert [axes.get_xlim() for axes in frames[0]] == [(-3.5, 3.5), (-3.5, 3.5)]
+    assert [axes.get_xlim() for axes in frames[1]] == [(-1.5, 1.5), (-0.5, 0.5)]
 
 
 def test_the_gallery_begins_with_the_strongest_kernel() -> None:
@@ -66,14 +124,17 @@ def test_the_gallery_begins_with_the_strongest_kernel() -> None:
     torch.testing.assert_close(torch.as_tensor(image.data), conv.weight[-1, 0].detach())
 
 
-def test_a_kernel_of_zeros_can_be_drawn() -> None:
-    axes = Figure().subplots()
-    plots.draw_kernel(axes, torch.zeros(3, 3))
-    assert axes.get_images()[0].get_clim() == (-1.0, 1.0)
+def test_names_with_dollars_and_of_any_length_can_be_titles() -> None:
+    layer = survey_of(2, layers=1).layers[0]
+    name = "$x$" + "a.very.long.name" * 9
+    named = footprint.LayerFootprint(name, "Conv2d", (8, 7), layer.taps, stage=name)
+    drawn(plots.mass_curves({name: [named]}))
+    drawn(galleries.variance_maps([named]))
 
 
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     survey = survey_of(1)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"plots need matplotlib; install it with: pip install 'nifconv\[plot\]'"):
-        survey.plot()
+    for kind in KINDS:
+        with pytest.raises(ImportError, match=r"plots need matplotlib; install it with: pip install 'nifconv\[plot\]'"):
+            survey.plot(kind)

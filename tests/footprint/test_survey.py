@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from nifconv import FrequencyConv1d, FrequencyConv2d, convert, footprint
+from nifconv import FrequencyConv1d, FrequencyConv2d, LCConv2d, convert, footprint
+from nifconv.footprint.layer import quantiles
+from nifconv.footprint.survey import default_stage
 
 
 class Net(nn.Module):
@@ -124,7 +126,8 @@ def test_a_survey_turns_into_plain_data() -> None:
     assert first["windows"] == [1, 3, 5]
     assert first["kernels"] == 12
     assert first["mass_ratio"][-1] == 1.0
-    assert first["effective_size"] in (1, 3, 5)
+    assert first["measures"]["size90"][1] in (1, 3, 5)
+    assert set(first["measures"]) == {measure.name for measure in footprint.MEASURES}
     assert first["mass_ratio"][0] == pytest.approx(survey.layers[0].mass_ratio[..., 0].median().item(), abs=0.02)
 
 
@@ -134,7 +137,7 @@ def test_kernels_of_zeros_are_null_in_plain_data() -> None:
     (layer,) = json.loads(json.dumps(footprint.survey(conv, torch.randn(1, 1, 5, 5)).to_dict(), allow_nan=False))[
         "layers"
     ]
-    assert layer["effective_size"] is None
+    assert layer["measures"]["size90"] == [None] * 3
     assert layer["mass_ratio"] == [None, None]
 
 
@@ -151,6 +154,76 @@ def test_a_converted_model_shows_kernels_as_large_as_its_maps() -> None:
     assert survey.layers[1].name == "2.spatial"
 
 
+def test_layers_are_grouped_by_the_first_part_of_their_name_with_a_digit() -> None:
+    names = ["layer1.0.conv1", "features.0.0", "features.1.0.block.0", "conv1", "stem.conv", "stages.2.blocks.1.dw", ""]
+    stages = ["layer1", "features.0", "features.1", "conv1", "stem", "stages.2", ""]
+    assert [default_stage(name) for name in names] == stages
+
+
+def test_layers_are_grouped_by_pattern_or_function() -> None:
+    x = torch.randn(2, 3, 24, 20)
+    survey = footprint.survey(Net(), x, groups={"mine": "c*", "never": "circular", "rest": "[ps]*"})
+    found = {stage: [layer.name for layer in layers] for stage, layers in survey.stages.items()}
+    assert found == {"rest": ["plain", "seven"], "mine": ["circular", "circular"], "other": ["linear"]}
+    survey = footprint.survey(Net(), x, groups=lambda name: name[0])
+    assert list(survey.stages) == ["p", "c", "l", "s"]
+
+
+def test_only_kernels_as_large_as_a_map_that_wraps_around_are_periodic() -> None:
+    survey = footprint.survey(Net(), torch.randn(2, 3, 24, 20))
+    assert [layer.name for layer in survey.layers if layer.periodic] == ["circular", "circular"]
+
+
+def test_blocks_are_listed_by_their_combined_kernels_where_these_differ_from_the_spatial_ones() -> None:
+    model = nn.Sequential(
+        LCConv2d(3, 4),  # one filter per channel: combined kernels are multiples
+        LCConv2d(4, 5, expansion=2),
+        LCConv2d(5, 2, 3, depthwise=False, padding_mode="zeros", stride=2),
+        LCConv2d(2, 2, 1, expansion=2),
+    )
+    survey = footprint.survey(model, torch.randn(1, 3, 8, 8))
+    found = [(layer.name, layer.kind, tuple(layer.taps.shape)) for layer in survey.layers]
+    assert found == [
+        ("0.spatial", "FrequencyConv2d", (3, 1, 8, 8)),
+        ("1", "LCConv2d", (5, 4, 8, 8)),
+        ("1.spatial", "FrequencyConv2d", (8, 1, 8, 8)),
+        ("2", "LCConv2d", (2, 5, 3, 3)),
+        ("2.spatial", "FrequencyConv2d", (2, 5, 3, 3)),
+    ]
+    assert_close(survey.layers[1].taps, model[1].combined_taps(8).detach())
+
+
+def test_a_large_layer_is_measured_in_parts_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = nn.Conv2d(4, 6, 7), torch.randn(1, 4, 9, 9)
+    (whole,) = footprint.survey(model, x).layers
+    monkeypatch.setattr("nifconv.footprint.layer._TAPS_AT_ONCE", 300)
+    (parted,) = footprint.survey(model, x).layers
+    assert len(parted._part_layers) == 4
+    for measure in footprint.MEASURES:
+        assert_close(parted.values(measure.name), whole.values(measure.name))
+    assert parted.mass_ratio.shape == (6, 4, 4)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 9, 50])
+def test_quantiles_are_those_of_torch(rows: int) -> None:
+    values = torch.randn(rows, 3, dtype=torch.float64)
+    assert_close(quantiles(values), values.quantile(torch.tensor([0.1, 0.5, 0.9]).double(), dim=0))
+    holed = torch.cat([values, torch.full((2, 3), torch.nan).double()])
+    assert_close(quantiles(holed), quantiles(values))
+    assert quantiles(holed[rows:]).isnan().all()
+
+
+def test_the_loop_over_layers_can_be_watched() -> None:
+    lengths = []
+
+    def watch(jobs: Any) -> Any:
+        lengths.append(len(jobs))
+        return jobs
+
+    footprint.survey(Net(), torch.randn(2, 3, 24, 20), progress=watch)
+    assert lengths == [5]
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -161,9 +234,39 @@ def test_a_converted_model_shows_kernels_as_large_as_its_maps() -> None:
         ),
         (lambda: footprint.survey("net", torch.zeros(1)), TypeError, r"model must be a torch\.nn\.Module, not str"),
         (
+            lambda: footprint.survey(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 5, 5), null=-1),
+            ValueError,
+            "null=-1 must be at least 0, the number of fresh draws",
+        ),
+        (
+            lambda: footprint.survey(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 5, 5), null=2.5),
+            TypeError,
+            r"null=2\.5 must be an integer",
+        ),
+        (
+            lambda: footprint.survey(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 5, 5), seed="a"),
+            TypeError,
+            "seed='a' must be an integer",
+        ),
+        (
+            lambda: footprint.survey(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 5, 5), groups=3),
+            TypeError,
+            "groups=3 must be a function from a layer's name to its stage, or a mapping of patterns",
+        ),
+        (
+            lambda: footprint.survey(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 5, 5)).layers[0].values("girth"),
+            ValueError,
+            "measure='girth' is unknown; use one of 'size50'",
+        ),
+        (
             lambda: footprint.survey(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 5, 5)).plot("pie"),
             ValueError,
-            "kind='pie' is unknown; use one of 'mass', 'kernels'",
+            "kind='pie' is unknown; use one of 'mass', 'depth', 'kernels'",
+        ),
+        (
+            lambda: footprint.survey(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 5, 5)).plot(stage="layer9"),
+            ValueError,
+            "stage='layer9' is unknown; use one of ''",
         ),
         (
             lambda: footprint.survey(nn.Conv2d(1, 1, 1), torch.zeros(1, 1, 5, 5)).plot(),

@@ -1,0 +1,68 @@
+"""REPORT.md: every number from the content of results.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def to_markdown(data: Mapping[str, Any]) -> str:
+    """The content of REPORT.md."""
+    settings = data["settings"]
+    net = data["convnext_tiny"]
+    lines = [
+        "# How local are the published filters before any training?",
+        "",
+        "Published curves of kernel mass come from a window that is labelled 9 and is 8 pixels wide, from -4 to +3",
+        "about the centre, and partly from layers evaluated on maps they never run at. Here the same numbers are",
+        "computed their way, and beside them the mass within exact centred windows. All filters are untrained: what is",
+        "seen is the prior of a small network of frequency, not anything that was learned.",
+        "",
+        "## The published filter with the published (PyTorch's default) initialisation",
+        "",
+        f"Means over {settings['layers']} layers; written from its description, without this library.",
+        "",
+        "| filter | map | at label 9, their way | std of layers | within 9 x 9 | within 7 x 7 | known at label 9 |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    expected = {int(size): value for size, value in settings["expected"].items()}
+    for row in data["published"]:
+        cells = [_share(row[key]) for key in ("label_9", "label_9_std_of_layers", "exact_9", "exact_7")]
+        lines.append(f"| {row['filter']} | {row['map']} | {' | '.join(cells)} | {_share(expected.get(row['map']))} |")
+    lines += [
+        "",
+        "## ResNet-50 converted by this library, at the sizes its layers run at",
+        "",
+        f"`convert(resnet50(), filter=...)` on inputs of {settings['input_size']} pixels. The filters of this library",
+        "start from another initialisation, in which no direction of the trunk dominates, and are read on half the",
+        "plane, so that no part of the spectrum is thrown away. The first share is again computed their way.",
+        "",
+        "| filter | map | layers | at label 9, their window | within 9 x 9 | within 7 x 7 | size 90 %, px (median) |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in data["resnet50"]:
+        cells = [_share(row[key]) for key in ("label_9", "exact_9", "exact_7")]
+        lines.append(
+            f"| {row['filter']} | {row['map']} | {row['layers']} | {' | '.join(cells)} | {row['size90']:.0f} |"
+        )
+    lines += [
+        "",
+        "![Mass within centred windows of both filters, stage by stage](mass.png)",
+        "",
+        "On a map smaller than the window a share has no meaning of its own: within 9 x 9 is the whole map.",
+        "",
+        "## What a survey costs",
+        "",
+        f"ConvNeXt-T converted with `niff_big`, {net['layers']} layers with {net['kernels']:,} kernels, beside "
+        f"{settings['null']} fresh draws of the whole model: {net['seconds_of_survey']:.1f} s for the survey, "
+        f"{net['seconds_of_page']:.1f} s for the page of {net['megabytes']:.1f} MB, {settings['threads']} threads. "
+        f"A converted ResNet-50 without draws takes {data['resnet50'][0]['seconds_of_survey']:.1f} s.",
+        "",
+        "The seconds depend on what else the processor does. Run it: `python -m experiments.footprint`.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
