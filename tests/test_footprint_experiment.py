@@ -64,6 +64,7 @@ def test_smoke_reports_its_own_numbers(tmp_path: Path) -> None:
 
 def test_a_smoke_run_does_not_replace_the_real_results() -> None:
     command = [sys.executable, "-m", "experiments.footprint", "--smoke"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "COLUMNS": "200"}  # a narrow terminal breaks the message into lines
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "holds the real results" in done.stderr

@@ -1,4 +1,4 @@
-"""The published untrained filter and the published window, written from their description and not from this library.
+"""The published untrained filter and the published window, rebuilt after the published code without this library.
 
 Source: Grabinski, Keuper & Keuper 2024 and the notebook of kernel mass ratios that goes with it. An MLP with PyTorch's
 default initialisation for the real part of the spectrum and one for the imaginary part, on integer frequencies

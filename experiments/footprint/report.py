@@ -20,7 +20,7 @@ def to_markdown(data: Mapping[str, Any]) -> str:
         "",
         "## The published filter with the published (PyTorch's default) initialisation",
         "",
-        f"Means over {settings['layers']} layers; written from its description, without this library.",
+        f"Means over {settings['layers']} layers; rebuilt after the published code, without this library.",
         "",
         "| filter | map | at label 9, their way | std of layers | within 9 x 9 | within 7 x 7 | known at label 9 |",
         "|---|---:|---:|---:|---:|---:|---:|",
