@@ -119,6 +119,8 @@ class FrequencyConv(nn.Module, ABC):
 
     def _padding_pairs(self, kernel_size: Sequence[int]) -> list[tuple[int, int]]:
         """Pixels (before, after) on each axis. "same" puts the odd one behind, as torch.nn.functional.convNd does."""
+        if self.kernel_size is None:
+            return [(k // 2, k - 1 - k // 2) for k in kernel_size]  # centred, also on an even map that wraps around
         if self.padding == "same":
             margins = [d * (k - 1) for d, k in zip(self.dilation, kernel_size, strict=True)]
             return [(margin // 2, margin - margin // 2) for margin in margins]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from nifconv import frequency
 
 _KEPT = 4
 """Spectra per filter: an evaluation at many resolutions must not fill the memory."""
@@ -37,6 +40,19 @@ def evaluated_once() -> Iterator[None]:
         yield
     finally:
         _step.reset(token)
+
+
+def kept_grid(size: tuple[int, ...], device: torch.device) -> Tensor:
+    """`frequency.grid` in float64; the same tensor each time, so do not write into it."""
+    if _is_observed() or device.type == "meta":
+        return frequency.grid(size, dtype=torch.float64, device=device)
+    return _grid(size, device)
+
+
+@functools.lru_cache(maxsize=64)
+def _grid(size: tuple[int, ...], device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return frequency.grid(size, dtype=torch.float64, device=device)
 
 
 class SpectrumCache:

@@ -17,6 +17,7 @@ from nifconv._precision import full_precision
 from nifconv._validate import at_least_single, choice, ints_per_axis, positive_int
 from nifconv.filters.base import DEFAULT_GAIN, FrequencyFilter
 from nifconv.filters.budget import widths_within
+from nifconv.filters.cache import kept_grid
 from nifconv.filters.encoding import FourierFeatures, encode
 from nifconv.filters.factory import FilterFactory
 
@@ -225,7 +226,7 @@ class ImplicitFilter(FrequencyFilter):
 
     def _features(self, size: Sequence[int], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """What the real and the imaginary head work on, each `(*half_shape(size), hidden[-1])`."""
-        frequencies = frequency.grid(size, dtype=torch.float64, device=self.real.weight.device)
+        frequencies = kept_grid(tuple(size), self.real.weight.device)
         if self.offsets is not None:
             inputs = encode(frequencies, self.offsets)
         elif self.coordinates == "pixel":
