@@ -43,6 +43,11 @@ class Crossover:
         """
         return _parse(Path(path).read_text(encoding="utf-8"), str(path))
 
+    def save(self, path: str | Path) -> None:
+        """Writes the JSON that `load` reads."""
+        data = {"limits": self.limits, "origin": dict(self.origin)}
+        Path(path).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+
     def prefers_direct(self, *, taps: int, pixels: int, training: bool, depthwise: bool) -> bool:
         """Whether the direct sum is the faster one, by the measured map whose size is nearest."""
         pairs = self.limits[_MODES[training]][_KINDS[not depthwise]]
