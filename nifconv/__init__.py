@@ -1,6 +1,8 @@
 """nifconv: convolutions whose kernels are small functions of frequency."""
 
 from nifconv import footprint, frequency, functional
+from nifconv.bake import bake
+from nifconv.baked import Baked
 from nifconv.conv import FrequencyConv1d, FrequencyConv2d, FrequencyConv3d
 from nifconv.conversion import Conversion
 from nifconv.convert import convert
@@ -20,13 +22,17 @@ from nifconv.filters import (
     niff_small,
     niff_tiny,
 )
+from nifconv.fit import FitResult, fit
 from nifconv.lc import LCConv1d, LCConv2d, LCConv3d
+from nifconv.loading import load
 from nifconv.locality import locality_penalty
 
 __all__ = [
+    "Baked",
     "Conversion",
     "Envelope",
     "FilterBank",
+    "FitResult",
     "FourierFeatures",
     "FrequencyConv1d",
     "FrequencyConv2d",
@@ -39,13 +45,16 @@ __all__ = [
     "ParameterCount",
     "SpatialFilter",
     "TableFilter",
+    "bake",
     "compact_state_dict",
     "convert",
     "count_parameters",
+    "fit",
     "footprint",
     "frequency",
     "frozen",
     "functional",
+    "load",
     "load_compact_state_dict",
     "locality_penalty",
     "niff_big",

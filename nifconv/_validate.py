@@ -94,6 +94,20 @@ def positive_float(name: str, value: float) -> float:
     return float(value)
 
 
+def fraction(name: str, value: float) -> float:
+    """Returns `value` if it is a number of at least 0 and below 1.
+
+    Raises:
+        TypeError: `value` is not a real number.
+        ValueError: `value` is out of range or NaN.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name}={value!r} must be a number of at least 0 and below 1, not {type(value).__name__}")
+    if not 0 <= value < 1:
+        raise ValueError(f"{name}={value} must be at least 0 and below 1, such as 0.01 for one per cent")
+    return float(value)
+
+
 def groups_of(groups: object, in_channels: int, out_channels: int) -> int:
     """Returns `groups` if it divides both channel counts.
 

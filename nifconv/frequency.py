@@ -52,10 +52,10 @@ def grid(size: Sequence[int], *, dtype: torch.dtype | None = None, device: torch
         ValueError: it is empty, or an axis has no pixel.
     """
     size = map_size("size", size)
-    # fftfreq and rfftfreq, written out because ONNX has neither.
-    axes = [(torch.arange(n, dtype=torch.float64, device=device) + n // 2) % n - n // 2 for n in size[:-1]]
-    axes.append(torch.arange(size[-1] // 2 + 1, dtype=torch.float64, device=device))
-    axes = [axis / n for axis, n in zip(axes, size, strict=True)]
+    # fftfreq and rfftfreq by hand: the ONNX exporter has no translation of them.
+    counts = [(torch.arange(n, device=device) + n // 2) % n - n // 2 for n in size[:-1]]
+    counts.append(torch.arange(size[-1] // 2 + 1, device=device))
+    axes = [count.double() / n for count, n in zip(counts, size, strict=True)]
     return torch.stack(torch.meshgrid(axes, indexing="ij"), dim=-1).to(dtype or torch.get_default_dtype())
 
 

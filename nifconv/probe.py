@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils import _pytree
 
 ExampleInput = Tensor | Sequence[Any] | Mapping[str, Any]
 """A model's argument, a tuple or list of its positional arguments, or a mapping of its keyword arguments."""
@@ -23,7 +26,7 @@ def run(model: nn.Module, example_input: ExampleInput) -> Any:
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
     args, kwargs = _arguments(example_input)
-    with evaluating(model), torch.no_grad():
+    with evaluating(model), torch.no_grad(), _uncompiled():
         return model(*args, **kwargs)
 
 
@@ -55,6 +58,26 @@ def map_sizes(
     return list(seen)
 
 
+def relative_change(before: Any, after: Any) -> float:
+    """The largest |after - before| / |before| over the floating and complex tensors that two outputs of a model hold.
+
+    It is inf where their shapes differ, as where a detector finds another number of objects.
+    """
+    pairs = zip(_pytree.tree_leaves(before), _pytree.tree_leaves(after), strict=True)
+    tensors = [
+        (_wide(a), _wide(b)) for a, b in pairs if isinstance(a, Tensor) and (a.is_floating_point() or a.is_complex())
+    ]
+    if any(a.shape != b.shape for a, b in tensors):
+        return math.inf
+    return max((relative_error(b - a, a) for a, b in tensors), default=0.0)
+
+
+def relative_error(error: Tensor, reference: Tensor) -> float:
+    """|error| / |reference| in the Euclidean norm over all entries: 0 without an error, inf for one of nothing."""
+    size = error.norm().item()
+    return size and (size / norm if (norm := reference.norm().item()) else math.inf)
+
+
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Eval mode for a while; every module gets its own mode back."""
@@ -65,6 +88,17 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes.items():
             module.training = training
+
+
+def _uncompiled() -> AbstractContextManager[object]:
+    """Without torch.compile, whose code does not see hooks that are added later."""
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and the import takes seconds
+        return nullcontext()
+    return torch.compiler.set_stance("force_eager")
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    return tensor.to(torch.complex128 if tensor.is_complex() else torch.float64)
 
 
 def _arguments(example_input: object) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -11,9 +11,11 @@ from nifconv import footprint, frequency, functional
 ROOT = Path(__file__).parent.parent
 
 PUBLIC = {
+    "Baked",
     "Conversion",
     "Envelope",
     "FilterBank",
+    "FitResult",
     "FourierFeatures",
     "FrequencyConv1d",
     "FrequencyConv2d",
@@ -26,13 +28,16 @@ PUBLIC = {
     "ParameterCount",
     "SpatialFilter",
     "TableFilter",
+    "bake",
     "compact_state_dict",
     "convert",
     "count_parameters",
+    "fit",
     "footprint",
     "frequency",
     "frozen",
     "functional",
+    "load",
     "load_compact_state_dict",
     "locality_penalty",
     "niff_big",

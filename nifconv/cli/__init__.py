@@ -7,10 +7,13 @@ def main() -> None:
     """Runs the command line; the console script `nifconv`.
 
     Raises:
-        SystemExit: always, with the exit status; with a remedy if the extra `cli` is not installed.
+        SystemExit: always, with the exit status, or with what is wrong and what to do about it.
     """
     try:
         from nifconv.cli.app import app
     except ImportError as error:
         raise SystemExit(f"the command line needs {error.name}; install it with: pip install 'nifconv[cli]'") from error
-    app()
+    try:
+        app()
+    except (ValueError, TypeError, OSError) as error:
+        raise SystemExit(f"nifconv: {error}") from error

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from nifconv.cli.bench import bench
+from nifconv.cli.convert import convert_command
+
 app = typer.Typer(
     name="nifconv",
     help="Convolutions whose kernels are functions of frequency: convert models, and measure them.",
@@ -11,6 +14,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.command("convert")(convert_command)
+app.command("bench")(bench)
 
 
 @app.callback()

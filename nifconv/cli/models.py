@@ -6,6 +6,7 @@ import importlib
 import sys
 from pathlib import Path
 
+import torch
 from torch import nn
 
 
@@ -45,7 +46,7 @@ def _from_libraries(name: str) -> nn.Module:
             return timm.create_model(name, pretrained=False)
     libraries = " and ".join(asked) or "neither torchvision nor timm, which are not installed,"
     raise ValueError(
-        f"no model of {libraries} is called {name!r}; give one of their names, or 'package.module:function' for your own"
+        f"no model of {libraries} is called {name!r}; give one of their names, or 'package.module:function'"
     )
 
 
@@ -67,3 +68,36 @@ def _from_factory(name: str) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise TypeError(f"{name!r} returned a {type(model).__name__}; it must return a torch.nn.Module")
     return model
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Loads a state_dict into a model, from safetensors or, with nothing but tensors, from a pickle of torch.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it holds no state_dict, or not one of this model.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{str(path)!r} is no file")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        model.load_state_dict(state)
+    except Exception as error:
+        raise ValueError(f"{str(path)!r} does not hold the weights of this model: {error}") from error
+
+
+def parse_size(text: str) -> tuple[int, ...]:
+    """The shape of one input, channels first: "3x224x224" -> (3, 224, 224).
+
+    Raises:
+        ValueError: it is no such thing.
+    """
+    parts = text.lower().split("x")
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise ValueError(f"input size {text!r} must be channels and pixels, such as 3x224x224")
+    return tuple(map(int, parts))

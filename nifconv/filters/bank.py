@@ -31,6 +31,7 @@ class FilterBank:
 
     Attributes:
         filter: the `FrequencyFilter` that holds the kernels, `(kernels, 1)` channels.
+        factory, kernel_size: what it was made with.
 
     Raises:
         TypeError, ValueError: as `FrequencyFilter`.
@@ -40,6 +41,7 @@ class FilterBank:
         self, filter: FilterFactory, kernels: int, ndim: int = 2, *, kernel_size: int | Sequence[int] | None = None
     ) -> None:
         self.filter = build_filter(filter, positive_int("kernels", kernels), 1, ndim, kernel_size)
+        self.factory, self.kernel_size = filter, kernel_size
 
     def slice(self, out_channels: int, in_channels: int) -> FrequencyFilter:
         """The first out_channels * in_channels kernels as the filter of a layer, at the default gain.

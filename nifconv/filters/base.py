@@ -68,6 +68,25 @@ class FrequencyFilter(nn.Module, ABC):
     def _scale_(self, factor: float) -> None:
         """Multiplies every kernel by `factor` through the weights, in place; runs without gradients."""
 
+    def _fit_(self, taps: Tensor, steps: int) -> None:
+        """Sets the weights such that `self.taps(size)` is as close as possible to `taps`, in the squared norm.
+
+        Called on a float64 copy, without gradients. This one descends on all weights; filters that know better
+        override it.
+        """
+        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.LBFGS(parameters, max_iter=steps, history_size=20, line_search_fn="strong_wolfe")
+        scale = taps.square().sum().clamp_min(torch.finfo(taps.dtype).tiny)
+
+        def closure() -> float:
+            optimizer.zero_grad()
+            loss = (self.taps(tuple(taps.shape[2:])) - taps).square().sum() / scale
+            loss.backward()
+            return loss.item()
+
+        with torch.enable_grad():
+            optimizer.step(closure)
+
     def reset_parameters(self) -> None:
         """Draws all weights anew, for `initial_gain`; a frozen filter gets the weights of its seed again."""
         if self.frozen_seed is not None:

@@ -84,19 +84,31 @@ class EnvelopedFilter(FrequencyFilter):
     def _scale_(self, factor: float) -> None:
         self.inner.rescale_(factor)
 
+    def _fit_(self, taps: Tensor, steps: int) -> None:
+        # A Gaussian that ends where the target does keeps it at its corners, and dims what the filter inside puts
+        # beyond. An error inside is dimmed too, so the whole is at least as close as the filter inside alone.
+        where = frequency.offsets(taps.shape[2:], device=taps.device)[taps.abs().amax((0, 1)) > 0]
+        width = max(where.norm(dim=-1).amax().item(), 1.0) if len(where) else self.initial_width
+        nn.init.constant_(self.log_width, math.log(width))
+        self.inner._fit_(taps / self._gaussian(tuple(taps.shape[2:]), taps.dtype), steps)
+
     def forward(self, size: Sequence[int]) -> Tensor:
         return frequency.taps_to_spectrum(self.taps(size), ints_per_axis("size", size, self.ndim))
 
     def taps(self, size: int | Sequence[int]) -> Tensor:
         size = ints_per_axis("size", size, self.ndim)
         taps = self.inner.taps(size)
-        width = self.width.view(-1, 1, *(1,) * self.ndim)
-        distance = frequency.offsets(size, device=taps.device).norm(dim=-1).to(taps.dtype)
-        return taps * torch.exp(-distance.square() / (2 * width.square()))
+        return taps * self._gaussian(size, taps.dtype)
 
     def extra_repr(self) -> str:
         per = "layer" if self.log_width.numel() == 1 else "channel"
         return f"{super().extra_repr()}, width={self.initial_width}, per={per!r}"
+
+    def _gaussian(self, size: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """`(out_channels or 1, 1, *size)`."""
+        width = self.width.view(-1, 1, *(1,) * self.ndim)
+        distance = frequency.offsets(size, device=width.device).norm(dim=-1).to(dtype)
+        return torch.exp(-distance.square() / (2 * width.square()))
 
     def _restore_gain(self) -> None:
         # On a map that holds the Gaussian, but is small enough for the dense layers of a large network.

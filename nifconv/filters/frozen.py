@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from nifconv._digest import sha256
 from nifconv._validate import integer
 from nifconv.filters.base import FrequencyFilter, seeded
 from nifconv.filters.factory import FilterFactory, FilterWrapper
@@ -164,9 +165,5 @@ def _frozen_filters(model: nn.Module) -> Iterator[tuple[str, FrequencyFilter]]:
 
 def _checksum(filter: FrequencyFilter) -> Tensor:
     """SHA-256 of the frozen weights, uint8, `(32,)`."""
-    digest = hashlib.sha256()
-    for name in filter.frozen_names:
-        values = filter.get_buffer(name).detach().cpu().contiguous()
-        digest.update(f"{name} {tuple(values.shape)} {values.dtype}".encode())
-        digest.update(values.view(torch.uint8).numpy().tobytes())
-    return torch.tensor(list(digest.digest()), dtype=torch.uint8)
+    weights = ((name, filter.get_buffer(name)) for name in filter.frozen_names)
+    return torch.tensor(list(sha256(weights).digest()), dtype=torch.uint8)

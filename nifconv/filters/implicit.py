@@ -20,6 +20,7 @@ from nifconv.filters.budget import widths_within
 from nifconv.filters.cache import kept_grid
 from nifconv.filters.encoding import FourierFeatures, encode
 from nifconv.filters.factory import FilterFactory
+from nifconv.filters.projection import variable_projection
 
 COORDINATES = ("pixel", "image")
 # Maps that the initial gain is averaged over, by number of axes; as large as the cost of the draw allows.
@@ -182,6 +183,16 @@ class ImplicitFilter(FrequencyFilter):
             head.weight.mul_(factor)
             head.bias.mul_(factor)
 
+    def _fit_(self, taps: Tensor, steps: int) -> None:
+        size = tuple(taps.shape[2:])
+        trunks = list(self.trunks.parameters())
+        weights = variable_projection(
+            lambda: self._basis_taps(size, bias=True).flatten(1), trunks, taps.flatten(0, 1).flatten(1), steps=steps
+        )
+        for head, part in zip((self.real, self.imag), weights.chunk(2, dim=1), strict=True):
+            head.weight.copy_(part[:, :-1])
+            head.bias.copy_(part[:, -1])
+
     def forward(self, size: Sequence[int]) -> Tensor:
         return torch.view_as_complex(self._projected(ints_per_axis("size", size, self.ndim)))
 
@@ -236,9 +247,18 @@ class ImplicitFilter(FrequencyFilter):
         features = [_evaluate(trunk, inputs.to(dtype)) for trunk in self.trunks]
         return features[0], features[-1]
 
-    def _basis_taps(self, size: Sequence[int]) -> Tensor:
-        """The kernel that each weight of the two heads stands for, float64, `(2 * hidden[-1], *size)`."""
-        real, imag = (rearrange(part, "... h -> h ...") for part in self._features(size, torch.float64))
+    def _basis_taps(self, size: Sequence[int], *, bias: bool = False) -> Tensor:
+        """The kernel that each weight of the two heads stands for, float64, `(2 * hidden[-1], *size)`.
+
+        With `bias` the last kernel of each half is that of the head's bias.
+        """
+        features = self._features(size, torch.float64)
+        if bias:
+            features = (
+                nn.functional.pad(features[0], (0, 1), value=1),
+                nn.functional.pad(features[1], (0, 1), value=1),
+            )
+        real, imag = (rearrange(part, "... h -> h ...") for part in features)
         spectrum = torch.cat([torch.complex(real, torch.zeros_like(real)), torch.complex(torch.zeros_like(imag), imag)])
         return frequency.spectrum_to_taps(frequency.project_hermitian(spectrum, size), size)
 

@@ -55,6 +55,9 @@ class SpatialFilter(FrequencyFilter):
     def _scale_(self, factor: float) -> None:
         self.weight.mul_(factor)
 
+    def _fit_(self, taps: Tensor, steps: int) -> None:  # noqa: ARG002 - exact at once
+        self.weight.copy_(frequency.resize_taps(taps, self.kernel_size))
+
     def forward(self, size: Sequence[int]) -> Tensor:
         return frequency.taps_to_spectrum(self.taps(size), ints_per_axis("size", size, self.ndim))
 

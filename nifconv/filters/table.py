@@ -52,6 +52,9 @@ class TableFilter(FrequencyFilter):
         taps *= self.initial_gain / math.sqrt(self.in_channels * math.prod(self.size))
         self._set_taps(taps)
 
+    def _fit_(self, taps: Tensor, steps: int) -> None:  # noqa: ARG002 - exact at once
+        self._set_taps(frequency.resize_taps(taps, self.size))
+
     def forward(self, size: Sequence[int]) -> Tensor:
         size = ints_per_axis("size", size, self.ndim)
         if size != self.size:

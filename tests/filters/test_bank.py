@@ -19,7 +19,7 @@ from nifconv import (
     count_parameters,
     frozen,
 )
-from nifconv.convert import conv_gain
+from nifconv.plain import conv_gain
 from tests.contract import FilterContract
 
 

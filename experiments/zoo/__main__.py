@@ -1,0 +1,66 @@
+"""Command line of the sweep: `python -m experiments.zoo` writes results.json and REPORT.md beside this file."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import track
+
+from experiments.common.results import claim_folder, environment, write_json, write_text
+from experiments.zoo import report
+from experiments.zoo.models import entries
+from experiments.zoo.run import run_one
+
+FOLDER = Path(__file__).resolve().parent
+FILES = ("results.json", "REPORT.md")
+SMOKE = ("squeezenet1_1", "quantized_shufflenet_v2_x0_5", "vit_b_32", "lcnet_050")
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder for results.json and REPORT.md.")] = FOLDER,
+    smoke: Annotated[bool, typer.Option("--smoke", help="A few small models; needs another --out.")] = False,
+    model: Annotated[list[str] | None, typer.Option(help="Only this model, measured anew; repeatable.")] = None,
+) -> None:
+    """Converts, matches and bakes every model; rows that are there already are kept, so that it can be interrupted."""
+    if smoke and out.resolve() == FOLDER:
+        raise typer.BadParameter(f"{out} holds the real results; choose another folder for --smoke", param_hint="--out")
+    chosen = [entry for entry in entries() if entry.name in (model or (SMOKE if smoke else [entry.name]))]
+    if not chosen:
+        raise typer.BadParameter(f"{model} is no model of the sweep", param_hint="--model")
+    try:
+        claim_folder(out, "zoo", FILES)
+    except OSError as error:
+        raise typer.BadParameter(str(error), param_hint="--out") from error
+    rows = {} if smoke else _measured(out / "results.json")
+    for entry in track(chosen, description="models"):
+        key = (entry.library, entry.name)
+        if key not in rows or model:
+            rows[key] = run_one(entry)
+            _write(out, [rows[e.library, e.name] for e in entries() if (e.library, e.name) in rows])
+
+
+def _measured(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    if not path.is_file():
+        return {}
+    return {(row["library"], row["name"]): row for row in json.loads(path.read_text(encoding="utf-8"))["rows"]}
+
+
+def _write(out: Path, rows: list[dict[str, Any]]) -> None:
+    data = {
+        "experiment": "zoo",
+        "command": "python -m experiments.zoo",
+        "versions": {name: version(name) for name in ("torch", "torchvision", "timm")},
+        "environment": environment(),
+        "summary": report.summarise(rows),
+        "rows": rows,
+    }
+    write_json(out / "results.json", data)
+    write_text(out / "REPORT.md", report.to_markdown(data))
+
+
+if __name__ == "__main__":
+    typer.run(main)
