@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -63,13 +62,11 @@ class SpectrumCache:
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, Tensor] = OrderedDict()
-        self._stamp: _Stamp | None = None
+        self._state: tuple[_Stamp, dict[Hashable, Tensor]] | None = None
 
     def clear(self) -> None:
         """Forgets everything."""
-        self._kept.clear()
-        self._stamp = None
+        self._state = None
 
     def get(self, module: nn.Module, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
         """`compute()`, or what it returned before for this key, while all tensors of `module` are unchanged."""
@@ -86,17 +83,20 @@ class SpectrumCache:
         return self._from_kept(module, key, compute)
 
     def _from_kept(self, module: nn.Module, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
-        if self._stamp is None or not self._stamp.fits(module):
-            self._kept.clear()
-            self._stamp = _Stamp.of(module)
-        if key not in self._kept:
+        # Stamp and spectra are replaced together and read once: threads may run one model, and the replicas of
+        # nn.DataParallel share this object.
+        state = self._state
+        if state is None or not state[0].fits(module):
+            state = self._state = (_Stamp.of(module), {})
+        kept = state[1]
+        value = kept.get(key)
+        if value is None:
             # Not an inference tensor: those cannot take part in a later training step.
             with torch.inference_mode(False), torch.no_grad():
-                self._kept[key] = compute()
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return self._kept[key]
+                value = kept[key] = compute()
+            if len(kept) > _KEPT:
+                kept.pop(next(iter(kept)), None)
+        return value
 
     def __deepcopy__(self, memo: object) -> SpectrumCache:
         return SpectrumCache()

@@ -162,10 +162,10 @@ def test_switching_modes_moving_and_copying_empty_it(kept: FrequencyConv2d) -> N
     before = pairs(kept)
     assert pairs(kept.train().eval()) is not before
     for other in (copy.deepcopy(kept), pickle.loads(pickle.dumps(kept))):  # noqa: S301
-        assert not other.filter._cache._kept
+        assert other.filter._cache._state is None
         assert torch.equal(pairs(other), pairs(kept))
     kept.to("cpu")
-    assert not kept.filter._cache._kept
+    assert kept.filter._cache._state is None
 
 
 def test_checkpoints_hold_nothing_of_it(kept: FrequencyConv2d) -> None:
@@ -174,12 +174,22 @@ def test_checkpoints_hold_nothing_of_it(kept: FrequencyConv2d) -> None:
     assert set(kept.state_dict()) == names
 
 
+def test_replicas_that_share_the_cache_get_their_own() -> None:
+    one = layer().eval()
+    other = copy.deepcopy(one)
+    other.filter._cache = one.filter._cache  # what nn.DataParallel does
+    with torch.no_grad():
+        nn.init.zeros_(other.filter.real.weight)
+    for _ in range(2):
+        assert not torch.equal(pairs(one), pairs(other))
+
+
 def test_few_sizes_are_kept() -> None:
     subject = layer().eval()
     with torch.no_grad():
         for n in range(3, 12):
             subject.filter.pairs((n, n))
-        assert len(subject.filter._cache._kept) == cache._KEPT
+        assert len(subject.filter._cache._state[1]) == cache._KEPT
         assert subject.filter.pairs((11, 11)) is subject.filter.pairs((11, 11))
 
 
@@ -188,7 +198,7 @@ def test_taps_and_padded_spectra_are_kept_too(method: str) -> None:
     subject = layer(kernel_size=3, padding_mode="zeros", method=method).eval()
     with torch.no_grad():
         y = subject(X)
-        assert len(subject.filter._cache._kept) == 1
+        assert len(subject.filter._cache._state[1]) == 1
         assert torch.equal(subject(X), y)
         nn.init.zeros_(subject.filter.real.weight)
         nn.init.zeros_(subject.filter.imag.weight)
