@@ -43,14 +43,14 @@ class Plan:
         Case(128, 256, 8),
         Case(8, 64, 112),
     )
-    full_kernel_sizes: tuple[int, ...] = (7, 8, 14, 16, 28, 32, 56)
+    full_kernel_sizes: tuple[int, ...] = (7, 8, 14, 16, 28, 32)
     kernel_sizes: tuple[int, ...] = (7, 31, 63, 111, 223)
     kernel_map: int = 224
     growth: tuple[int, ...] = (32, 48, 64, 96, 128, 192, 256, 384, 512)
     models: tuple[str, ...] = ("resnet50", "convnext_tiny")
     model_batch: int = 4
     model_size: int = 224
-    repeats: int = 7
+    repeats: int = 5
     peer_repeats: int = 1
     model_repeats: int = 3
 
