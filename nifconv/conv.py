@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from nifconv._validate import choice, groups_of, ints_per_axis, positive_int, real_floating
 from nifconv.filters.factory import FilterFactory, build_filter
 from nifconv.filters.implicit import ImplicitFilter
-from nifconv.functional import PADDING_MODES, fft_conv, map_size_of, spectral_conv
+from nifconv.functional import convolve, map_size_of, product
+from nifconv.geometry import PADDING_MODES, FilterKernel, Geometry
+from nifconv.methods.crossover import METHODS
 
 
 class FrequencyConv(nn.Module, ABC):
@@ -36,6 +38,7 @@ class FrequencyConv(nn.Module, ABC):
         padding_mode: str = "circular",
         *,
         filter: FilterFactory = ImplicitFilter,
+        method: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -47,6 +50,7 @@ class FrequencyConv(nn.Module, ABC):
         self.dilation = ints_per_axis("dilation", dilation, self.ndim)
         self.groups = groups_of(groups, in_channels, out_channels)
         self.padding_mode = choice("padding_mode", padding_mode, PADDING_MODES)
+        self.method = choice("method", method, METHODS)
         self.padding: str | tuple[int, ...]
         if isinstance(padding, str):
             self.padding = choice("padding", padding, ("same", "valid"))
@@ -70,20 +74,14 @@ class FrequencyConv(nn.Module, ABC):
         batched = self._is_batched(x)
         x = x if batched else x.unsqueeze(0)
         size = map_size_of(x, self.ndim)
-        if self.kernel_size is None and self.padding_mode == "circular":
-            y = spectral_conv(x, self.filter(size), groups=self.groups, stride=self.stride, pointwise=pointwise)
+        if self.kernel_size is None and self.padding_mode == "circular" and self.method != "direct":
+            y = product(x, self.filter.pairs(size), self.groups, size, self.stride, size, pointwise)
         else:
             kernel_size = self.applied_size(size)
-            y = fft_conv(
-                x,
-                self.filter.taps(kernel_size),
-                stride=self.stride,
-                padding=self._padding_pairs(kernel_size),
-                dilation=self.dilation,
-                groups=self.groups,
-                padding_mode=self.padding_mode,
-                pointwise=pointwise,
-            )
+            padding = tuple(self._padding_pairs(kernel_size))
+            geometry = Geometry(size, kernel_size, self.stride, padding, self.dilation, self.padding_mode)
+            kernel = FilterKernel(self.filter, kernel_size)
+            y = convolve(x, kernel, geometry, self.groups, pointwise, self.method)
         if self.bias is not None:
             y = y + self.bias.to(y.dtype).view(-1, *(1,) * self.ndim)
         return y if batched else y.squeeze(0)
@@ -104,6 +102,7 @@ class FrequencyConv(nn.Module, ABC):
         defaults = {"stride": (1,) * self.ndim, "padding": "same", "dilation": (1,) * self.ndim, "groups": 1}
         words += [f"{name}={getattr(self, name)}" for name, value in defaults.items() if getattr(self, name) != value]
         words += [] if self.bias is not None else ["bias=False"]
+        words += [] if self.method == "auto" else [f"method={self.method!r}"]
         return ", ".join([*words, f"padding_mode={self.padding_mode!r}"])
 
     def _check_global(self) -> None:
@@ -120,6 +119,8 @@ class FrequencyConv(nn.Module, ABC):
 
     def _padding_pairs(self, kernel_size: Sequence[int]) -> list[tuple[int, int]]:
         """Pixels (before, after) on each axis. "same" puts the odd one behind, as torch.nn.functional.convNd does."""
+        if self.kernel_size is None:
+            return [(k // 2, k - 1 - k // 2) for k in kernel_size]  # centred, also on an even map that wraps around
         if self.padding == "same":
             margins = [d * (k - 1) for d, k in zip(self.dilation, kernel_size, strict=True)]
             return [(margin // 2, margin - margin // 2) for margin in margins]
@@ -169,6 +170,8 @@ class FrequencyConv2d(FrequencyConv):
             map that wraps around, no response can tell where it stands; the zeros of a border can.
         filter: called as `filter(out_channels, in_channels // groups, ndim)`; a filter class or a
             `functools.partial` of one. `SpatialFilter` receives the layer's `kernel_size` too.
+        method: how it is computed, never what: "fft"; "direct", a sum over taps; or "auto", the faster one for the
+            sizes at hand by measurement (see `nifconv.methods`).
         device, dtype: of the parameters.
 
     Shape:

@@ -74,11 +74,16 @@ def project_hermitian(spectrum: Tensor, size: Sequence[int]) -> Tensor:
         ValueError: its shape is not that of a half spectrum of `size`.
     """
     size = _check_half(spectrum, size)
+    return torch.view_as_complex(project_pairs(torch.view_as_real(spectrum.resolve_conj()), size))
+
+
+def project_pairs(pairs: Tensor, size: Sequence[int]) -> Tensor:
+    """`project_hermitian` of real and imaginary parts, `(..., *half_shape(size), 2)`, without a complex number."""
     nyquist = size[-1] // 2 if size[-1] % 2 == 0 else size[-1]
-    first, last = spectrum[..., :1], spectrum[..., nyquist:]
-    between = spectrum[..., 1:nyquist]
-    lead = _lead_dims(size)
-    return torch.cat([(first + _mirror(first, lead)) / 2, between, (last + _mirror(last, lead)) / 2], dim=-1)
+    first, last = pairs[..., :1, :], pairs[..., nyquist:, :]
+    between = pairs[..., 1:nyquist, :]
+    dims = tuple(axis - 1 for axis in _lead_dims(size))
+    return torch.cat([(first + _mirror(first, dims)) / 2, between, (last + _mirror(last, dims)) / 2], dim=-2)
 
 
 def taps_to_spectrum(
@@ -196,8 +201,9 @@ def fold(spectrum: Tensor, size: Sequence[int], stride: Sequence[int]) -> Tensor
     if s == 1:
         return spectrum
     # The other half of the last axis, in the order n//2 + 1, .., n - 1; its bins are mirrors of n - those.
-    rest = _mirror(spectrum[..., 1 : (n + 1) // 2].flip(-1), _lead_dims(size))
-    whole = torch.cat([spectrum, rest], dim=-1)
+    dims = tuple(axis - 1 for axis in _lead_dims(size))
+    rest = _mirror(torch.view_as_real(spectrum[..., 1 : (n + 1) // 2].flip(-1)), dims)
+    whole = torch.cat([spectrum, torch.view_as_complex(rest)], dim=-1)
     return whole.unflatten(-1, (s, -1)).mean(-2)[..., : n // s // 2 + 1]
 
 
@@ -231,12 +237,12 @@ def _lead_dims(size: Sequence[int]) -> tuple[int, ...]:
     return tuple(range(-len(size), -1))
 
 
-def _mirror(spectrum: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """The conjugate of H(-f) along `dims`: index n goes to -n modulo the length."""
-    mirrored = spectrum.conj()
+def _mirror(pairs: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """The conjugate of H(-f) along `dims`: index n goes to -n modulo the length, and the imaginary part is negated."""
     if dims:
-        mirrored = torch.roll(mirrored.flip(dims), (1,) * len(dims), dims)
-    return mirrored
+        pairs = torch.roll(pairs.flip(dims), (1,) * len(dims), dims)
+    real, imag = pairs.unbind(-1)
+    return torch.stack([real, -imag], dim=-1)
 
 
 def _check_half(spectrum: Tensor, size: Sequence[int]) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from einops import rearrange
 from torch import Tensor
 
 from nifconv import frequency
+from nifconv._precision import full_precision
 from nifconv._validate import (
     at_least_single,
     choice,
@@ -18,8 +19,9 @@ from nifconv._validate import (
     ints_per_axis,
     real_floating,
 )
-
-PADDING_MODES = ("circular", "zeros", "reflect", "replicate")
+from nifconv.geometry import PADDING_MODES, Geometry, Kernel
+from nifconv.methods import direct, operator, plain
+from nifconv.methods.crossover import METHODS, chosen
 
 
 def spectral_conv(
@@ -47,8 +49,8 @@ def spectral_conv(
         size: the grid the spectrum is sampled on; by default the map itself (circular boundary).
         output_size: how many pixels, from the first on, count before the stride; by default those of the map.
         pointwise: weight of a 1x1 convolution that follows, `(mixed_channels, out_channels // pointwise_groups)` with
-            any number of axes of length 1 behind. It is applied in frequency, where it commutes with the transform,
-            so that only mixed_channels maps are transformed back.
+            any number of axes of length 1 behind. Where it reduces the number of channels it is multiplied into the
+            spectrum, so that only mixed_channels maps are transformed back.
 
     Returns:
         `(batch, out_channels, *ceil(output_size / stride))`, or with mixed_channels, in the dtype of
@@ -70,21 +72,8 @@ def spectral_conv(
     output_size = map_size if output_size is None else ints_per_axis("output_size", output_size, ndim)
     _check_sizes(map_size, size, output_size, tuple(spectrum.shape[2:]))
 
-    dims = tuple(range(-ndim, 0))
-    wide = at_least_single(x.dtype, spectrum.real.dtype)
-    transformed = torch.fft.rfftn(x.to(wide), s=size, dim=dims)
-    spectrum = spectrum.to(torch.promote_types(wide, torch.complex64))
-    if pointwise is None:
-        response = _mix(transformed, spectrum, groups)
-    else:
-        response = _mix_twice(transformed, spectrum, groups, pointwise.flatten(1).to(spectrum.dtype))
-    # Folding aliases before the inverse transform is exact where the stride divides the grid.
-    folds = tuple(s if n % s == 0 else 1 for n, s in zip(size, stride, strict=True))
-    folded_size = tuple(n // s for n, s in zip(size, folds, strict=True))
-    y = torch.fft.irfftn(frequency.fold(response, size, folds), s=folded_size, dim=dims)
-    steps = (slice(0, -(-n // f), s // f) for n, f, s in zip(output_size, folds, stride, strict=True))
-    keep = (slice(None), slice(None), *steps)
-    return y[keep].to(x.dtype)
+    pairs = torch.view_as_real(spectrum.resolve_conj())
+    return product(x, pairs, groups, size, stride, output_size, pointwise)
 
 
 def fft_conv(
@@ -97,6 +86,7 @@ def fft_conv(
     groups: int = 1,
     padding_mode: str = "zeros",
     pointwise: Tensor | None = None,
+    method: str = "fft",
 ) -> Tensor:
     """`torch.nn.functional.convNd` by FFT: the same sum over the same pixels, at a cost independent of the taps.
 
@@ -107,6 +97,8 @@ def fft_conv(
         padding: pixels (before, after) for each axis.
         padding_mode: what the padding holds: "zeros", "circular", "reflect" or "replicate".
         pointwise: see `spectral_conv`.
+        method: "fft"; "direct", the sum over taps; or "auto", the one that measurements say is faster (see
+            `nifconv.methods`).
 
     Returns:
         `(batch, out_channels, *output)`, output = floor((map + before + after - span) / stride) + 1 with
@@ -114,41 +106,24 @@ def fft_conv(
 
     Raises:
         TypeError: an operand is not real and floating, or `padding` does not hold pairs of integers.
-        ValueError: the kernel does not fit into the padded map, the padding mode cannot supply that much padding, or
-            ranks, channels or groups do not fit one another.
+        ValueError: the kernel does not fit into the padded map, the padding mode cannot supply that much padding,
+            ranks, channels or groups do not fit one another, or the method is unknown.
     """
     ndim = real_floating("taps", taps).dim() - 2
     choice("padding_mode", padding_mode, PADDING_MODES)
+    choice("method", method, METHODS)
     if real_floating("x", x).dim() != ndim + 2:
         raise ValueError(f"x has {x.dim()} axes, but taps of shape {tuple(taps.shape)} need batch, channels and {ndim}")
-    stride = ints_per_axis("stride", stride, ndim)
-    dilation = ints_per_axis("dilation", dilation, ndim)
-    size, kernel_size = map_size_of(x, ndim), tuple(taps.shape[2:])
-    padding = _padding_pairs(padding, ndim)
-    _check_padding(size, padding, padding_mode)
-    spans = [d * (k - 1) + 1 for d, k in zip(dilation, kernel_size, strict=True)]
-    output_size = [n + sum(pad) - span + 1 for n, pad, span in zip(size, padding, spans, strict=True)]
-    if min(output_size) < 1:
-        raise ValueError(
-            f"kernel_size={kernel_size} with dilation={dilation} spans {tuple(spans)} pixels, but the map of "
-            f"{size} with padding={tuple(padding)} has fewer; use a smaller kernel or more padding"
-        )
-
-    before = [pad[0] for pad in padding]
-    if padding_mode == "circular" and output_size == list(size):
-        grid_size = size  # the product of spectra is this convolution already
-    elif padding_mode == "zeros":
-        # x is continued by zeros behind its end only: what wraps around from before the start reads those too.
-        needed = [max(n + max(pad), out) for n, pad, out in zip(size, padding, output_size, strict=True)]
-        grid_size = _fast(needed, stride)
-    else:
-        x = torch.nn.functional.pad(x, [p for pad in reversed(padding) for p in pad], mode=padding_mode)
-        before = [0] * ndim
-        grid_size = _fast(x.shape[2:], stride)
-    spectrum = frequency.taps_to_spectrum(taps, grid_size, dilation=dilation, origin=before)
-    return spectral_conv(
-        x, spectrum, groups=groups, stride=stride, size=grid_size, output_size=output_size, pointwise=pointwise
+    geometry = Geometry(
+        map_size_of(x, ndim),
+        tuple(taps.shape[2:]),
+        ints_per_axis("stride", stride, ndim),
+        tuple(_padding_pairs(padding, ndim)),
+        ints_per_axis("dilation", dilation, ndim),
+        padding_mode,
     )
+    _check_channels(x, tuple(taps.shape), groups, "taps")
+    return convolve(x, Kernel(taps), geometry, groups, pointwise, method)
 
 
 def combine(kernels: Tensor, pointwise: Tensor, groups: int) -> Tensor:
@@ -183,29 +158,66 @@ def map_size_of(x: Tensor, ndim: int) -> tuple[int, ...]:
     return size
 
 
-def _mix(x: Tensor, spectrum: Tensor, groups: int) -> Tensor:
-    """Sum over input channels of H[o, i] X[i], group by group; both complex, on the same grid."""
-    x = rearrange(x, "b (g i) ... -> b g i ...", g=groups)
-    spectrum = rearrange(spectrum, "(g o) i ... -> g o i ...", g=groups)
-    depthwise = spectrum.shape[2] == 1
-    mixed = x * spectrum.squeeze(2) if depthwise else torch.einsum("bgi...,goi...->bgo...", x, spectrum)
-    return rearrange(mixed, "b g o ... -> b (g o) ...")
+def product(
+    x: Tensor,
+    pairs: Tensor,
+    groups: int,
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    output_size: tuple[int, ...],
+    pointwise: Tensor | None = None,
+) -> Tensor:
+    """`spectral_conv` of a spectrum given by real and imaginary parts; arguments are not checked."""
+    if pointwise is None:
+        shape = tuple(-(-n // s) for n, s in zip(output_size, stride, strict=True))
+        compute = plain.conv if torch.onnx.is_in_onnx_export() else operator.conv
+        return compute(x, pairs, groups, size, (1,) * len(size), stride, shape)
+    weight, channels = pointwise.flatten(1), len(pairs)
+    wide = at_least_single(x.dtype, pairs.dtype, weight.dtype)
+    with full_precision(x.device):
+        if _is_fused(x, channels, weight):
+            combined = combine(pairs.to(wide), weight.to(wide), groups)
+            return product(x, combined, channels // weight.shape[1], size, stride, output_size)
+        y = product(x, pairs, groups, size, stride, output_size).to(wide)
+        return direct.pointwise(y, weight.to(wide), channels // weight.shape[1]).to(x.dtype)
 
 
-def _mix_twice(x: Tensor, spectrum: Tensor, groups: int, pointwise: Tensor) -> Tensor:
-    """`_mix`, then a 1x1 convolution, in the order that keeps less in memory."""
-    channels, out_channels = len(spectrum), len(pointwise)
-    pointwise_groups = channels // pointwise.shape[1]
-    combined_kernels = out_channels * x.shape[1] // pointwise_groups
-    if combined_kernels <= len(x) * channels:
-        return _mix(x, combine(spectrum, pointwise, groups), pointwise_groups)
-    responses = rearrange(_mix(x, spectrum, groups), "b (q k) ... -> b q k ...", q=pointwise_groups)
-    pointwise = rearrange(pointwise, "(q o) k -> q o k", q=pointwise_groups)
-    return rearrange(torch.einsum("bqk...,qok->bqo...", responses, pointwise), "b q o ... -> b (q o) ...")
+def convolve(
+    x: Tensor, kernel: Kernel, geometry: Geometry, groups: int, pointwise: Tensor | None, method: str
+) -> Tensor:
+    """`fft_conv` of a kernel that knows how to make its taps and its spectrum, by the method that is chosen."""
+    trains = torch.is_grad_enabled() and (x.requires_grad or kernel.requires_grad)
+    method = chosen(method, x, geometry.kernel_size, geometry.size, depthwise=groups == x.shape[1], trains=trains)
+    if method == "direct":
+        y = direct.conv(
+            x,
+            kernel.taps(),
+            stride=geometry.stride,
+            padding=geometry.padding,
+            dilation=geometry.dilation,
+            groups=groups,
+            padding_mode=geometry.padding_mode,
+        )
+        if pointwise is None:
+            return y
+        wide = at_least_single(y.dtype, pointwise.dtype)
+        with full_precision(x.device):
+            y = direct.pointwise(y.to(wide), pointwise.flatten(1).to(wide), y.shape[1] // pointwise.shape[1])
+        return y.to(x.dtype)
+    x, grid_size, origin = geometry.on_grid(x)
+    pairs = kernel.pairs(grid_size, geometry.dilation, origin)
+    return product(x, pairs, groups, grid_size, geometry.stride, geometry.output_size, pointwise)
 
 
-def _fast(minimum: Sequence[int], stride: Sequence[int]) -> tuple[int, ...]:
-    return tuple(frequency.fast_length(n, multiple_of=s) for n, s in zip(minimum, stride, strict=True))
+def _is_fused(x: Tensor, channels: int, pointwise: Tensor) -> bool:
+    """Whether kernels and 1x1 weights are combined first: fewer maps to transform back, and no more memory.
+
+    A batch size that an exporter leaves open does not decide, since the choice would fix it.
+    """
+    out_channels, combined = len(pointwise), len(pointwise) * x.shape[1] * pointwise.shape[1] // channels
+    if out_channels >= channels:
+        return False
+    return isinstance(x.shape[0], torch.SymInt) or combined <= x.shape[0] * channels
 
 
 def _check_operands(x: Tensor, spectrum: Tensor, groups: int) -> None:
@@ -216,11 +228,15 @@ def _check_operands(x: Tensor, spectrum: Tensor, groups: int) -> None:
             f"x has {x.dim()} axes and spectrum {spectrum.dim()}, but both need 2 + the number of spatial axes: "
             "(batch, in_channels, *map) and (out_channels, in_channels // groups, *half)"
         )
-    groups_of(groups, x.shape[1], spectrum.shape[0])
-    if spectrum.shape[1] * groups != x.shape[1]:
+    _check_channels(x, tuple(spectrum.shape), groups, "a spectrum")
+
+
+def _check_channels(x: Tensor, kernel_shape: tuple[int, ...], groups: int, name: str) -> None:
+    groups_of(groups, x.shape[1], kernel_shape[0])
+    if kernel_shape[1] * groups != x.shape[1]:
         raise ValueError(
-            f"x has {x.shape[1]} channels, but a spectrum of {spectrum.shape[1]} input channels in groups={groups} "
-            f"needs {spectrum.shape[1] * groups}"
+            f"x has {x.shape[1]} channels, but {name} of {kernel_shape[1]} input channels in groups={groups} needs "
+            f"{kernel_shape[1] * groups}"
         )
 
 
@@ -245,13 +261,3 @@ def _padding_pairs(padding: object, ndim: int) -> list[tuple[int, int]]:
     if len(pairs) != ndim or any(min(pair) < 0 for pair in pairs):
         raise ValueError(f"padding={padding!r} must hold {ndim} pairs (before, after) of at least 0, one for each axis")
     return pairs
-
-
-def _check_padding(size: tuple[int, ...], padding: Sequence[tuple[int, int]], mode: str) -> None:
-    # reflect does not repeat the border pixel, circular can go round once: the rules of torch.nn.functional.pad
-    limits = {"reflect": [n - 1 for n in size], "circular": list(size)}.get(mode)
-    if limits and any(max(pad) > limit for pad, limit in zip(padding, limits, strict=True)):
-        raise ValueError(
-            f"padding={tuple(padding)} exceeds {tuple(limits)}, the most that padding_mode={mode!r} can supply on a "
-            f"map of {size}; use less padding, a smaller kernel, one as large as the map, or padding_mode='zeros'"
-        )

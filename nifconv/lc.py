@@ -41,6 +41,7 @@ class LCConv(nn.Module, ABC):
         depthwise: bool = True,
         groups: int = 1,
         filter: FilterFactory = ImplicitFilter,
+        method: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -61,6 +62,7 @@ class LCConv(nn.Module, ABC):
             bias=False,
             padding_mode=padding_mode,
             filter=filter,
+            method=method,
         )
         # The responses have the variance of the input, and the 1x1 convolution then gives the block its own gain.
         self.spatial.filter.rescale_(1 / self.spatial.filter.initial_gain)
@@ -106,6 +108,7 @@ class LCConv2d(LCConv):
     Args:
         in_channels, out_channels, kernel_size, stride, padding, dilation, padding_mode, filter, device, dtype: see
             `FrequencyConv2d`.
+        method: of the spatial part; see `FrequencyConv2d`.
         bias: of the 1x1 convolution.
         expansion: E, spatial filters per input channel if `depthwise`, else per output channel.
         depthwise: in_channels * E filters, each of which sees one channel; or out_channels * E, which see all.

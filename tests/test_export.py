@@ -9,7 +9,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from nifconv import FrequencyConv2d, bake, convert
+from nifconv import FrequencyConv2d, LCConv2d, bake, convert
 from nifconv.probe import relative_error
 
 
@@ -38,16 +38,18 @@ def test_a_baked_network_is_exported_without_a_transform(name: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "layer",
+    ("layer", "node"),
     [
-        FrequencyConv2d(4, 4, groups=4),
-        FrequencyConv2d(4, 4, groups=4, padding_mode="zeros"),
-        FrequencyConv2d(4, 4, 5, stride=2, groups=4),
+        (FrequencyConv2d(4, 4, groups=4), "DFT"),
+        (FrequencyConv2d(4, 6, padding_mode="zeros"), "DFT"),
+        (FrequencyConv2d(4, 4, 5, stride=2, groups=4, method="fft"), "DFT"),
+        (LCConv2d(4, 6, expansion=2), "DFT"),
+        (FrequencyConv2d(4, 4, 3, groups=4, method="direct"), "Conv"),
     ],
 )
-def test_a_frequency_layer_is_exported_with_its_transforms(layer: Any, tmp_path: Path) -> None:
+def test_a_frequency_layer_is_exported_by_the_method_it_runs_with(layer: Any, node: str, tmp_path: Path) -> None:
     x = torch.randn(2, 4, 8, 10)
     with torch.no_grad():
         operations, y = exported(layer, x, tmp_path / "layer.onnx")
-        assert "DFT" in operations
+        assert node in operations
         assert relative_error(y - layer(x), layer(x)) < 1e-4

@@ -1,4 +1,4 @@
-"""The command line: `nifconv convert`, `nifconv inspect`."""
+"""The command line: `nifconv convert`, `nifconv inspect`, `nifconv bench`."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from nifconv.cli.bench import bench
 from nifconv.cli.convert import convert_model
 from nifconv.cli.inspect import inspect_model
 
@@ -17,3 +18,4 @@ app = typer.Typer(
 
 app.command("convert")(convert_model)
 app.command("inspect")(inspect_model)
+app.command("bench")(bench)

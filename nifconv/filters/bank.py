@@ -95,6 +95,9 @@ class FilterSlice(FrequencyFilter):
     def taps(self, size: int | Sequence[int]) -> Tensor:
         return self._take(self.bank.taps(size))
 
+    def _pairs(self, size: Sequence[int]) -> Tensor:
+        return self._take(self.bank.pairs(size))
+
     def _take(self, kernels: Tensor) -> Tensor:
         kernels = kernels[: self.out_channels * self.in_channels, 0] * self.scale
         return rearrange(kernels, "(o i) ... -> o i ...", o=self.out_channels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from nifconv import frequency
 from nifconv._threads import one_thread
 from nifconv._validate import integer, ints_per_axis, positive_float, positive_int
+from nifconv.filters.cache import SpectrumCache
 
 DEFAULT_GAIN = 3**-0.5
 """std(output) / std(input) of a freshly made `nn.ConvNd` under white input, whatever its shape."""
@@ -54,6 +55,7 @@ class FrequencyFilter(nn.Module, ABC):
         self.initial_gain = positive_float("gain", gain)
         self.frozen_seed: int | None = None
         self.frozen_names: tuple[str, ...] = ()
+        self._cache = SpectrumCache()
 
     @abstractmethod
     def forward(self, size: Sequence[int]) -> Tensor:
@@ -148,6 +150,22 @@ class FrequencyFilter(nn.Module, ABC):
         twin.frozen_seed = seed
         return twin.to(dtype)
 
+    def pairs(self, size: Sequence[int]) -> Tensor:
+        """`forward` as real and imaginary parts, `(out_channels, in_channels, *half_shape(size), 2)`.
+
+        What layers call. In eval mode, and for frozen filters always, the result is kept until a weight changes, and
+        is the same tensor for every caller: do not write into it.
+        """
+        size = ints_per_axis("size", size, self.ndim)
+        return self.kept(("pairs", size), lambda: self._pairs(size))
+
+    def kept(self, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
+        """`compute()`, a real tensor that depends on `key` and the weights, or what it gave before; see `pairs`."""
+        return self._cache.get(self, key, compute)
+
+    def _pairs(self, size: Sequence[int]) -> Tensor:
+        return torch.view_as_real(self(size).resolve_conj())
+
     def taps(self, size: int | Sequence[int]) -> Tensor:
         """The kernels on a map of `size`: real, `(out_channels, in_channels, *size)`, laid out as a conv weight.
 
@@ -162,6 +180,14 @@ class FrequencyFilter(nn.Module, ABC):
         The square root of sum_i mean_f |H[o, i](f)|^2, by Parseval that of sum_i sum_n h[o, i](n)^2.
         """
         return self.taps(size).square().flatten(1).sum(1).sqrt()
+
+    def train(self, mode: bool = True) -> FrequencyFilter:
+        self._cache.clear()
+        return super().train(mode)
+
+    def _apply(self, *args: Any, **kwargs: Any) -> FrequencyFilter:
+        self._cache.clear()  # on the device that the weights leave
+        return super()._apply(*args, **kwargs)
 
     def extra_repr(self) -> str:
         seed = "" if self.frozen_seed is None else f", frozen_seed={self.frozen_seed}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -13,9 +13,11 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from nifconv import frequency
+from nifconv._precision import full_precision
 from nifconv._validate import at_least_single, choice, ints_per_axis, positive_int
 from nifconv.filters.base import DEFAULT_GAIN, FrequencyFilter
 from nifconv.filters.budget import widths_within
+from nifconv.filters.cache import kept_grid
 from nifconv.filters.encoding import FourierFeatures, encode
 from nifconv.filters.factory import FilterFactory
 from nifconv.filters.projection import variable_projection
@@ -192,12 +194,20 @@ class ImplicitFilter(FrequencyFilter):
             head.bias.copy_(part[:, -1])
 
     def forward(self, size: Sequence[int]) -> Tensor:
-        size = ints_per_axis("size", size, self.ndim)
-        with _full_precision(self.real.weight.device):
+        return torch.view_as_complex(self._projected(ints_per_axis("size", size, self.ndim)))
+
+    def _pairs(self, size: Sequence[int]) -> Tensor:
+        # Hooks, and what a subclass makes of `forward`, hold for layers too.
+        plain = type(self).forward is ImplicitFilter.forward and not (self._forward_hooks or self._forward_pre_hooks)
+        return self._projected(size) if plain else super()._pairs(size)
+
+    def _projected(self, size: Sequence[int]) -> Tensor:
+        """The spectrum as real and imaginary parts, `(out, in, *half_shape(size), 2)`."""
+        with full_precision(self.real.weight.device):
             real, imag = self._features(size, at_least_single(self.real.weight.dtype))
-            spectrum = torch.complex(_evaluate(self.real, real), _evaluate(self.imag, imag))
-        spectrum = rearrange(spectrum, "... (o i) -> o i ...", o=self.out_channels)
-        return frequency.project_hermitian(spectrum, size)
+            parts = torch.stack([_evaluate(self.real, real), _evaluate(self.imag, imag)])
+        parts = rearrange(parts, "two ... (o i) -> o i ... two", o=self.out_channels)
+        return frequency.project_pairs(parts, size)
 
     def _load_from_state_dict(
         self,
@@ -227,7 +237,7 @@ class ImplicitFilter(FrequencyFilter):
 
     def _features(self, size: Sequence[int], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """What the real and the imaginary head work on, each `(*half_shape(size), hidden[-1])`."""
-        frequencies = frequency.grid(size, dtype=torch.float64, device=self.real.weight.device)
+        frequencies = kept_grid(tuple(size), self.real.weight.device)
         if self.offsets is not None:
             inputs = encode(frequencies, self.offsets)
         elif self.coordinates == "pixel":
@@ -304,13 +314,6 @@ def _evaluate(module: nn.Module, x: Tensor) -> Tensor:
     values = itertools.chain(module.named_parameters(), module.named_buffers())
     cast = {name: v.to(x.dtype) for name, v in values if v.is_floating_point() and v.dtype != x.dtype}
     return torch.func.functional_call(module, cast, (x,)) if cast else module(x)
-
-
-def _full_precision(device: torch.device) -> AbstractContextManager[object]:
-    """No autocast: the MLP would run in half precision, and the spectrum would be as coarse."""
-    if torch.amp.is_autocast_available(device.type):
-        return torch.autocast(device.type, enabled=False)
-    return nullcontext()
 
 
 def _trunk(inputs: int, widths: Sequence[int], activation: Callable[[], nn.Module]) -> nn.Sequential:

@@ -75,9 +75,15 @@ class TableFilter(FrequencyFilter):
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, size={self.size}"
 
+    def _pairs(self, size: Sequence[int]) -> Tensor:
+        plain = type(self).forward is TableFilter.forward and not (self._forward_hooks or self._forward_pre_hooks)
+        return self._projected() if plain and size == self.size else super()._pairs(size)
+
+    def _projected(self) -> Tensor:
+        return frequency.project_pairs(self.weight.to(at_least_single(self.weight.dtype)), self.size)
+
     def _spectrum(self) -> Tensor:
-        pairs = self.weight.to(at_least_single(self.weight.dtype))
-        return frequency.project_hermitian(torch.view_as_complex(pairs), self.size)
+        return torch.view_as_complex(self._projected())
 
     def _set_taps(self, taps: Tensor) -> None:
         spectrum = frequency.taps_to_spectrum(taps, self.size)

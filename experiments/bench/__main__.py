@@ -1,0 +1,71 @@
+"""Command line of the benchmark: `python -m experiments.bench` writes results.json and REPORT.md beside this file."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from experiments.bench import layers, models, report
+from experiments.bench.cases import SMOKE, Plan
+from experiments.bench.peers import OURS
+from experiments.common.results import claim_folder, environment, write_json, write_text
+
+FOLDER = Path(__file__).resolve().parent
+FILES = ("results.json", "REPORT.md")
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder for results.json and REPORT.md.")] = FOLDER,
+    smoke: Annotated[bool, typer.Option("--smoke", help="Run everything once, tiny; needs another --out.")] = False,
+) -> None:
+    """Times large kernels against other formulations, side by side, and checks them against float64."""
+    if smoke and out.resolve() == FOLDER:
+        raise typer.BadParameter(f"{out} holds the real results; choose another folder for --smoke", param_hint="--out")
+    try:
+        claim_folder(out, "bench", FILES)
+    except OSError as error:
+        raise typer.BadParameter(str(error), param_hint="--out") from error
+    data = measure(SMOKE if smoke else Plan())
+    write_json(out / "results.json", data)
+    write_text(out / "REPORT.md", report.to_markdown(data))
+
+
+def measure(plan: Plan) -> dict[str, Any]:
+    """The content of results.json."""
+    rows = []
+    for row in layers.rows(plan):
+        print(f"{row['case']} {row['name']}: {row['times_ours']['training']:.2f} x ours")
+        rows.append(row)
+    ours = {row["case"]: row["training"]["median"] for row in rows if row["name"] == OURS}
+    roofline = [
+        {"case": case.name, "parts": layers.roofline(case, plan.repeats), "training": ours[case.name]}
+        for case in plan.cases
+    ]
+    whole = []
+    for row in models.rows(plan):
+        print(f"{row['model']}, {row['variant']}: inference {row['inference']['median']:.2f} s")
+        whole.append(row)
+    settings = {**dataclasses.asdict(plan), **environment(), "processor": _processor()}
+    return {
+        "experiment": "bench",
+        "layers": rows,
+        "roofline": roofline,
+        "flatness": layers.flatness(plan),
+        "growth": layers.growth(plan),
+        "models": whole,
+        "settings": settings,
+    }
+
+
+def _processor() -> str:
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{platform.machine()} ({capability})"
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,71 @@
+"""What is measured: sizes, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Case:
+    """One depthwise layer on square maps."""
+
+    batch: int
+    channels: int
+    size: int
+
+    @property
+    def name(self) -> str:
+        return f"({self.batch}, {self.channels}, {self.size})"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that one run measures; the settings in results.json.
+
+    Attributes:
+        cases: depthwise layers.
+        full_kernel_sizes: maps on which the convolution with a kernel as large as the map is timed directly; the
+            larger ones take it minutes.
+        kernel_sizes: taps per axis on a map of `kernel_map`, for flatness in the size of the kernel.
+        growth: maps for the growth of the time per pixel.
+        models: names of torchvision models, with their batch and input size.
+        repeats, model_repeats: rounds that count.
+        peer_repeats: rounds of peers that take a second or more each.
+    """
+
+    cases: tuple[Case, ...] = (
+        Case(32, 64, 56),
+        Case(32, 128, 28),
+        Case(32, 256, 14),
+        Case(32, 512, 7),
+        Case(128, 64, 32),
+        Case(128, 128, 16),
+        Case(128, 256, 8),
+        Case(8, 64, 112),
+    )
+    full_kernel_sizes: tuple[int, ...] = (7, 8, 14, 16, 28, 32)
+    kernel_sizes: tuple[int, ...] = (7, 31, 63, 111, 223)
+    kernel_map: int = 224
+    growth: tuple[int, ...] = (32, 48, 64, 96, 128, 192, 256, 384, 512)
+    models: tuple[str, ...] = ("resnet50", "convnext_tiny")
+    model_batch: int = 4
+    model_size: int = 224
+    repeats: int = 5
+    peer_repeats: int = 1
+    model_repeats: int = 3
+
+
+SMOKE = Plan(
+    cases=(Case(2, 4, 8), Case(1, 2, 14)),
+    full_kernel_sizes=(8, 14),
+    kernel_sizes=(3, 7),
+    kernel_map=16,
+    growth=(8, 12, 16),
+    models=("resnet18",),
+    model_batch=1,
+    model_size=64,
+    repeats=1,
+    peer_repeats=1,
+    model_repeats=1,
+)
+"""The same code path in seconds; the numbers mean nothing."""

@@ -1,0 +1,146 @@
+"""Single layers: time and peak memory against the peers, flatness in the kernel's size, growth with the map."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from experiments.bench.cases import Case, Plan
+from experiments.bench.memory import peak_bytes
+from experiments.bench.peers import OURS, Peer, peers
+from nifconv.functional import fft_conv, spectral_conv
+from nifconv.methods.measure import Timing, side_by_side
+
+
+def rows(plan: Plan) -> Iterator[dict[str, Any]]:
+    """One row for each case and formulation, with times, peak memory and the distance from float64."""
+    for case in plan.cases:
+        torch.manual_seed(0)
+        x = torch.randn(case.batch, case.channels, case.size, case.size)
+        dy = torch.randn_like(x)
+        contenders = list(peers(case, plan.full_kernel_sizes))
+        timings: dict[str, dict[str, Timing]] = {}
+        for slow in (False, True):
+            chosen = [p for p in contenders if p.slow == slow]
+            repeats, warmup = (plan.peer_repeats, 0) if slow else (plan.repeats, 2)
+            for mode, make in (("forward", _forward), ("training", _training)):
+                calls = {p.name: make(p, x, dy) for p in chosen}
+                for name, timing in side_by_side(calls, repeats, warmup=warmup).items():
+                    timings.setdefault(name, {})[mode] = timing
+        for peer in contenders:
+            measured = timings[peer.name]
+            yield {
+                "case": case.name,
+                "size": case.size,
+                "name": peer.name,
+                **{mode: vars(timing) for mode, timing in measured.items()},
+                "times_ours": {mode: t.median / timings[OURS][mode].median for mode, t in measured.items()},
+                "peak_bytes": None if peer.slow else peak_bytes(_training(peer, x, dy)),
+                "error": None if peer.slow else _error(peer, x, dy),
+            }
+
+
+def flatness(plan: Plan) -> list[dict[str, Any]]:
+    """Forward and backward with k x k taps on one map, zeros around it, by FFT and, where it is chosen, directly."""
+    n, channels = plan.kernel_map, 8
+    x, dy = torch.randn(4, channels, n, n), torch.randn(4, channels, n, n)
+    calls = {}
+    for k in plan.kernel_sizes:
+        weight = torch.randn(channels, 1, k, k).requires_grad_()
+        calls[str(k)] = _taps_call(x, weight, dy, k // 2)
+    timings = side_by_side(calls, plan.repeats)
+    return [{"kernel_size": int(k), **vars(timing)} for k, timing in timings.items()]
+
+
+def growth(plan: Plan) -> dict[str, Any]:
+    """Forward time per pixel for growing maps, and the fit a + b log2(N) to it."""
+    calls = {}
+    for n in plan.growth:
+        channels = max(1, 2**22 // (n * n))
+        x = torch.randn(1, channels, n, n)
+        spectrum = torch.fft.rfft2(torch.randn(channels, 1, n, n))
+        calls[str(n)] = _growth_call(x, spectrum)
+    timings = side_by_side(calls, plan.repeats)
+    per_pixel = [t.median / (max(1, 2**22 // int(n) ** 2) * int(n) ** 2) for n, t in timings.items()]
+    logs = [math.log2(int(n)) for n in timings]
+    design = torch.tensor([[1.0, log] for log in logs], dtype=torch.float64)
+    solution = torch.linalg.lstsq(design, torch.tensor(per_pixel, dtype=torch.float64)[:, None]).solution[:, 0]
+    exponent = torch.linalg.lstsq(
+        design, torch.tensor([math.log2(p) for p in per_pixel], dtype=torch.float64)[:, None]
+    ).solution[1, 0]
+    return {
+        "maps": [int(n) for n in timings],
+        "nanoseconds_per_pixel": [1e9 * p for p in per_pixel],
+        "fit": {"constant": 1e9 * solution[0].item(), "per_log2": 1e9 * solution[1].item()},
+        "power_of_n": exponent.item(),
+    }
+
+
+def roofline(case: Case, repeats: int) -> dict[str, float]:
+    """Seconds of the parts that a training step cannot do without, each at the library's own rate on one full batch."""
+    x = torch.randn(case.batch, case.channels, case.size, case.size)
+    spectrum, copy = torch.fft.rfft2(x), torch.empty_like(x)
+    kernel = torch.randn_like(spectrum[:1])
+    timings = side_by_side(
+        {
+            "rfft2": lambda: torch.fft.rfft2(x),
+            "irfft2": lambda: torch.fft.irfft2(spectrum, s=x.shape[-2:]),
+            "multiply": lambda: spectrum * kernel,
+            "copy": lambda: copy.copy_(x),
+        },
+        repeats,
+    )
+    return {name: timing.median for name, timing in timings.items()}
+
+
+def _forward(peer: Peer, x: Tensor, _: Tensor) -> Callable[[], object]:
+    @torch.no_grad()
+    def call() -> None:
+        peer.apply(x, *peer.leaves)
+
+    return call
+
+
+def _training(peer: Peer, x: Tensor, dy: Tensor) -> Callable[[], object]:
+    operands = [x.detach().requires_grad_(), *(leaf.detach().requires_grad_() for leaf in peer.leaves)]
+
+    def call() -> None:
+        torch.autograd.grad(peer.apply(*operands), operands, dy)
+
+    return call
+
+
+def _error(peer: Peer, x: Tensor, dy: Tensor) -> float:
+    """The largest distance from float64 of output and gradients, each relative to its largest entry.
+
+    A gradient that is zero by symmetry, as that of a constant imaginary part whose response is dropped, has no such
+    entry; it counts relative to a thousandth of the largest of all.
+    """
+    results = []
+    for function, dtype in ((peer.apply, torch.float32), (peer.exact, torch.float64)):
+        operands = [t.detach().to(dtype).requires_grad_() for t in (x, *peer.leaves)]
+        y = function(*operands)
+        results.append([y.detach(), *torch.autograd.grad(y, operands, dy.to(dtype))])
+    scales = [exact.abs().max().item() for exact in results[1]]
+    return max(
+        (ours - exact).abs().max().item() / max(scale, max(scales) / 1000)
+        for ours, exact, scale in zip(*results, scales, strict=True)
+    )
+
+
+def _taps_call(x: Tensor, weight: Tensor, dy: Tensor, pad: int) -> Callable[[], object]:
+    x = x.detach().requires_grad_()
+
+    def call() -> None:
+        y = fft_conv(x, weight, padding=[(pad, pad)] * 2, groups=x.shape[1])
+        torch.autograd.grad(y, (x, weight), dy)
+
+    return call
+
+
+def _growth_call(x: Tensor, spectrum: Tensor) -> Callable[[], object]:
+    return lambda: spectral_conv(x, spectrum, groups=x.shape[1])

@@ -1,0 +1,86 @@
+"""Whole models: a training step and inference of a split net against the same net with small depthwise kernels."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+from experiments.bench.cases import Plan
+from experiments.bench.memory import peak_bytes
+from nifconv import FrequencyConv2d, ImplicitFilter, LCConv2d, SpatialFilter, bake, convert
+from nifconv.methods.measure import side_by_side
+
+SPLIT = "split, global frequency filters"
+BAKED = "baked at tolerance 1e-2 from 3x3 taps"
+
+
+def rows(plan: Plan) -> Iterator[dict[str, Any]]:
+    """One row for each model and variant, as soon as a model is measured."""
+    for name in plan.models:
+        torch.manual_seed(0)
+        original = models.get_model(name, weights=None)
+        x = torch.randn(plan.model_batch, 3, plan.model_size, plan.model_size)
+        variants = _variants(original)
+        steps = {variant: _step(net.train(), x) for variant, net in variants.items()}
+        training = side_by_side(steps, plan.model_repeats, warmup=1)
+        peaks = {variant: peak_bytes(step) for variant, step in steps.items()}
+        variants[BAKED] = _baked(original, x)
+        inference = side_by_side({v: _inference(net.eval(), x) for v, net in variants.items()}, plan.model_repeats)
+        for variant in variants:
+            yield {
+                "model": name,
+                "variant": variant,
+                "training": vars(training[variant]) if variant in training else None,
+                "inference": vars(inference[variant]),
+                "peak_bytes": peaks.get(variant),
+            }
+
+
+def _variants(original: nn.Module) -> dict[str, nn.Module]:
+    split = convert(original, to="split", filter=partial(ImplicitFilter, hidden=(8, 4))).model
+    small = _with_small_kernels(split, original)
+    return {SPLIT: split, "split, depthwise nn.Conv2d": small, "original": copy.deepcopy(original)}
+
+
+def _with_small_kernels(split: nn.Module, original: nn.Module) -> nn.Module:
+    """The split net with 3x3 depthwise convolutions, or the original's own where those are depthwise already."""
+    net = copy.deepcopy(split)
+    blocks = {name for name, module in net.named_modules() if isinstance(module, LCConv2d)}
+    layers = [(n, m) for n, m in net.named_modules() if isinstance(m, LCConv2d | FrequencyConv2d)]
+    for name, module in layers:
+        parent, _, child = name.rpartition(".")
+        if isinstance(module, LCConv2d):
+            c = module.in_channels
+            conv = nn.Conv2d(c, c, 3, module.spatial.stride[0], 1, groups=c, bias=False)
+            setattr(net.get_submodule(parent), child, nn.Sequential(conv, module.pointwise))
+        elif parent not in blocks:
+            setattr(net.get_submodule(parent), child, copy.deepcopy(original.get_submodule(name)))
+    return net
+
+
+def _baked(original: nn.Module, x: Tensor) -> nn.Module:
+    """A model whose kernels are local, in frequency layers, and then in plain ones again."""
+    local = convert(original, to="split", filter=SpatialFilter, padding_mode="zeros").model
+    return bake(local.eval(), x[:1], tolerance=1e-2).model
+
+
+def _step(net: nn.Module, x: Tensor) -> Callable[[], object]:
+    def call() -> None:
+        net.zero_grad(set_to_none=True)
+        net(x).square().mean().backward()
+
+    return call
+
+
+def _inference(net: nn.Module, x: Tensor) -> Callable[[], object]:
+    @torch.no_grad()
+    def call() -> None:
+        net(x)
+
+    return call

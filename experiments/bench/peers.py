@@ -1,0 +1,145 @@
+"""One depthwise layer in every formulation that is compared, each with what it needs to run and to be checked."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from experiments.bench.cases import Case
+from nifconv import FrequencyConv2d, TableFilter
+from nifconv.filters.factory import FilterFactory
+from nifconv.functional import spectral_conv
+
+OURS = "nifconv, kernel = map"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A function of the input and of leaves that learn.
+
+    Attributes:
+        exact: what is run in float64 to check it: for our operator the textbook formulation, for others themselves.
+        slow: takes a second or more for one call, so it is repeated less often and not checked.
+    """
+
+    name: str
+    apply: Callable[..., Tensor]
+    leaves: tuple[Tensor, ...]
+    exact: Callable[..., Tensor]
+    slow: bool = False
+
+
+def peers(case: Case, full_kernel_sizes: Sequence[int]) -> Iterator[Peer]:
+    """All formulations for one case."""
+    c, n = case.channels, case.size
+    kernel = torch.randn(c, 1, n, n) / n
+    half = _pairs(torch.fft.rfft2(kernel))
+    yield Peer(OURS, _ours, (half.clone(),), _textbook)
+    yield Peer("textbook rfft2 / irfft2 with autograd", _textbook, (half.clone(),), _textbook)
+    whole = _pairs(torch.fft.fft2(kernel))
+    yield Peer("full complex FFT", _full_complex, (whole,), _full_complex)
+    yield from _with_filters(case)
+    for k in (3, 7, 11, 31):
+        weight = torch.randn(c, 1, k, k) / k
+        slow = k == 31
+        if k <= n and (not slow or n in full_kernel_sizes):
+            yield Peer(f"nn.Conv2d {k}x{k}", _conv, (weight,), _conv, slow)
+    if n in full_kernel_sizes:
+        weight = torch.randn(c, 1, n, n) / n
+        yield Peer("nn.Conv2d, kernel = map", _conv, (weight,), _conv, slow=True)
+    if importlib.util.find_spec("fft_conv_pytorch"):
+        weight = torch.randn(c, 1, n, n) / n
+        yield Peer("fft-conv-pytorch, kernel = map", _fft_conv_pytorch, (weight,), _conv, slow=True)
+
+
+def _with_filters(case: Case) -> Iterator[Peer]:
+    """Whole layers, the filter's own evaluation and gradient included."""
+    c, n = case.channels, case.size
+    ours = FrequencyConv2d(c, c, groups=c, bias=False)
+    yield _layer("nifconv layer, implicit filter", ours)
+    yield _layer("nifconv layer, table filter", FrequencyConv2d(c, c, groups=c, bias=False, filter=_table(n)))
+    yield _layer("full complex FFT, two MLPs", FullComplexLayer(c))
+    yield _layer("global filter, free table", GlobalFilter(c, n))
+
+
+def _layer(name: str, layer: nn.Module) -> Peer:
+    names = [key for key, _ in layer.named_parameters()]
+
+    def apply(x: Tensor, *values: Tensor) -> Tensor:
+        return torch.func.functional_call(layer, dict(zip(names, values, strict=True)), (x,))
+
+    return Peer(name, apply, tuple(p.detach().clone() for p in layer.parameters()), apply)
+
+
+class FullComplexLayer(nn.Module):
+    """Real part of ifft2(fft2(x) * (MLP_real(f) + i MLP_imag(f))), f integers on the full grid, 2-8-4-channels, SiLU.
+
+    Written from the formula of Grabinski, Keuper & Keuper 2024, sec. 3.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.real, self.imag = (
+            nn.Sequential(nn.Linear(2, 8), nn.SiLU(), nn.Linear(8, 4), nn.SiLU(), nn.Linear(4, channels))
+            for _ in range(2)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        axes = [torch.fft.fftfreq(n, 1 / n, dtype=x.dtype) for n in x.shape[-2:]]
+        grid = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+        weights = torch.complex(self.real(grid), self.imag(grid)).permute(2, 0, 1)
+        return torch.fft.ifft2(torch.fft.fft2(x) * weights).real
+
+
+class GlobalFilter(nn.Module):
+    """irfft2(rfft2(x) * table), as in the global filter layer of Rao et al. 2021."""
+
+    def __init__(self, channels: int, size: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(channels, size, size // 2 + 1, 2) / size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        spectrum = torch.fft.rfft2(x, norm="ortho") * torch.view_as_complex(self.table)
+        return torch.fft.irfft2(spectrum, s=x.shape[-2:], norm="ortho")
+
+
+def _table(size: int) -> FilterFactory:
+    return functools.partial(TableFilter, size=size)
+
+
+def _ours(x: Tensor, pairs: Tensor) -> Tensor:
+    return spectral_conv(x, torch.view_as_complex(pairs), groups=x.shape[1])
+
+
+def _textbook(x: Tensor, pairs: Tensor) -> Tensor:
+    return torch.fft.irfft2(torch.fft.rfft2(x) * torch.view_as_complex(pairs)[:, 0], s=x.shape[-2:])
+
+
+def _full_complex(x: Tensor, pairs: Tensor) -> Tensor:
+    return torch.fft.ifft2(torch.fft.fft2(x) * torch.view_as_complex(pairs)[:, 0]).real
+
+
+def _conv(x: Tensor, weight: Tensor) -> Tensor:
+    before, after = weight.shape[-1] // 2, (weight.shape[-1] - 1) // 2
+    if before == after:
+        return F.conv2d(x, weight, padding=before, groups=x.shape[1])
+    return F.conv2d(F.pad(x, (before, after, before, after)), weight, groups=x.shape[1])
+
+
+def _fft_conv_pytorch(x: Tensor, weight: Tensor) -> Tensor:
+    from fft_conv_pytorch import fft_conv
+
+    before, after = weight.shape[-1] // 2, (weight.shape[-1] - 1) // 2
+    if before == after:
+        return fft_conv(x, weight, padding=before, groups=x.shape[1])
+    return fft_conv(F.pad(x, (before, after, before, after)), weight, groups=x.shape[1])
+
+
+def _pairs(spectrum: Tensor) -> Tensor:
+    return torch.view_as_real(spectrum).contiguous()

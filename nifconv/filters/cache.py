@@ -1,0 +1,164 @@
+"""Spectra that are kept until the weights behind them change."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nifconv import frequency
+
+_KEPT = 4
+"""Spectra per filter: an evaluation at many resolutions must not fill the memory."""
+
+_step: ContextVar[dict[Hashable, tuple[nn.Module, Tensor]] | None] = ContextVar("nifconv_step", default=None)
+
+
+@contextmanager
+def evaluated_once() -> Iterator[None]:
+    """Inside, each filter is evaluated once for each size, gradients included, however many calls ask for it.
+
+    For a training step that meets the same filter at several places: a layer that runs repeatedly, or a `FilterBank`
+    of many layers. The calls share one graph, so run backward once, after all of them, or with `retain_graph=True`;
+    weights that change inside are not seen until the end.
+
+    >>> from nifconv import FilterBank, FrequencyConv2d, ImplicitFilter
+    >>> bank = FilterBank(ImplicitFilter, 8)
+    >>> net = torch.nn.Sequential(*(FrequencyConv2d(8, 8, groups=8, filter=bank) for _ in range(3)))
+    >>> with evaluated_once():
+    ...     loss = net(torch.randn(2, 8, 14, 14)).square().mean()
+    >>> loss.backward()
+    """
+    token = _step.set({})
+    try:
+        yield
+    finally:
+        _step.reset(token)
+
+
+def kept_grid(size: tuple[int, ...], device: torch.device) -> Tensor:
+    """`frequency.grid` in float64; the same tensor each time, so do not write into it."""
+    if _is_observed() or device.type == "meta":
+        return frequency.grid(size, dtype=torch.float64, device=device)
+    return _grid(size, device)
+
+
+@functools.lru_cache(maxsize=64)
+def _grid(size: tuple[int, ...], device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return frequency.grid(size, dtype=torch.float64, device=device)
+
+
+class SpectrumCache:
+    """What one filter has computed, valid as long as the module it came from is as it was.
+
+    Kept are detached real tensors, and only when no gradient is asked for. Copies and pickles of the filter start
+    with an empty cache.
+    """
+
+    def __init__(self) -> None:
+        self._state: tuple[_Stamp, dict[Hashable, Tensor]] | None = None
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._state = None
+
+    def get(self, module: nn.Module, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
+        """`compute()`, or what it returned before for this key, while all tensors of `module` are unchanged."""
+        step = _step.get()
+        if _is_observed():
+            return compute()
+        if not _may_keep(module):
+            if step is None:
+                return compute()
+            place = (id(module), key, torch.is_grad_enabled())
+            if place not in step:
+                step[place] = (module, compute())  # the module is held so that its id stays taken
+            return step[place][1]
+        return self._from_kept(module, key, compute)
+
+    def _from_kept(self, module: nn.Module, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
+        # Stamp and spectra are replaced together and read once: threads may run one model, and the replicas of
+        # nn.DataParallel share this object.
+        state = self._state
+        if state is None or not state[0].fits(module):
+            state = self._state = (_Stamp.of(module), {})
+        kept = state[1]
+        value = kept.get(key)
+        if value is None:
+            # Not an inference tensor: those cannot take part in a later training step.
+            with torch.inference_mode(False), torch.no_grad():
+                value = kept[key] = compute()
+            if len(kept) > _KEPT:
+                kept.pop(next(iter(kept)), None)
+        return value
+
+    def __deepcopy__(self, memo: object) -> SpectrumCache:
+        return SpectrumCache()
+
+    def __reduce__(self) -> tuple[type[SpectrumCache], tuple[()]]:
+        return SpectrumCache, ()
+
+
+@dataclass(frozen=True)
+class _Stamp:
+    """The state of a module: its tensors by identity, place, version and, on the CPU, value."""
+
+    modules: tuple[nn.Module, ...]
+    tensors: tuple[Tensor, ...]
+    versions: tuple[tuple[int, int], ...]
+    values: tuple[Tensor, ...]
+
+    @staticmethod
+    def of(module: nn.Module) -> _Stamp:
+        tensors = _tensors(module)
+        values = tuple(t.detach().clone() for t in tensors if t.device.type == "cpu")
+        return _Stamp(tuple(module.modules()), tensors, _versions(tensors), values)
+
+    def fits(self, module: nn.Module) -> bool:
+        tensors, modules = _tensors(module), tuple(module.modules())
+        if len(tensors) != len(self.tensors) or len(modules) != len(self.modules):
+            return False
+        if any(a is not b for a, b in zip((*tensors, *modules), (*self.tensors, *self.modules), strict=True)):
+            return False
+        if _versions(tensors) != self.versions:
+            return False
+        # An edit through .data or a shared NumPy array leaves the version as it was. Elsewhere than on the CPU a
+        # comparison would wait for the device at every call.
+        local = (t for t in tensors if t.device.type == "cpu")
+        return all(torch.equal(a, b) for a, b in zip(local, self.values, strict=True))
+
+
+def _tensors(module: nn.Module) -> tuple[Tensor, ...]:
+    return (*module.parameters(), *module.buffers())
+
+
+def _versions(tensors: tuple[Tensor, ...]) -> tuple[tuple[int, int], ...]:
+    return tuple((t._version, t.data_ptr()) for t in tensors)
+
+
+def _is_observed() -> bool:
+    """Whether a compiler, exporter, transformation or dispatch mode is watching, who must see the computation."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return True
+    if torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0:
+        return True
+    return torch._C._len_torch_dispatch_stack() > 0
+
+
+def _may_keep(module: nn.Module) -> bool:
+    """Whether the same call would give the same values, without a graph, as long as no tensor changes."""
+    learned = list(module.parameters())
+    if learned and module.training:
+        return False
+    if torch.is_grad_enabled() and any(p.requires_grad for p in _tensors(module)):
+        return False
+    return all(type(t) in _PLAIN and not t.is_inference() and not t.is_meta for t in _tensors(module))
+
+
+_PLAIN = (Tensor, nn.Parameter, nn.Buffer)

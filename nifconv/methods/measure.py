@@ -1,0 +1,111 @@
+"""Timing of things that stand side by side, and the table of crossovers made with it."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nifconv.functional import fft_conv
+from nifconv.methods.crossover import Crossover
+
+MAPS = (7, 14, 28, 56)
+TAPS = (1, 3, 5, 7, 9, 11, 13, 15, 19, 23, 31)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of one call: the median of all repeats, and the quartiles around it."""
+
+    median: float
+    low: float
+    high: float
+
+
+def side_by_side(calls: Mapping[str, Callable[[], object]], repeats: int, *, warmup: int = 2) -> dict[str, Timing]:
+    """Times calls in turns, so that whatever else the machine does in the meantime reaches all of them alike.
+
+    Args:
+        calls: by name. On a GPU a call is timed until the device has finished it.
+        repeats: rounds that count.
+        warmup: rounds before those, for plans, caches and clocks.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(warmup + repeats):
+        for name, call in calls.items():
+            _finish()
+            start = time.perf_counter()
+            call()
+            _finish()
+            if turn >= warmup:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: _timing(values) for name, values in seconds.items()}
+
+
+def crossovers(
+    *,
+    batch: int = 4,
+    channels: int = 32,
+    maps: Sequence[int] = MAPS,
+    taps: Sequence[int] = TAPS,
+    repeats: int = 5,
+    device: str = "cpu",
+) -> Iterator[tuple[str, str, int, int]]:
+    """For each mode, kind and 2-d map, up to how many taps the direct sum is faster; see `Crossover`.
+
+    Yields:
+        (mode, kind, pixels of the map, taps) as soon as it is measured; 0 taps where the FFT always wins.
+    """
+    for mode in ("inference", "training"):
+        for kind, groups in (("depthwise", channels), ("dense", 1)):
+            for size in maps:
+                limit, lost = 0, False
+                for k in taps:
+                    x = torch.randn(batch, channels, size, size, device=device)
+                    weight = torch.randn(channels, channels // groups, k, k, device=device)
+                    calls = {m: _call(x, weight, groups, m, mode == "training") for m in ("fft", "direct")}
+                    measured = side_by_side(calls, repeats)
+                    ratio = measured["direct"].median / measured["fft"].median
+                    if ratio <= 1:
+                        limit, lost = k * k, False
+                    elif lost or ratio > 1.5:
+                        break
+                    else:
+                        lost = True  # a narrow loss may be another process
+                yield mode, kind, size * size, limit
+
+
+def as_table(rows: Sequence[tuple[str, str, int, int]], **origin: Any) -> Crossover:
+    """The table of what `crossovers` yielded."""
+    limits: dict[str, dict[str, list[tuple[int, int]]]] = {}
+    for mode, kind, pixels, limit in rows:
+        limits.setdefault(mode, {}).setdefault(kind, []).append((pixels, limit))
+    return Crossover(limits, {"torch": torch.__version__, "threads": torch.get_num_threads(), **origin})
+
+
+def _call(x: Tensor, weight: Tensor, groups: int, method: str, training: bool) -> Callable[[], object]:
+    pad = weight.shape[-1] // 2
+    x, weight = x.clone().requires_grad_(training), weight.clone().requires_grad_(training)
+    dy = torch.randn_like(x)
+
+    def call() -> None:
+        y = fft_conv(x, weight, padding=[(pad, pad)] * 2, groups=groups, method=method)
+        if training:
+            torch.autograd.grad(y, (x, weight), dy)
+
+    return call
+
+
+def _finish() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _timing(seconds: Sequence[float]) -> Timing:
+    low, median, high = statistics.quantiles(seconds, n=4) if len(seconds) > 1 else [seconds[0]] * 3
+    return Timing(median, low, high)
