@@ -58,8 +58,10 @@ def flatness(plan: Plan) -> list[dict[str, Any]]:
         for mode in ("circular", "zeros"):
             calls[f"{mode} {k}"] = _taps_call(x, weight, dy, mode)
     timings = side_by_side(calls, plan.repeats)
-    rows = [(*key.split(), timing) for key, timing in timings.items()]
-    return [{"padding_mode": mode, "kernel_size": int(k), **vars(timing)} for mode, k, timing in rows]
+    return [
+        {"padding_mode": key.split()[0], "kernel_size": int(key.split()[1]), **vars(timing)}
+        for key, timing in timings.items()
+    ]
 
 
 def growth(plan: Plan) -> dict[str, Any]:
