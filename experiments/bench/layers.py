@@ -45,15 +45,23 @@ def rows(plan: Plan) -> Iterator[dict[str, Any]]:
 
 
 def flatness(plan: Plan) -> list[dict[str, Any]]:
-    """Forward and backward with k x k taps on one map, zeros around it, by FFT and, where it is chosen, directly."""
+    """Forward and backward with k x k taps on one map, by FFT.
+
+    A map that wraps around is transformed on its own grid whatever the kernel. Zeros around it make the grid grow by
+    the margin that the kernel needs.
+    """
     n, channels = plan.kernel_map, 8
     x, dy = torch.randn(4, channels, n, n), torch.randn(4, channels, n, n)
     calls = {}
     for k in plan.kernel_sizes:
         weight = torch.randn(channels, 1, k, k).requires_grad_()
-        calls[str(k)] = _taps_call(x, weight, dy, k // 2)
+        for mode in ("circular", "zeros"):
+            calls[f"{mode} {k}"] = _taps_call(x, weight, dy, mode)
     timings = side_by_side(calls, plan.repeats)
-    return [{"kernel_size": int(k), **vars(timing)} for k, timing in timings.items()]
+    return [
+        {"padding_mode": key.split()[0], "kernel_size": int(key.split()[1]), **vars(timing)}
+        for key, timing in timings.items()
+    ]
 
 
 def growth(plan: Plan) -> dict[str, Any]:
@@ -132,11 +140,11 @@ def _error(peer: Peer, x: Tensor, dy: Tensor) -> float:
     )
 
 
-def _taps_call(x: Tensor, weight: Tensor, dy: Tensor, pad: int) -> Callable[[], object]:
-    x = x.detach().requires_grad_()
+def _taps_call(x: Tensor, weight: Tensor, dy: Tensor, mode: str) -> Callable[[], object]:
+    x, pad = x.detach().requires_grad_(), weight.shape[-1] // 2
 
     def call() -> None:
-        y = fft_conv(x, weight, padding=[(pad, pad)] * 2, groups=x.shape[1])
+        y = fft_conv(x, weight, padding=[(pad, pad)] * 2, groups=x.shape[1], padding_mode=mode)
         torch.autograd.grad(y, (x, weight), dy)
 
     return call

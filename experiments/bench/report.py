@@ -47,8 +47,9 @@ def verdicts(data: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     yield "nn.Conv2d 7x7 on maps of 28 and more", "1", _span(_ratios(data, "nn.Conv2d 7x7", large))
     yield "nn.Conv2d, kernel = map, 28 and more", "20", _span(_ratios(data, "nn.Conv2d, kernel = map", large))
     yield "fft-conv-pytorch, kernel = map", "4", _span(_ratios(data, "fft-conv-pytorch, kernel = map"))
-    seconds = [row["median"] for row in data["flatness"]]
-    yield "slowest over fastest kernel size", "at most 1.15", f"{max(seconds) / min(seconds):.2f}"
+    for mode, target in (("circular", "at most 1.15"), ("zeros", "none")):
+        seconds = [row["median"] for row in data["flatness"] if row["padding_mode"] == mode]
+        yield f"slowest over fastest kernel size, {mode} padding", target, f"{max(seconds) / min(seconds):.2f}"
     per_pixel, maps = data["growth"]["nanoseconds_per_pixel"], data["growth"]["maps"]
     bound = math.log2(maps[-1]) / math.log2(maps[0])
     yield (
@@ -149,15 +150,18 @@ def _roofline(data: Mapping[str, Any]) -> list[str]:
 
 def _flatness(data: Mapping[str, Any]) -> list[str]:
     growth = data["growth"]
-    rows = [
-        (str(r["kernel_size"]), *(f"{1e3 * r[k]:.1f}" for k in ("median", "low", "high"))) for r in data["flatness"]
-    ]
+    rows = (
+        (row["padding_mode"], str(row["kernel_size"]), *(f"{1e3 * row[key]:.1f}" for key in ("median", "low", "high")))
+        for row in sorted(data["flatness"], key=lambda row: row["padding_mode"])
+    )
     pixels = zip(map(str, growth["maps"]), (f"{t:.2f}" for t in growth["nanoseconds_per_pixel"]), strict=True)
     return [
         "",
         f"## Kernel size on a map of {data['settings']['kernel_map']}, FFT, forward and backward",
         "",
-        *_table(("taps per axis", "ms", "lower quartile", "upper quartile"), rows),
+        "On a map that wraps around the grid is the map. Zeros around it make the grid grow with the kernel.",
+        "",
+        *_table(("padding", "taps per axis", "ms", "lower quartile", "upper quartile"), rows),
         "",
         "## Growth with the map, forward",
         "",
