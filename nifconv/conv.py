@@ -69,10 +69,10 @@ class FrequencyConv(nn.Module, ABC):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
-    def forward(self, x: Tensor, pointwise: Tensor | None = None) -> Tensor:
+    def forward(self, input: Tensor, pointwise: Tensor | None = None) -> Tensor:
         """The convolution; with the weight of a 1x1 convolution that follows, both in one pass (see `LCConv2d`)."""
-        batched = self._is_batched(x)
-        x = x if batched else x.unsqueeze(0)
+        batched = self._is_batched(input)
+        x = input if batched else input.unsqueeze(0)
         size = map_size_of(x, self.ndim)
         if self.kernel_size is None and self.padding_mode == "circular" and self.method != "direct":
             y = product(x, self.filter.pairs(size), self.groups, size, self.stride, size, pointwise)
@@ -128,20 +128,20 @@ class FrequencyConv(nn.Module, ABC):
             return [(0, 0)] * self.ndim
         return [(p, p) for p in self.padding]
 
-    def _is_batched(self, x: Tensor) -> bool:
-        shape = tuple(real_floating("x", x).shape)
-        if x.dim() not in (self.ndim + 1, self.ndim + 2):
+    def _is_batched(self, input: Tensor) -> bool:
+        shape = tuple(real_floating("input", input).shape)
+        if input.dim() not in (self.ndim + 1, self.ndim + 2):
             raise ValueError(
-                f"x has {x.dim()} axes, shape {shape}, but {type(self).__name__} takes (batch, channels, {self.ndim} "
-                f"spatial axes) or the same without batch; add or remove axes"
+                f"input has {input.dim()} axes, shape {shape}, but {type(self).__name__} takes (batch, channels, "
+                f"{self.ndim} spatial axes) or the same without batch; add or remove axes"
             )
         channels = shape[-self.ndim - 1]
         if channels != self.in_channels:
             raise ValueError(
-                f"x has {channels} channels, shape {shape}, but in_channels={self.in_channels}; the channel axis comes "
-                "right before the spatial axes"
+                f"input has {channels} channels, shape {shape}, but in_channels={self.in_channels}; the channel axis "
+                "comes right before the spatial axes"
             )
-        return x.dim() == self.ndim + 2
+        return input.dim() == self.ndim + 2
 
 
 @final

@@ -69,8 +69,8 @@ class LCConv(nn.Module, ABC):
         self.pointwise = _POINTWISE[self.ndim](channels, out_channels, 1, groups=groups, bias=bias)
         move_to(self, device, dtype)
 
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.spatial(x, self.pointwise.weight)
+    def forward(self, input: Tensor) -> Tensor:
+        y = self.spatial(input, self.pointwise.weight)
         if self.pointwise.bias is not None:
             y = y + self.pointwise.bias.to(y.dtype).view(-1, *(1,) * self.ndim)
         return y

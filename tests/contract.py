@@ -273,6 +273,10 @@ class LayerContract(ABC):
         dims, shift = tuple(range(2, x.dim())), tuple(range(1, self.ndim + 1))
         assert_near(layer(torch.roll(x, shift, dims)), torch.roll(layer(x), shift, dims))
 
+    def test_the_input_has_the_name_that_torch_gives_it(self) -> None:
+        layer, x = self.make(4, 6), self.x(MANY[self.ndim]).float()
+        assert torch.equal(layer(input=x), layer(x))
+
     def test_unbatched_input(self) -> None:
         layer = self.make(4, 6).double()
         x = self.x(MANY[self.ndim])
@@ -394,17 +398,19 @@ class LayerContract(ABC):
     def test_refuses_senseless_input(self) -> None:
         layer = self.make(4, 6)
         x = self.x(MANY[self.ndim]).float()
-        with pytest.raises(ValueError, match=rf"x has {self.ndim + 3} axes.*Conv{self.ndim}d takes"):
+        with pytest.raises(ValueError, match=rf"input has {self.ndim + 3} axes.*Conv{self.ndim}d takes"):
             layer(x[None])
-        with pytest.raises(ValueError, match=r"x has 3 channels.*in_channels=4"):
+        with pytest.raises(ValueError, match=r"input has 3 channels.*in_channels=4"):
             layer(x[:, :3])
-        with pytest.raises(TypeError, match=r"x has dtype torch\.int64, but must be real and floating; call \.float"):
+        with pytest.raises(
+            TypeError, match=r"input has dtype torch\.int64, but must be real and floating; call \.float"
+        ):
             layer(x.long())
-        with pytest.raises(TypeError, match=r"x has dtype torch\.complex64"):
+        with pytest.raises(TypeError, match=r"input has dtype torch\.complex64"):
             layer(x.cfloat())
         with pytest.raises(ValueError, match=r"every spatial axis needs at least 1 pixel"):
             layer(x[..., :0])
-        with pytest.raises(TypeError, match=r"x must be a torch\.Tensor, not list"):
+        with pytest.raises(TypeError, match=r"input must be a torch\.Tensor, not list"):
             layer([1.0])
 
     def test_a_checkpoint_of_another_layer_is_refused_and_named(self) -> None:
