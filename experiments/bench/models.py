@@ -17,7 +17,7 @@ from nifconv import FrequencyConv2d, ImplicitFilter, LCConv2d, SpatialFilter, ba
 from nifconv.methods.measure import side_by_side
 
 SPLIT = "split, global frequency filters"
-BAKED = "baked at tolerance 1e-2 from 3x3 taps"
+BAKED = "baked at tolerance 1e-2 from local taps"
 
 
 def rows(plan: Plan) -> Iterator[dict[str, Any]]:
