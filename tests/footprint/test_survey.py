@@ -82,7 +82,7 @@ def test_unbatched_several_and_keyword_inputs() -> None:
             self.left, self.right = FrequencyConv1d(1, 1), FrequencyConv1d(1, 1)
 
         def forward(self, a: Tensor, b: Tensor) -> Tensor:
-            return self.left(a).sum() + self.right(x=b).sum()
+            return self.left(a).sum() + self.right(input=b).sum()
 
     inputs = {"a": torch.randn(1, 9), "b": torch.randn(2, 1, 7)}
     for given in (inputs, tuple(inputs.values()), list(inputs.values())):
