@@ -114,8 +114,9 @@ def _row(name: str, plain: nn.Module, recipe: Recipe, seed: int) -> dict[str, An
 
 
 def _train(net: nn.Module, digits: Digits, recipe: Recipe, seed: int, epochs: int, learning_rate: float) -> None:
-    batches = Batches(digits, recipe.batch_size, seed)
-    train_and_test(net, batches, [], classes=CLASSES, epochs=epochs, learning_rate=learning_rate)
+    train = Batches(digits, recipe.batch_size, seed)
+    test = Batches(digit_pools().validation, recipe.batch_size)
+    train_and_test(net.train(), train, test, classes=CLASSES, epochs=epochs, learning_rate=learning_rate)
 
 
 def _accuracy(net: nn.Module, digits: Digits) -> float:
