@@ -37,7 +37,7 @@ def principal_kernels(taps: Tensor, count: int | None = None) -> PrincipalKernel
         count: how many to return; by default all that can be, min(kernels, taps).
 
     Returns:
-        `PrincipalKernels`; the shares are NaN if all kernels are zero.
+        `PrincipalKernels`; the shares are NaN if all kernels are zero, and all is NaN if a weight is not finite.
 
     Raises:
         TypeError: `taps` are not real and floating, or `count` is not an integer.
@@ -46,6 +46,8 @@ def principal_kernels(taps: Tensor, count: int | None = None) -> PrincipalKernel
     rows = as_kernels(taps).flatten(0, 1).flatten(1)
     limit = min(rows.shape)
     count = limit if count is None else min(positive_int("count", count), limit)
+    if not rows.isfinite().all():  # a decomposition would raise
+        return PrincipalKernels(rows.new_full((count, *taps.shape[2:]), torch.nan), rows.new_full((count,), torch.nan))
     if len(rows) > rows.shape[1]:
         # Thousands of small kernels: the eigenvectors of a small matrix are the same shapes.
         energy, vectors = torch.linalg.eigh(rows.T @ rows)
@@ -148,6 +150,8 @@ def even_share(taps: Tensor, *, periodic: bool = True) -> Tensor:
 def _explained(taps: Tensor) -> Tensor:
     """Shares of the energy along the principal kernels, falling, without the kernels."""
     rows = as_kernels(taps).flatten(0, 1).flatten(1)
+    if not rows.isfinite().all():
+        return rows.new_full((min(rows.shape),), torch.nan)
     gram = rows.T @ rows if len(rows) > rows.shape[1] else rows @ rows.T
     energy = torch.linalg.eigvalsh(gram).flip(0).clamp_min(0)
     return energy / energy.sum()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nifconv.footprint.style import COLORS, blank, clean
+from nifconv.footprint.style import COLORS, blank, clean, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,8 +51,10 @@ def contribution_map(field: ReceptiveField) -> Figure:
             square = Rectangle((-side / 2, -side / 2), side, side, fill=False, color=color, linewidth=1.6, label=text)
             axes.add_patch(square)
     axes.set(xlim=(left, right), xlabel="offset from the centre, pixels")
-    axes.set_title(f"{field.layer or 'output'}, inputs: {field.inputs}".replace("$", r"\$"), fontsize=9)
+    axes.set_title(f"{short(field.layer) or 'output'}, inputs: {field.inputs}", fontsize=9)
     if axes.get_legend_handles_labels()[0]:
-        legend = axes.legend(fontsize=8, loc="upper right", facecolor="0.35", labelcolor="white", framealpha=0.9)
+        # A white square needs a dark ground in the legend as on the map.
+        dark = {"facecolor": "0.35", "labelcolor": "white"} if share.dim() > 1 else {}
+        legend = axes.legend(fontsize=8, loc="upper right", framealpha=0.9, **dark)
         legend.get_frame().set_linewidth(0)
     return figure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from nifconv.footprint.ensemble import position_variance, principal_kernels
-from nifconv.footprint.style import by_size, colour_limit, new_figure, plane, strongest
+from nifconv.footprint.style import by_energy, by_size, colour_limit, new_figure, plane, short, strongest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,7 +114,7 @@ def draw_kernel(axes: Axes, kernel: Tensor, limit: float | None = None) -> None:
     """
     kernel = plane(kernel)
     if kernel.dim() == 1:
-        top = kernel.abs().max().item() or 1.0
+        top = kernel.abs().nan_to_num(0, posinf=0).max().item() or 1.0
         first = -(len(kernel) // 2)
         axes.plot(range(first, first + len(kernel)), kernel.numpy(), color="black", linewidth=1)
         axes.axhline(0, color="0.7", linewidth=0.5)
@@ -131,7 +131,7 @@ def draw_kernel(axes: Axes, kernel: Tensor, limit: float | None = None) -> None:
 
 def _draw_zoomed(line: Sequence[Axes], layer: LayerFootprint) -> None:
     shown = strongest(layer, len(line))
-    sizes = layer.values("size95").nan_to_num()[_order(layer)[: len(shown)]]
+    sizes = layer.values("size95").nan_to_num()[by_energy(layer)[: len(shown)]]
     half = min(int(sizes.max()) // 2, max(shown.shape[1:]) // 2)
     for axes, kernel in zip(line, shown, strict=False):
         draw_kernel(axes, kernel)
@@ -144,10 +144,6 @@ def _variance_norm(variance: Tensor) -> Normalize:
 
     top = max(variance.nan_to_num().max().item(), 1.0)
     return LogNorm(top / 1000, top, clip=True) if top > _STEEP else Normalize(0, top)
-
-
-def _order(layer: LayerFootprint) -> Tensor:
-    return layer.taps.flatten(0, 1).flatten(1).norm(dim=1).argsort(descending=True)
 
 
 def _few(layers: Sequence[LayerFootprint]) -> list[LayerFootprint]:
@@ -176,9 +172,7 @@ def _rows_of(layers: Sequence[LayerFootprint], draw: Callable[[Sequence[Axes], L
 
 
 def _name(layer: LayerFootprint, separator: str = "\n") -> str:
-    parts = (layer.name or layer.kind).replace("$", r"\$")
-    shown = parts if len(parts) <= 24 else f"{parts[:8]}..{parts[-14:]}"
-    return f"{shown}{separator}{by_size(layer.taps.shape[2:])}"
+    return f"{short(layer.name or layer.kind)}{separator}{by_size(layer.taps.shape[2:])}"
 
 
 def _extent(image: Tensor) -> tuple[float, float, float, float]:

@@ -5,7 +5,7 @@ All take taps `(out_channels, in_channels, *size)` in the layout of a conv weigh
 
 Windows are those of `nifconv.windows`.
 
-A kernel that is zero everywhere has no extent: its measures are NaN.
+A kernel that is zero everywhere, or holds a weight that is not finite, has no extent: its measures are NaN.
 """
 
 from __future__ import annotations

@@ -147,6 +147,20 @@ def rebuilt(fresh: Callable[[], nn.Module], seed: int, surveyed: nn.Module) -> n
     return model
 
 
+def check_drawn_anew(first: nn.Module, second: nn.Module) -> None:
+    """Compares two models of one factory; frozen filters do not count, since `rebuilt` gives them other seeds.
+
+    Raises:
+        ValueError: all that can be trained is the same, so that draws say nothing, and any difference seems large.
+    """
+    pairs = [pair for pair in zip(first.parameters(), second.parameters(), strict=False) if pair[0].requires_grad]
+    if pairs and all(torch.equal(one, other) for one, other in pairs):
+        raise ValueError(
+            f"fresh() built the same weights twice in a {type(first).__name__}; its draws must differ, so let it "
+            "neither seed the random state nor load weights"
+        )
+
+
 def redrawn(module: nn.Module, seed: int) -> nn.Module:
     """A copy on the CPU, in float32, with all weights drawn from the module's own initialisation.
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nifconv.footprint.layer import LayerFootprint, quantiles
 from nifconv.footprint.measures import BY_NAME
-from nifconv.footprint.style import COLORS, NULL_COLOR, by_size, clean, new_figure
+from nifconv.footprint.style import COLORS, NULL_COLOR, by_size, clean, new_figure, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,7 +79,7 @@ def size_by_depth(surveys: Surveyed, measure: str = "size90") -> Figure:
     first = next(iter(surveys.values()))
     changes = [i for i, layer in enumerate(first) if i == 0 or layer.stage != first[i - 1].stage]
     if len(changes) <= MOST_PANELS:
-        axes.set_xticks(changes, [first[i].stage or first[i].kind for i in changes], rotation=35, ha="right")
+        axes.set_xticks(changes, [short(first[i].stage or first[i].kind) for i in changes], rotation=35, ha="right")
         for place in changes[1:]:
             axes.axvline(place - 0.5, color="0.85", linewidth=0.8, zorder=0)
     if widest:
@@ -111,7 +111,7 @@ def _mass_panel(axes: Axes, panel: tuple[str, tuple[int, ...]], surveys: Surveye
         axes.fill_between(sides, low, high, color=color, alpha=0.22, linewidth=0)
         axes.plot(sides, median, color=color, linewidth=1.8, label=_label(name), marker="o", markersize=2.5)
     stage, size = panel
-    axes.set_title(f"{_short(stage) or 'model'}, kernels of {by_size(size)}", fontsize=9)
+    axes.set_title(f"{short(stage) or 'model'}, kernels of {by_size(size)}", fontsize=9)
     axes.set(ylim=(0, 1.03), xlim=(0, max(size) + 2))
     step = max(2 * round(max(size) / 10), 2)
     axes.set_xticks(range(1, max(size) + 2, step))
@@ -137,7 +137,13 @@ def _depth_line(
         name = label.removeprefix("this model") and f" of {label}"
         at = [place for place, _ in drawn]
         errors = [(ranges[1] - ranges[0]).tolist(), (ranges[2] - ranges[1]).tolist()]
-        options = {"fmt": "_", "markersize": 13, "color": NULL_COLOR, "elinewidth": 5, "alpha": 0.7}
+        options = {
+            "fmt": "_",
+            "markersize": 13,
+            "color": color if name else NULL_COLOR,
+            "elinewidth": 5,
+            "alpha": 0.35 if name else 0.7,
+        }
         axes.errorbar(at, ranges[1].tolist(), yerr=errors, label=f"fresh draws{name}, 5 to 95 %", **options)  # type: ignore[arg-type]
     errors = [(spread[1] - spread[0]).tolist(), (spread[2] - spread[1]).tolist()]
     axes.errorbar(
@@ -146,14 +152,8 @@ def _depth_line(
 
 
 def _label(name: str) -> str:
-    return _short(name) or "this model"
+    return short(name) or "this model"
 
 
 def _of(name: str) -> str:
-    return f" of {_short(name)}" if name else ""
-
-
-def _short(name: str) -> str:
-    """No more than a title has room for, and no dollar sign, which would begin a formula."""
-    shown = name if len(name) <= 28 else f"{name[:12]}..{name[-14:]}"
-    return shown.replace("$", r"\$")
+    return f" of {short(name)}" if name else ""

@@ -56,10 +56,21 @@ def by_size(size: Sequence[int]) -> str:
     return " x ".join(map(str, size))
 
 
+def short(name: str) -> str:
+    """No more of a name than a title has room for, and no dollar sign, which would begin a formula."""
+    shown = name if len(name) <= 24 else f"{name[:8]}..{name[-14:]}"
+    return shown.replace("$", r"\$")
+
+
 def strongest(layer: LayerFootprint, count: int) -> Tensor:
     """The `count` kernels of largest energy of a layer, `(count, *size)`, or all if it has fewer."""
-    kernels = layer.taps.flatten(0, 1)
-    return kernels[kernels.flatten(1).norm(dim=1).argsort(descending=True)[:count]]
+    return layer.taps.flatten(0, 1)[by_energy(layer)[:count]]
+
+
+def by_energy(layer: LayerFootprint) -> Tensor:
+    """Numbers of the layer's kernels, that of largest energy first and those that are not finite last."""
+    norms = layer.taps.flatten(0, 1).flatten(1).norm(dim=1)
+    return norms.nan_to_num(-1, posinf=-1).argsort(descending=True)
 
 
 def colour_limit(kernel: Tensor) -> float:
@@ -68,7 +79,7 @@ def colour_limit(kernel: Tensor) -> float:
     The largest of a small kernel. Of a kernel with more than 225 taps the 98 % quantile: a single large tap would
     leave the rest of it white.
     """
-    magnitude = kernel.abs().flatten().double()
+    magnitude = kernel.abs().flatten().double().nan_to_num(0, posinf=0)
     limit = magnitude.max() if len(magnitude) <= 225 else magnitude.sort().values[int(COLOUR_QUANTILE * len(magnitude))]
     return limit.item() or magnitude.max().item() or 1.0
 

@@ -42,8 +42,14 @@ class Subject:
         return isinstance(probe, FrequencyConv) and probe.kernel_size is None and probe.padding_mode == "circular"
 
     def taps(self, module: nn.Module, size: tuple[int, ...]) -> Tensor:
-        """The kernels on a map of `size`, real, on the CPU, `(out_channels, in_channels_per_group, *taps)`."""
+        """The kernels on a map of `size`, real, on the CPU, `(out_channels, in_channels_per_group, *taps)`.
+
+        Raises:
+            ValueError: they are on the meta device and have no values.
+        """
         taps = self.read(module, size)
+        if taps.is_meta:
+            raise ValueError(f"{self.kind} {self.name!r} is on the meta device and has no weights; load them first")
         # A copy, since training goes on to change the weights in place.
         kept = taps.detach().to("cpu", at_least_single(taps.dtype), copy=True)
         return _dilate(kept, self.probe.dilation)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from torch import nn
 from nifconv import probe
 from nifconv._validate import integer
 from nifconv.footprint.layer import LayerFootprint
-from nifconv.footprint.null import NullCollector, draw_seed, rebuilt, redrawn
+from nifconv.footprint.null import NullCollector, check_drawn_anew, draw_seed, rebuilt, redrawn
 from nifconv.footprint.result import Survey
 from nifconv.footprint.subject import Subject, find_subjects
 
@@ -58,7 +58,7 @@ def survey(
         TypeError: `model` is not a module, `example_input` is none of these, `null` or `seed` is not an integer, or
             `groups` is neither a function nor a mapping, `fresh` is not callable or builds something else.
         ValueError: `null` is below 0, a layer cannot be drawn anew, or `fresh` builds another architecture or returns
-            `model` itself.
+            `model` itself or the same weights twice; or a layer is on the meta device.
         Exception: whatever the model raises on the example input.
 
     >>> from torchvision.models import resnet18
@@ -130,8 +130,12 @@ def _beside_models(
     progress: Progress | None,
 ) -> list[LayerFootprint]:
     collectors = [NullCollector(_as_it_is(*job, stage_of)) for job in jobs]
+    before: nn.Module | None = None
     for draw in _watched(range(null), progress):
         model = rebuilt(fresh, draw_seed(seed, draw), surveyed)
+        if before is not None:
+            check_drawn_anew(before, model)
+        before = model
         parts = dict(model.named_modules())
         for (subject, size), collector in zip(jobs, collectors, strict=True):
             if not isinstance(parts.get(subject.name), type(subject.module)):

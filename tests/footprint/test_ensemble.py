@@ -90,6 +90,19 @@ def test_a_layer_of_zeros_has_no_shapes() -> None:
     assert principal_kernels(zeros).explained.isnan().all()
 
 
+@pytest.mark.parametrize("weight", [math.nan, math.inf])
+@pytest.mark.parametrize("kernels", [2, 200])
+def test_a_weight_that_is_not_finite_leaves_a_layer_without_shapes(weight: float, kernels: int) -> None:
+    taps = torch.rand(kernels, 1, 5, 5)
+    taps[1, 0, 2, 3] = weight
+    for measure in (first_explained, effective_rank, variance_spread):
+        assert measure(taps).isnan().all()
+    found = principal_kernels(taps, 2)
+    assert found.kernels.shape == (2, 5, 5)
+    assert found.kernels.isnan().all()
+    assert found.explained.isnan().all()
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [

@@ -229,3 +229,12 @@ def test_the_model_itself_is_no_fresh_one() -> None:
     model = Gaussian()
     with pytest.raises(ValueError, match=r"fresh\(\) returned the surveyed Gaussian itself; it must build a new one"):
         footprint.survey(model, X, null=1, fresh=lambda: model)
+
+
+def test_a_factory_that_seeds_itself_makes_no_null() -> None:
+    def seeded() -> nn.Module:
+        torch.manual_seed(1)
+        return Gaussian()
+
+    with pytest.raises(ValueError, match=r"fresh\(\) built the same weights twice in a Gaussian; .* neither seed"):
+        footprint.survey(Gaussian(), X, null=2, fresh=seeded)

@@ -126,10 +126,30 @@ def test_the_gallery_begins_with_the_strongest_kernel() -> None:
 
 def test_names_with_dollars_and_of_any_length_can_be_titles() -> None:
     layer = survey_of(2, layers=1).layers[0]
-    name = "$x$" + "a.very.long.name" * 9
+    name = "$_{$" + "a.very.long.name" * 9
     named = footprint.LayerFootprint(name, "Conv2d", (8, 7), layer.taps, stage=name)
     drawn(plots.mass_curves({name: [named]}))
+    depth = plots.size_by_depth({name: [named]})
+    drawn(depth)
+    assert depth.axes[0].get_xticklabels()[0].get_text() == r"\$_{\$a.ve..very.long.name"
     drawn(galleries.variance_maps([named]))
+    drawn(footprint.ReceptiveField(name, torch.ones(3, 3) / 9, 1).plot())
+
+
+def test_fresh_draws_of_two_surveys_have_the_colours_of_these() -> None:
+    one, other = survey_of(2, null=2), survey_of(2, null=2)
+    axes = plots.size_by_depth({"before": one.layers, "after": other.layers}).axes[0]
+    assert [bars.lines[0].get_color() for bars in axes.containers] == [c for c in style.COLORS[:2] for _ in range(2)]
+
+
+@pytest.mark.parametrize("ndim", [1, 2])
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_that_are_not_finite_can_be_drawn_behind_the_others(kind: str, ndim: int) -> None:
+    layer = survey_of(ndim, layers=1).layers[0]
+    layer.taps[0, 0].fill_(torch.inf)
+    layer.taps[1, 0].view(-1)[1] = torch.nan
+    drawn(footprint.Survey((layer,), ()).plot(kind))
+    assert style.strongest(layer, layer.kernels - 2).isfinite().all()
 
 
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,6 +141,18 @@ def test_kernels_of_zeros_are_null_in_plain_data() -> None:
     assert layer["mass_ratio"] == [None, None]
 
 
+def test_a_model_that_diverged_can_be_surveyed() -> None:
+    conv = nn.Conv2d(2, 3, 3)
+    with torch.no_grad():
+        conv.weight[0, 0, 0, 0] = torch.nan
+        conv.weight[1, 1, 0, 0] = torch.inf
+    survey = footprint.survey(conv, torch.randn(1, 2, 5, 5), null=2)
+    (layer,) = json.loads(json.dumps(survey.to_dict(), allow_nan=False))["layers"]
+    assert layer["measures"]["effective_rank"] == [None] * 3
+    assert survey.layers[0].values("size90").isnan().tolist() == [True, False, False, True, False, False]
+    assert layer["measures"]["size90"][1] == 3
+
+
 def test_half_precision_models_can_be_surveyed() -> None:
     model = nn.Sequential(FrequencyConv2d(1, 2), nn.Conv2d(2, 2, 3)).bfloat16()
     survey = footprint.survey(model, torch.randn(1, 1, 8, 8).bfloat16())
@@ -231,6 +243,11 @@ def test_the_loop_over_layers_can_be_watched() -> None:
             lambda: footprint.survey(nn.Conv2d(1, 1, 3), 3),
             TypeError,
             "example_input must be a tensor, a tuple or list.*not int",
+        ),
+        (
+            lambda: footprint.survey(nn.Conv2d(1, 1, 3, device="meta"), torch.zeros(1, 1, 5, 5, device="meta")),
+            ValueError,
+            "Conv2d '' is on the meta device and has no weights; load them first",
         ),
         (lambda: footprint.survey("net", torch.zeros(1)), TypeError, r"model must be a torch\.nn\.Module, not str"),
         (
