@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -55,7 +56,7 @@ def _grid(size: tuple[int, ...], device: torch.device) -> Tensor:
 
 
 class SpectrumCache:
-    """What one filter has computed, valid as long as the module it came from is as it was.
+    """What one filter has computed, valid as long as the module it came from, settings and hooks included, is as it was.
 
     Kept are detached real tensors, and only when no gradient is asked for. Copies and pickles of the filter start
     with an empty cache.
@@ -69,25 +70,26 @@ class SpectrumCache:
         self._state = None
 
     def get(self, module: nn.Module, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
-        """`compute()`, or what it returned before for this key, while all tensors of `module` are unchanged."""
+        """`compute()`, or what it returned before for this key, while nothing in `module` has changed."""
         step = _step.get()
         if _is_observed():
             return compute()
-        if not _may_keep(module):
+        parts = _Parts.of(module)
+        if not parts.may_be_kept(module.training):
             if step is None:
                 return compute()
             place = (id(module), key, torch.is_grad_enabled())
             if place not in step:
                 step[place] = (module, compute())  # the module is held so that its id stays taken
             return step[place][1]
-        return self._from_kept(module, key, compute)
+        return self._from_kept(parts, key, compute)
 
-    def _from_kept(self, module: nn.Module, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
+    def _from_kept(self, parts: _Parts, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
         # Stamp and spectra are replaced together and read once: threads may run one model, and the replicas of
         # nn.DataParallel share this object.
         state = self._state
-        if state is None or not state[0].fits(module):
-            state = self._state = (_Stamp.of(module), {})
+        if state is None or not state[0].fits(parts):
+            state = self._state = (_Stamp.of(parts), {})
         kept = state[1]
         value = kept.get(key)
         if value is None:
@@ -106,40 +108,73 @@ class SpectrumCache:
 
 
 @dataclass(frozen=True)
-class _Stamp:
-    """The state of a module: its tensors by identity, place, version and, on the CPU, value."""
+class _Parts:
+    """All that the values of a module depend on.
+
+    Attributes:
+        modules: itself and those inside.
+        tensors: theirs, registered or not: the weights of a replica of nn.DataParallel are plain attributes.
+        settings: their other public attributes, the mode among them, and the numbers of their hooks.
+    """
 
     modules: tuple[nn.Module, ...]
     tensors: tuple[Tensor, ...]
+    settings: tuple[object, ...]
+
+    @staticmethod
+    def of(module: nn.Module) -> _Parts:
+        modules, tensors, settings = tuple(module.modules()), [], []
+        for inside in modules:
+            for name, value in vars(inside).items():
+                if name in ("_parameters", "_buffers"):
+                    tensors += [tensor for tensor in value.values() if tensor is not None]
+                elif name in ("_forward_hooks", "_forward_pre_hooks"):
+                    settings += value
+                elif isinstance(value, Tensor):
+                    tensors.append(value)
+                elif not name.startswith("_"):
+                    settings.append(value)
+        return _Parts(modules, tuple(tensors), tuple(settings))
+
+    def may_be_kept(self, training: bool) -> bool:
+        """Whether the same call would give the same values, without a graph, as long as nothing changes."""
+        if training and any(isinstance(t, nn.Parameter) for t in self.tensors):
+            return False
+        if torch.is_grad_enabled() and any(t.requires_grad for t in self.tensors):
+            return False
+        return all(type(t) in _PLAIN and not t.is_inference() and not t.is_meta for t in self.tensors)
+
+    @property
+    def versions(self) -> tuple[tuple[int, int], ...]:
+        return tuple((t._version, t.data_ptr()) for t in self.tensors)
+
+
+@dataclass(frozen=True)
+class _Stamp:
+    """The state of a module: its parts by identity, and its tensors by place, version and, on the CPU, value."""
+
+    modules: tuple[weakref.ref[nn.Module], ...]  # weak: the module holds its cache, and both must go at once
+    tensors: tuple[Tensor, ...]
+    settings: tuple[object, ...]
     versions: tuple[tuple[int, int], ...]
     values: tuple[Tensor, ...]
 
     @staticmethod
-    def of(module: nn.Module) -> _Stamp:
-        tensors = _tensors(module)
-        values = tuple(t.detach().clone() for t in tensors if t.device.type == "cpu")
-        return _Stamp(tuple(module.modules()), tensors, _versions(tensors), values)
+    def of(parts: _Parts) -> _Stamp:
+        values = tuple(t.detach().clone() for t in parts.tensors if t.device.type == "cpu")
+        return _Stamp(tuple(map(weakref.ref, parts.modules)), parts.tensors, parts.settings, parts.versions, values)
 
-    def fits(self, module: nn.Module) -> bool:
-        tensors, modules = _tensors(module), tuple(module.modules())
-        if len(tensors) != len(self.tensors) or len(modules) != len(self.modules):
+    def fits(self, parts: _Parts) -> bool:
+        before = (*(reference() for reference in self.modules), *self.tensors, *self.settings)
+        now = (*parts.modules, *parts.tensors, *parts.settings)
+        if len(before) != len(now) or any(a is not b for a, b in zip(before, now, strict=True)):
             return False
-        if any(a is not b for a, b in zip((*tensors, *modules), (*self.tensors, *self.modules), strict=True)):
-            return False
-        if _versions(tensors) != self.versions:
+        if parts.versions != self.versions:
             return False
         # An edit through .data or a shared NumPy array leaves the version as it was. Elsewhere than on the CPU a
         # comparison would wait for the device at every call.
-        local = (t for t in tensors if t.device.type == "cpu")
+        local = (t for t in parts.tensors if t.device.type == "cpu")
         return all(torch.equal(a, b) for a, b in zip(local, self.values, strict=True))
-
-
-def _tensors(module: nn.Module) -> tuple[Tensor, ...]:
-    return (*module.parameters(), *module.buffers())
-
-
-def _versions(tensors: tuple[Tensor, ...]) -> tuple[tuple[int, int], ...]:
-    return tuple((t._version, t.data_ptr()) for t in tensors)
 
 
 def _is_observed() -> bool:
@@ -149,16 +184,6 @@ def _is_observed() -> bool:
     if torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0:
         return True
     return torch._C._len_torch_dispatch_stack() > 0
-
-
-def _may_keep(module: nn.Module) -> bool:
-    """Whether the same call would give the same values, without a graph, as long as no tensor changes."""
-    learned = list(module.parameters())
-    if learned and module.training:
-        return False
-    if torch.is_grad_enabled() and any(p.requires_grad for p in _tensors(module)):
-        return False
-    return all(type(t) in _PLAIN and not t.is_inference() and not t.is_meta for t in _tensors(module))
 
 
 _PLAIN = (Tensor, nn.Parameter, nn.Buffer)

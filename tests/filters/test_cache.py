@@ -1,7 +1,10 @@
 """Spectra are kept exactly as long as the weights behind them stay as they are."""
 
 import copy
+import functools
+import gc
 import pickle
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -110,11 +113,71 @@ def test_no_change_of_the_weights_is_hidden(kept: FrequencyConv2d, change: Calla
     assert_near(pairs(kept), torch.view_as_real(kept.filter(SIZE).detach().resolve_conj()))
 
 
-def test_another_activation_is_seen() -> None:
+def with_activation(activation: Callable[[], nn.Module]) -> Any:
+    return functools.partial(ImplicitFilter, activation=activation)
+
+
+def double(*arguments: Any) -> torch.Tensor:
+    return 2 * arguments[-1]
+
+
+SETTINGS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
+    "activation": (ImplicitFilter, lambda subject: setattr(subject.trunks[0], "1", nn.ReLU())),
+    "constant": (with_activation(nn.ELU), lambda subject: setattr(subject.trunks[0][1], "alpha", 3.0)),
+    "coordinates": (ImplicitFilter, lambda subject: setattr(subject, "coordinates", "image")),
+    "mode of a part": (with_activation(lambda: nn.Dropout(0.9)), lambda subject: subject.trunks.train()),
+    "hook": (ImplicitFilter, lambda subject: subject.register_forward_hook(double)),
+    "hook inside": (ImplicitFilter, lambda subject: subject.real.register_forward_hook(double)),
+    "hook before": (ImplicitFilter, lambda subject: subject.real.register_forward_pre_hook(lambda _, x: (2 * x[0],))),
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_another_setting_is_seen(setting: str) -> None:
+    factory, change = SETTINGS[setting]
+    subject = layer(factory).eval()
+    before = pairs(subject)
+    assert pairs(subject) is before
+    change(subject.filter)
+    assert not torch.equal(pairs(subject), before)
+
+
+def test_a_removed_hook_is_seen() -> None:
     subject = layer().eval()
     before = pairs(subject)
-    setattr(subject.filter.trunks[0], "1", nn.ReLU())
-    assert not torch.equal(pairs(subject), before)
+    hook = subject.filter.register_forward_hook(double)
+    assert_near(pairs(subject), 2 * before)
+    hook.remove()
+    assert_near(pairs(subject), before)
+
+
+def test_goes_with_its_filter_at_once() -> None:
+    subject = layer().eval()
+    spectrum = weakref.ref(pairs(subject))
+    gc.disable()
+    try:
+        del subject
+        assert spectrum() is None
+    finally:
+        gc.enable()
+
+
+def as_replica(module: nn.Module) -> Any:
+    """What nn.DataParallel makes of a module for each device: weights that are no parameters, and no leaves."""
+    replica = module._replicate_for_data_parallel()
+    for name, child in module._modules.items():
+        replica._modules[name] = as_replica(child)
+    for name, parameter in module._parameters.items():
+        setattr(replica, name, None if parameter is None else parameter * 1)
+    for name, buffer in module._buffers.items():
+        replica._buffers[name] = buffer
+    return replica
+
+
+def test_replicas_of_data_parallel_learn() -> None:
+    subject = layer()
+    as_replica(subject)(X).square().sum().backward()
+    assert all(p.grad is not None for p in subject.parameters())
 
 
 def test_functional_call_sees_its_own_weights(kept: FrequencyConv2d) -> None:
