@@ -45,6 +45,10 @@ def one_d() -> nn.Module:
     return nn.Conv1d(3, 2, 3)
 
 
+def pointwise() -> nn.Module:
+    return nn.Conv2d(3, 2, 1)
+
+
 def with_frozen() -> nn.Module:
     return nn.Sequential(FrequencyConv2d(3, 3, filter=frozen(ImplicitFilter, seed=1)))
 
@@ -126,6 +130,12 @@ def test_names_that_look_like_markup_are_printed_as_they_are() -> None:
     assert "[red]x[/red][/]" in result.output
 
 
+def test_a_model_without_convolutions_is_said_to_have_none() -> None:
+    result = inspect(f"{ME}:pointwise", "--input-size", "8")
+    assert result.exit_code == 0, result.output
+    assert "no spatial convolution ran" in result.output
+
+
 def test_compact_checkpoints_are_loaded(tmp_path: Path) -> None:
     model, path = with_frozen(), tmp_path / "compact.pt"
     nn.init.ones_(model[0].bias)
@@ -159,6 +169,7 @@ def test_it_is_a_command_of_the_console_script() -> None:
         ),
         (["resnet18", "--erf-size", "a"], "Invalid value for --erf-size: 'a' must be pixels"),
         (["no_such_net"], "Invalid value for MODEL: no model of torchvision"),
+        ([f"{ME}:ME"], "'tests.test_cli_inspect:ME' is a str; it must be a function that returns a torch.nn.Module"),
         ([f"{ME}:none"], "Invalid value for MODEL: cannot find"),
         ([f"{ME}:one_d", "--input-size", "8"], "does not run on an input of shape (1, 3, 8, 8), or cannot be measured"),
         ([f"{ME}:small", "--weights", "none.pt"], "Invalid value for --weights: none.pt does not exist"),
@@ -177,6 +188,7 @@ def test_errors_name_option_value_and_rule(arguments: list[str], expected: str) 
     ("content", "expected"),
     [
         (torch.zeros(3), "holds a Tensor; it must hold a state_dict, tensors by name"),
+        ({3: torch.zeros(3)}, "has the key 3; it must hold a state_dict, tensors by name"),
         ({"weight": torch.zeros(3)}, "does not fit the model: .*Missing key.*name the model it was saved from"),
     ],
 )

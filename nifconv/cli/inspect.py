@@ -146,6 +146,8 @@ def _layer_table(name: str, survey: Survey) -> Table:
         stage = layer.stage
         sizes = (by_size(layer.map_size), by_size(layer.taps.shape[2:]))
         table.add_row(Text(layer.name or layer.kind), layer.kind, *sizes, *_measured(layer))
+    if not survey.layers:
+        table.caption = Text("no spatial convolution ran")
     if survey.not_run:
         table.caption = Text(f"did not run: {', '.join(survey.not_run)}")
     return table

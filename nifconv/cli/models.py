@@ -17,8 +17,8 @@ def load_model(name: str) -> nn.Module:
             without arguments that returns a module, looked up from the working directory too.
 
     Raises:
-        ValueError: nothing goes by that name, or the factory cannot be imported or called.
-        TypeError: the factory returns something else.
+        ValueError: nothing goes by that name, or the factory cannot be imported.
+        TypeError: the factory is no function, or returns something else.
     """
     return _from_factory(name) if ":" in name else _from_libraries(name)
 
@@ -63,6 +63,8 @@ def _from_factory(name: str) -> nn.Module:
         factory = getattr(importlib.import_module(module_name), function)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"cannot find {name!r}: {error}; give 'package.module:function'") from error
+    if not callable(factory):
+        raise TypeError(f"{name!r} is a {type(factory).__name__}; it must be a function that returns a torch.nn.Module")
     model = factory()
     if not isinstance(model, nn.Module):
         raise TypeError(f"{name!r} returned a {type(model).__name__}; it must return a torch.nn.Module")

@@ -67,6 +67,8 @@ def _state_dict(path: Path, content: Any) -> dict[str, Tensor]:
             content = content[wrapper]
     if not isinstance(content, Mapping) or not content:
         raise ValueError(f"{path} holds a {type(content).__name__}; it must hold a state_dict, tensors by name")
+    if unnamed := [key for key in content if not isinstance(key, str)]:
+        raise ValueError(f"{path} has the key {unnamed[0]!r}; it must hold a state_dict, tensors by name")
     if all(key.startswith("module.") for key in content):
         return {key.removeprefix("module."): value for key, value in content.items()}
     return dict(content)
