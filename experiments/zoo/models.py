@@ -64,7 +64,7 @@ def is_transformer(entry: Entry) -> bool:
 def _torchvision(name: str) -> Entry:
     module = torchvision.models.get_model_builder(name).__module__
     detector = ".detection" in module
-    size = SIZES.get(name, 224 if name.startswith(TRANSFORMERS) else 64)
+    size = SIZES.get(name.removeprefix("quantized_"), 224 if name.startswith(TRANSFORMERS) else 64)
 
     def make() -> nn.Module:
         options = {"weights_backbone": None} if detector or ".segmentation" in module else {}
