@@ -186,6 +186,22 @@ def test_only_kernels_as_large_as_a_map_that_wraps_around_are_periodic() -> None
     assert [layer.name for layer in survey.layers if layer.periodic] == ["circular", "circular"]
 
 
+def plain_1d(*weights: float) -> footprint.LayerFootprint:
+    conv = nn.Conv1d(1, 1, len(weights))
+    with torch.no_grad():
+        conv.weight[0, 0] = torch.tensor(weights)
+    return footprint.survey(conv, torch.randn(1, 1, 9)).layers[0]
+
+
+def test_kernels_of_plain_convolutions_do_not_wrap_around() -> None:
+    # On a torus the two ends are neighbours, and the first of four taps is its own mirror image.
+    assert plain_1d(1, 0, 0, 0, 1).statistic("aligned_size90") == 5
+    assert plain_1d(1, 0, 0, 0).statistic("even_share") == 0.5
+    assert plain_1d(0, 0, 0, 0, 1).statistic("aligned_size90") == 1
+    # Centred on its first tap, the last lies two pixels away; no kernel is larger than the window it came from.
+    assert plain_1d(4, 2, 2).statistic("aligned_size90") == 3
+
+
 def test_blocks_are_listed_by_their_combined_kernels_where_these_differ_from_the_spatial_ones() -> None:
     model = nn.Sequential(
         LCConv2d(3, 4),  # one filter per channel: combined kernels are multiples
