@@ -71,24 +71,39 @@ def test_contenders_take_turns_and_warming_up_does_not_count() -> None:
     assert single.low == single.median == single.high
 
 
-def test_crossovers_stop_at_a_clear_loss_and_pass_over_a_narrow_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    ratios = iter([0.5, 1.1, 0.9, 1.1, 1.2] + [0.5, 2.0] * 3)
+def test_crossovers_pass_over_single_losses_and_stop_at_two_clear_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    ratios = iter([0.5, 2.1, 0.3, 1.6, 1.7] + [0.5, 2.0, 2.0] * 3)
 
     def timed(*_: Any) -> dict[str, measure.Timing]:
         ratio = next(ratios)
         return {"direct": measure.Timing(ratio, ratio, ratio), "fft": measure.Timing(1, 1, 1)}
 
     monkeypatch.setattr(measure, "side_by_side", timed)
-    rows = list(measure.crossovers(batch=1, channels=2, maps=(8,), taps=(1, 3, 5, 7, 9)))
+    rows = list(measure.crossovers(batch=1, channels=2, maps=(8,), taps=(1, 3, 5, 7, 9, 11)))
     assert rows == [
         ("inference", "depthwise", 64, 25),
         ("inference", "dense", 64, 1),
         ("training", "depthwise", 64, 1),
         ("training", "dense", 64, 1),
     ]
+    assert not list(ratios)
     table = measure.as_table(rows, processor="any")
     assert table.limits["inference"]["depthwise"] == [(64, 25)]
     assert table.origin["processor"] == "any"
+
+
+@pytest.mark.parametrize(
+    ("ratios", "limits"),
+    [
+        ([[0.5, 0.6, 0.7], [0.5, 0.6, 2.0], [0.9, 2.0, 2.0]], [3, 2, 1]),
+        ([[0.5, 1.1, 1.1], [0.5, 0.5, 2.0]], [2, 2]),  # the smaller map was disturbed
+        ([[0.5, 2.0, 2.0], [0.5, 0.9, 2.0]], [1, 1]),  # the larger one
+        ([[2.0, 2.0], [0.9, 1.2, 1.5]], [0, 0]),
+        ([[1.0, 1.0]], [0]),
+    ],
+)
+def test_limits_lose_least_and_never_grow_with_the_map(ratios: list[list[float]], limits: list[int]) -> None:
+    assert measure._limits(ratios, 3) == limits
 
 
 def test_the_command_writes_a_table_that_can_be_used(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +18,7 @@ from nifconv.methods.crossover import Crossover
 
 MAPS = (7, 14, 28, 56)
 TAPS = (1, 3, 5, 7, 9, 11, 13, 15, 19, 23, 31)
+_CLEAR_LOSS = 1.5  # twice in a row, and larger kernels are not tried
 
 
 @dataclass(frozen=True)
@@ -58,26 +61,49 @@ def crossovers(
 ) -> Iterator[tuple[str, str, int, int]]:
     """For each mode, kind and 2-d map, up to how many taps the direct sum is faster; see `Crossover`.
 
+    The limits of one mode and kind are those that together lose the least time, the sum of the logarithms of the
+    ratios on their wrong sides, with none above that of a smaller map: an FFT of few pixels has the most overhead. So
+    one disturbed measurement neither ends a search nor makes a lone exception of a map.
+
     Yields:
-        (mode, kind, pixels of the map, taps) as soon as it is measured; 0 taps where the FFT always wins.
+        (mode, kind, pixels of the map, taps) as soon as a mode and kind is measured; 0 taps where the FFT always wins.
     """
     for mode in ("inference", "training"):
         for kind, groups in (("depthwise", channels), ("dense", 1)):
-            for size in maps:
-                limit, lost = 0, False
+            ratios = []
+            for size in sorted(maps):
+                measured: list[float] = []
                 for k in taps:
                     x = torch.randn(batch, channels, size, size, device=device)
                     weight = torch.randn(channels, channels // groups, k, k, device=device)
                     calls = {m: _call(x, weight, groups, m, mode == "training") for m in ("fft", "direct")}
-                    measured = side_by_side(calls, repeats)
-                    ratio = measured["direct"].median / measured["fft"].median
-                    if ratio <= 1:
-                        limit, lost = k * k, False
-                    elif lost or ratio > 1.5:
+                    timings = side_by_side(calls, repeats)
+                    measured.append(timings["direct"].median / timings["fft"].median)
+                    if len(measured) > 1 and min(measured[-2:]) > _CLEAR_LOSS:
                         break
-                    else:
-                        lost = True  # a narrow loss may be another process
-                yield mode, kind, size * size, limit
+                ratios.append(measured)
+            for size, count in zip(sorted(maps), _limits(ratios, len(taps)), strict=True):
+                yield mode, kind, size * size, taps[count - 1] ** 2 if count else 0
+
+
+def _limits(ratios: Sequence[Sequence[float]], steps: int) -> list[int]:
+    """How many of the growing kernels to compute directly on each of the growing maps, from time direct / by FFT.
+
+    What was not measured, past the end of a list, counts for neither method.
+    """
+    best: list[tuple[float, list[int]]] = [(0.0, [])] * (steps + 1)
+    for row in reversed(ratios):
+        gains = [0.0, *itertools.accumulate(-math.log(ratio) for ratio in row)]
+        gains += [gains[-1]] * (steps + 1 - len(gains))
+        rows = [(gain + later, [n, *limits]) for n, (gain, (later, limits)) in enumerate(zip(gains, best, strict=True))]
+        # best[n]: the most that this map and the larger ones gain with up to n kernels
+        best = list(itertools.accumulate(rows, _better))
+    return best[-1][1]
+
+
+def _better(one: tuple[float, list[int]], other: tuple[float, list[int]]) -> tuple[float, list[int]]:
+    """The larger gain; of equal ones the first, with fewer direct sums."""
+    return one if one[0] >= other[0] else other
 
 
 def as_table(rows: Sequence[tuple[str, str, int, int]], **origin: Any) -> Crossover:
