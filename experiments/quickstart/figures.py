@@ -15,6 +15,7 @@ from experiments.quickstart.run import NetResult
 from nifconv import footprint
 from nifconv.footprint import LayerFootprint
 from nifconv.footprint.galleries import draw_kernel
+from nifconv.footprint.style import strongest
 
 COLORS = {"3x3": "#E69F00", "7x7": "#56B4E9", "frequency": "#0072B2", "centred": "#D55E00"}
 _GREY = "#6b6b6b"
@@ -144,12 +145,6 @@ def kernels(results: Sequence[NetResult]) -> Figure:
         line[0].set_ylabel(name, fontsize=10)
     figure.supxlabel("offset from the centre, pixels", fontsize=9)
     return figure
-
-
-def strongest(layer: LayerFootprint, count: int) -> Tensor:
-    """The `count` kernels of largest energy of a layer, `(count, *size)`, or all if it has fewer."""
-    taps = layer.taps.flatten(0, 1)
-    return taps[taps.flatten(1).norm(dim=1).argsort(descending=True)[:count]]
 
 
 def mass(result: NetResult) -> Figure:
