@@ -56,7 +56,7 @@ def _grid(size: tuple[int, ...], device: torch.device) -> Tensor:
 
 
 class SpectrumCache:
-    """What one filter has computed, valid as long as the module it came from, settings and hooks included, is as it was.
+    """What one filter has computed, valid as long as its weights, settings and hooks are as they were.
 
     Kept are detached real tensors, and only when no gradient is asked for. Copies and pickles of the filter start
     with an empty cache.

@@ -16,6 +16,8 @@ from nifconv.methods.transforms import Placement, multiplicity
 # kernels that are large, and the chunk only bounds the workspace.
 _CHUNK_BYTES = {"cpu": 2 << 20}
 _CHUNK_BYTES_ELSEWHERE = 256 << 20
+# Spectra of one chunk where channels are summed: matrix products want many samples, so this bounds the memory alone.
+_DENSE_BYTES = {"cpu": 32 << 20}
 
 
 def product(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement) -> Tensor:
@@ -34,8 +36,11 @@ def product(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target:
     kernel = _complex(spectrum, wide)
     y = empty_output(x, len(spectrum), target.shape)
     if kernel.shape[1] > 1:
-        mixed = torch.bmm(_by_bin(source.to_spectrum(x.to(wide)), groups), _kernel_by_bin(kernel, groups))
-        return y.copy_(target.to_map(_by_channel(mixed, groups, source)))
+        weights = _kernel_by_bin(kernel, groups)
+        for samples in _batches(x, kernel, source):
+            mixed = torch.bmm(_by_bin(source.to_spectrum(x[samples].to(wide)), groups), weights)
+            y[samples] = target.to_map(_by_channel(mixed, groups, source))
+        return y
     multiplier = len(kernel) // groups
     for samples, channels in _chunks(x, multiplier, source):
         filters = slice(channels.start * multiplier, channels.stop * multiplier)
@@ -124,17 +129,30 @@ def _dense_gradients(
     wants_spectrum: bool,
 ) -> tuple[Tensor, Tensor]:
     wide = kernel.real.dtype
-    dx, dh = x.new_empty(0), kernel.new_empty(0)
-    arriving = _by_bin(target.to_spectrum(grad.to(wide)), groups)
-    if wants_x:
-        leaving = torch.bmm(arriving, _kernel_by_bin(kernel.conj_physical(), groups).mT)
-        dx = empty_output(x, x.shape[1], source.shape)
-        dx.copy_(source.to_map(_by_channel(leaving, groups, source)))
-    if wants_spectrum:
-        transformed = source.to_spectrum(x.to(wide)).conj_physical_()
-        by_bin = torch.bmm(_by_bin(transformed, groups).mT, arriving)
-        dh = by_bin.unflatten(0, (groups, -1)).permute(0, 3, 2, 1).reshape(kernel.shape)
+    dx = empty_output(x, x.shape[1], source.shape) if wants_x else x.new_empty(0)
+    adjoint = _kernel_by_bin(kernel.conj_physical(), groups).mT if wants_x else kernel
+    by_bin = kernel.new_zeros(groups * kernel[0, 0].numel(), x.shape[1] // groups, len(kernel) // groups)
+    for samples in _batches(x, kernel, source):
+        arriving = _by_bin(target.to_spectrum(grad[samples].to(wide)), groups)
+        if wants_x:
+            leaving = torch.bmm(arriving, adjoint)
+            dx[samples] = source.to_map(_by_channel(leaving, groups, source))
+        if wants_spectrum:
+            transformed = source.to_spectrum(x[samples].to(wide)).conj_physical_()
+            by_bin.baddbmm_(_by_bin(transformed, groups).mT, arriving)
+    dh = by_bin.unflatten(0, (groups, -1)).permute(0, 3, 2, 1).reshape(kernel.shape)
     return dx, dh
+
+
+def _batches(x: Tensor, kernel: Tensor, source: Placement) -> Iterator[slice]:
+    """Ranges of samples whose spectra take no more room than that of the kernels, or than a fixed amount."""
+    batch, channels = x.shape[:2]
+    bins = math.prod(frequency.half_shape(source.size))
+    sample = kernel.element_size() * bins * max(channels, len(kernel))
+    room = max(kernel.element_size() * kernel.numel(), _DENSE_BYTES.get(x.device.type, _CHUNK_BYTES_ELSEWHERE))
+    width = max(1, room // sample)
+    for b in range(0, batch, width):
+        yield slice(b, min(b + width, batch))
 
 
 def _chunks(x: Tensor, multiplier: int, source: Placement) -> Iterator[tuple[slice, slice]]:

@@ -11,6 +11,7 @@ from functorch.compile import make_boxed_func
 from torch import Tensor, nn
 from torch._dynamo.backends.common import aot_autograd
 
+from experiments.bench.memory import peak_bytes
 from nifconv import FrequencyConv2d, LCConv2d, frequency
 from nifconv.methods import kernels, operator, plain
 from tests.tolerances import assert_near
@@ -54,6 +55,7 @@ def case(request: pytest.FixtureRequest) -> str:
 def _chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param:
         monkeypatch.setitem(kernels._CHUNK_BYTES, "cpu", request.param)
+        monkeypatch.setattr(kernels, "_batches", lambda x, *_: [slice(b, b + 1) for b in range(len(x))])
 
 
 @pytest.mark.usefixtures("_chunks")
@@ -76,6 +78,21 @@ def test_chunks_cover_every_plane_once(device_type: str, monkeypatch: pytest.Mon
     for samples, channels in kernels._chunks(x, 1, kernels.Placement(size, (8, 7), (1, 1))):
         seen[samples, channels] += 1
     assert seen.eq(1).all()
+
+
+@pytest.mark.filterwarnings("ignore")  # of the profiler
+def test_sums_over_channels_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "_DENSE_BYTES", {"cpu": 1 << 20})
+    spectrum = torch.randn(4, 4, *frequency.half_shape((32, 32)), 2, requires_grad=True)
+    rest = (1, (32, 32), (1, 1), (1, 1), (32, 32))
+
+    def extra(batch: int) -> int:
+        x = torch.randn(batch, 4, 32, 32, requires_grad=True)
+        dy = torch.randn_like(x)
+        outputs = 2 * x.nbytes  # y and dx
+        return peak_bytes(lambda: torch.autograd.grad(operator.conv(x, spectrum, *rest), (x, spectrum), dy)) - outputs
+
+    assert extra(512) < 1.2 * extra(128)
 
 
 def test_the_fft_takes_over_where_matrix_products_are_less_precise(case: str) -> None:
