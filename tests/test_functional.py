@@ -71,6 +71,13 @@ def test_fft_conv_equals_conv_nd(size: tuple[int, ...], data: st.DataObject) -> 
         assert_near(fft_conv(x, taps, padding=pairs, **call), expected)
 
 
+@pytest.mark.parametrize("padding", [(0, 3), (3, 0), (1, 2)])
+def test_nothing_wraps_around_where_the_padding_is_uneven(padding: tuple[int, int]) -> None:
+    x, taps = torch.randn(1, 2, 8, dtype=torch.float64), torch.randn(2, 1, 4, dtype=torch.float64)
+    expected = oracles.padded_conv(x, taps, padding=[padding], groups=2)
+    assert_near(fft_conv(x, taps, padding=[padding], groups=2), expected)
+
+
 @given(sizes, groupings)
 def test_linear_and_equivariant_to_shifts(size: tuple[int, ...], grouping: tuple[int, int, int]) -> None:
     x, taps = operands(size, grouping)

@@ -1,6 +1,7 @@
 """Spectra are kept exactly as long as the weights behind them stay as they are."""
 
 import copy
+import dataclasses
 import functools
 import gc
 import pickle
@@ -111,6 +112,14 @@ def test_no_change_of_the_weights_is_hidden(kept: FrequencyConv2d, change: Calla
     change(kept)
     assert not torch.equal(pairs(kept), before)
     assert_near(pairs(kept), torch.view_as_real(kept.filter(SIZE).detach().resolve_conj()))
+
+
+def test_edits_in_place_are_seen_without_a_look_at_the_values(kept: FrequencyConv2d) -> None:
+    stamp = cache._Stamp.of(cache._Parts.of(kept.filter))
+    assert stamp.fits(cache._Parts.of(kept.filter))
+    unseen = dataclasses.replace(stamp, values=())  # as on a GPU
+    first(kept).detach().mul_(2)
+    assert not unseen.fits(cache._Parts.of(kept.filter))
 
 
 def with_activation(activation: Callable[[], nn.Module]) -> Any:

@@ -13,7 +13,7 @@ from torch._dynamo.backends.common import aot_autograd
 
 from experiments.bench.memory import peak_bytes
 from nifconv import FrequencyConv2d, LCConv2d, frequency
-from nifconv.methods import kernels, operator, plain
+from nifconv.methods import kernels, operator, plain, transforms
 from tests.tolerances import assert_near
 
 # channels in and out, groups, grid, map, stride
@@ -80,6 +80,14 @@ def test_chunks_cover_every_plane_once(device_type: str, monkeypatch: pytest.Mon
     assert seen.eq(1).all()
 
 
+def test_chunks_leave_room_for_several_filters_of_one_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "_CHUNK_BYTES", {"cpu": 4 * 4 * 64})
+    x, place = torch.zeros(2, 4, 8, 8), kernels.Placement((8, 8), (8, 8), (1, 1))
+    for multiplier in (1, 2, 4):
+        samples, channels = next(kernels._chunks(x, multiplier, place))
+        assert (samples, channels) == (slice(0, 1), slice(0, 4 // multiplier))
+
+
 @pytest.mark.filterwarnings("ignore")  # of the profiler
 def test_sums_over_channels_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "_DENSE_BYTES", {"cpu": 1 << 20})
@@ -98,9 +106,11 @@ def test_sums_over_channels_take_bounded_memory(monkeypatch: pytest.MonkeyPatch)
 def test_the_fft_takes_over_where_matrix_products_are_less_precise(case: str) -> None:
     operands = arguments(case, torch.float32)
     exact = operator.conv(*(t.double() if isinstance(t, Tensor) else t for t in operands))
+    transforms._matrices.cache_clear()
     torch.set_float32_matmul_precision("medium")
     try:
         y = operator.conv(*operands)
+        assert transforms._matrices.cache_info().misses == 0
     finally:
         torch.set_float32_matmul_precision("highest")
     if CASES[case][2] > 1:  # a dense layer is a matrix product in any case
