@@ -103,7 +103,7 @@ def _parse(text: str, name: str) -> Crossover:
         limits = {m: {k: [(int(p), int(t)) for p, t in data["limits"][m][k]] for k in _KINDS} for m in _MODES}
         origin = dict(data["origin"])
         whole = all(pairs and min(p for p, _ in pairs) > 0 for kinds in limits.values() for pairs in kinds.values())
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:  # the last one from int(Infinity)
         raise ValueError(_not_a_table(name, error)) from error
     if not whole:
         raise ValueError(_not_a_table(name, "a list without maps, or a map without pixels"))

@@ -92,7 +92,13 @@ def test_the_environment_names_a_table(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["nonsense", "{}", '{"limits": [], "origin": {}}', json.dumps({**TABLE, "limits": {"training": LIMITS}})],
+    [
+        "nonsense",
+        "{}",
+        '{"limits": [], "origin": {}}',
+        json.dumps({**TABLE, "limits": {"training": LIMITS}}),
+        json.dumps(TABLE).replace("4096", "Infinity"),
+    ],
 )
 def test_refuses_what_is_no_table(path: Path, content: str) -> None:
     path.write_text(content)
