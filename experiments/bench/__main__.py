@@ -43,7 +43,12 @@ def measure(plan: Plan) -> dict[str, Any]:
         rows.append(row)
     ours = {row["case"]: row["training"]["median"] for row in rows if row["name"] == OURS}
     roofline = [
-        {"case": case.name, "parts": layers.roofline(case, plan.repeats), "training": ours[case.name]}
+        {
+            "case": case.name,
+            "parts": layers.roofline(case, plan.repeats),
+            "training": ours[case.name],
+            "operations": layers.operations(case),
+        }
         for case in plan.cases
     ]
     whole = []

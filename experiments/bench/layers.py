@@ -12,6 +12,7 @@ from torch import Tensor
 from experiments.bench.cases import Case, Plan
 from experiments.bench.memory import peak_bytes
 from experiments.bench.peers import OURS, Peer, peers
+from experiments.bench.profile import shares
 from nifconv.functional import fft_conv, spectral_conv
 from nifconv.methods.measure import Timing, side_by_side
 
@@ -103,6 +104,13 @@ def roofline(case: Case, repeats: int) -> dict[str, float]:
         repeats,
     )
     return {name: timing.median for name, timing in timings.items()}
+
+
+def operations(case: Case) -> dict[str, float]:
+    """Shares of our training step by operation; see `profile.shares`."""
+    x = torch.randn(case.batch, case.channels, case.size, case.size)
+    ours = next(peer for peer in peers(case, ()) if peer.name == OURS)
+    return shares(_training(ours, x, torch.randn_like(x)))
 
 
 def _forward(peer: Peer, x: Tensor, _: Tensor) -> Callable[[], object]:
