@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from experiments.zoo import report
 from experiments.zoo.__main__ import FOLDER, main
 from experiments.zoo.models import Entry, entries
 from experiments.zoo.run import run_one
@@ -74,3 +75,9 @@ def test_arguments_that_would_lose_something_are_refused(tmp_path: Path) -> None
     (tmp_path / "REPORT.md").write_text("of somebody else")
     with pytest.raises(typer.BadParameter, match="which is not a result of 'zoo'"):
         main(out=tmp_path, model=["alexnet"])
+
+
+def test_the_committed_report_is_that_of_the_committed_numbers() -> None:
+    data = json.loads((FOLDER / "results.json").read_text())
+    assert (FOLDER / "REPORT.md").read_text() == report.to_markdown(data)
+    assert {(row["library"], row["name"]) for row in data["rows"]} == set(ENTRIES)

@@ -10,7 +10,7 @@ import torch
 import torchvision
 from torch import nn
 
-SIZES = {"inception_v3": 192, "s3d": 224, "maxvit_t": 224, "ssd300_vgg16": 300, "raft_large": 128, "raft_small": 128}
+SIZES = {"inception_v3": 299, "s3d": 224, "maxvit_t": 224, "ssd300_vgg16": 300, "raft_large": 128, "raft_small": 128}
 """Pixels of the input, where the network needs more than the usual 64."""
 
 TRANSFORMERS = ("vit_", "swin", "mvit")
