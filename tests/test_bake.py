@@ -497,5 +497,5 @@ def test_senseless_tolerances_are_refused(tolerance: Any, error: type[Exception]
 
 
 def test_what_the_model_raises_is_raised() -> None:
-    with pytest.raises(ValueError, match="x has 3 channels"):
+    with pytest.raises(ValueError, match="input has 3 channels"):
         bake(FrequencyConv2d(2, 2), torch.randn(1, 3, 5, 5))
