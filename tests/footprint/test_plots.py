@@ -36,7 +36,7 @@ def test_one_stage_of_kernels_of_zeros_can_be_drawn(kind: str) -> None:
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3))
     nn.init.zeros_(model[1].weight)
     survey = footprint.survey(model, torch.randn(1, 1, 9, 9), null=2)
-    drawn(survey.plot(kind, stage="1"))
+    assert drawn(survey.plot(kind, stage="1")).startswith(b"\x89PNG")
 
 
 def test_mass_curves_show_each_stage_over_its_fresh_draws() -> None:
