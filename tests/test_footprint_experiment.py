@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from experiments.common.centred import CentredBatches, labelled_pools
+from experiments.common.data.batches import FreshBatches
+from experiments.common.data.centred import centred_digits
 from experiments.footprint.published import HIDDEN, kernels, labelled_mass
 
 ROOT = Path(__file__).parents[1]
@@ -35,12 +36,12 @@ def test_the_published_filter_has_the_real_part_of_its_spectrum_and_its_centre_i
 
 
 def test_a_centred_digit_stands_in_the_middle_and_no_test_digit_was_trained_on() -> None:
-    (train, digits), (test, _) = labelled_pools()
-    assert digits.unique().tolist() == list(range(8))
-    seen = {tuple(image.flatten().tolist()) for image in train}
-    assert not any(tuple(image.flatten().tolist()) in seen for image in test)
-    images, labels = next(iter(CentredBatches((train, digits), 1, 16, 0)))
-    again, _ = next(iter(CentredBatches((train, digits), 1, 16, 0)))
+    train, test = centred_digits()
+    assert train.digits.unique().tolist() == list(range(8))
+    seen = {tuple(image.flatten().tolist()) for image in train.images}
+    assert not any(tuple(image.flatten().tolist()) in seen for image in test.images)
+    images, labels = next(iter(FreshBatches(train, 1, 16, 0)))
+    again, _ = next(iter(FreshBatches(train, 1, 16, 0)))
     assert torch.equal(images, again)
     assert images.shape == (16, 1, 48, 48)
     assert labels.max() < 8

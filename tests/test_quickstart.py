@@ -13,7 +13,15 @@ import torch
 from torch import Tensor
 
 from experiments.common import results
-from experiments.common.digits import CANVAS, DIGIT, DISPLACEMENTS, FreshBatches, digit_pools, draw_canvases
+from experiments.common.data.batches import FreshBatches
+from experiments.common.data.displaced import (
+    CANVAS,
+    DIGIT,
+    DISPLACEMENTS,
+    digit_pools,
+    displaced_digits,
+    draw_canvases,
+)
 from experiments.common.nets import parameters
 from experiments.quickstart import run
 from experiments.quickstart.__main__ import FILES
@@ -76,8 +84,8 @@ def test_classes_are_balanced_and_independent_of_position() -> None:
 
 
 def test_batches_depend_on_the_seed_alone_and_are_fresh_on_every_pass() -> None:
-    pool = digit_pools()[0]
-    one, same, other = (FreshBatches(pool, 2, 8, seed) for seed in (5, 5, 6))
+    task, _ = displaced_digits()
+    one, same, other = (FreshBatches(task, 2, 8, seed) for seed in (5, 5, 6))
     first, second = [torch.cat([images for images, _ in one]) for _ in range(2)]
     assert torch.equal(first, torch.cat([images for images, _ in same]))
     assert not torch.equal(first, second)

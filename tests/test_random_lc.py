@@ -14,7 +14,8 @@ import pytest
 import torch
 import typer
 
-from experiments.common.handwritten import CLASSES, SIDE, Batches, digit_pools, subset
+from experiments.common.data.batches import Batches
+from experiments.common.data.handwritten import CLASSES, SIDE, digit_pools, subset
 from experiments.common.nets import parameters
 from experiments.random_lc import report, run, verdict
 from experiments.random_lc.__main__ import FILES, FOLDER, main
@@ -74,13 +75,14 @@ def test_training_images_depend_on_the_seed_alone() -> None:
 
 
 def test_batches_pass_over_all_images_in_new_orders() -> None:
-    digits = subset(digit_pools().train, 30, 0)
-    shuffled, ordered = Batches(digits, 10, seed=1), Batches(digits, 20)
+    chosen = subset(digit_pools().train, 30, 0)
+    digits = chosen.images, chosen.labels
+    shuffled, ordered = Batches(*digits, 10, seed=1), Batches(*digits, 20)
     first, second = [torch.cat([images for images, _ in shuffled]) for _ in range(2)]
     assert not torch.equal(first, second)
-    assert torch.equal(first.flatten(1).unique(dim=0), digits.images.flatten(1).unique(dim=0))
-    assert torch.equal(torch.cat([labels for _, labels in ordered]), digits.labels)
-    assert [len(ordered), len(Batches(digits, 20, seed=1))] == [2, 1] == [len(list(ordered)), 1]
+    assert torch.equal(first.flatten(1).unique(dim=0), chosen.images.flatten(1).unique(dim=0))
+    assert torch.equal(torch.cat([labels for _, labels in ordered]), chosen.labels)
+    assert [len(ordered), len(Batches(*digits, 20, seed=1))] == [2, 1] == [len(list(ordered)), 1]
 
 
 def test_the_wide_net_has_the_parameters_that_the_largest_frozen_net_learns() -> None:

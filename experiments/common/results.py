@@ -40,8 +40,13 @@ def claim_folder(folder: Path, experiment: str, names: Iterable[str]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Writes a file such that a reader, or an interruption, sees the old one or the new one."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Likewise for bytes."""
     draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(text, encoding="utf-8")
+    draft.write_bytes(content)
     draft.replace(path)
 
 

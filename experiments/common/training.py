@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -15,8 +15,10 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
-Batch = tuple[Tensor, Tensor]
-"""Images `(n, channels, height, width)` and labels `(n,)`."""
+from experiments.common.data.batches import Batch
+
+Penalty = Callable[[nn.Module], Tensor]
+"""A net to a scalar that is added to its loss."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,14 @@ class Outcome:
 class Classifier(LightningModule):
     """Cross-entropy, AdamW and a one-cycle learning rate around any network that returns logits."""
 
-    def __init__(self, net: nn.Module, classes: int, learning_rate: float) -> None:
+    def __init__(
+        self, net: nn.Module, classes: int, learning_rate: float, weight_decay: float, penalty: Penalty | None
+    ) -> None:
         super().__init__()
         self.net = net
         self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.penalty = penalty
         self.train_accuracy = MulticlassAccuracy(classes, average="micro")
         self.test_accuracy = MulticlassAccuracy(classes, average="micro")
         self.test_accuracy_by_class = MulticlassAccuracy(classes, average=None)
@@ -50,6 +56,8 @@ class Classifier(LightningModule):
         logits = self.net(images)
         loss = nn.functional.cross_entropy(logits, labels)
         self.train_accuracy(logits, labels)
+        if self.penalty is not None:
+            loss = loss + self.penalty(self.net)
         self.log("loss", loss, prog_bar=True)
         self.log("accuracy", self.train_accuracy, prog_bar=True, on_step=False, on_epoch=True)
         return loss
@@ -61,7 +69,7 @@ class Classifier(LightningModule):
         self.test_accuracy_by_class.update(logits, labels)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        optimizer = torch.optim.AdamW(self.parameters(), lr=self.learning_rate)
+        optimizer = torch.optim.AdamW(self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.learning_rate, total_steps=steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -75,10 +83,22 @@ def train_and_test(
     classes: int,
     epochs: int,
     learning_rate: float,
+    weight_decay: float = 0.01,
+    penalty: Penalty | None = None,
 ) -> Outcome:
-    """Trains `net` in place on the CPU, `epochs` passes over `train`, and tests what it is then."""
+    """Trains `net` in place on the CPU, `epochs` passes over `train`, and tests what it is then.
+
+    Args:
+        net: returns logits.
+        train, test: batches.
+        classes: number of logits.
+        epochs: passes over `train`.
+        learning_rate: peak of the one-cycle schedule.
+        weight_decay: of AdamW, for all parameters.
+        penalty: of the net, added to the loss at each step.
+    """
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    classifier = Classifier(net, classes, learning_rate)
+    classifier = Classifier(net, classes, learning_rate, weight_decay, penalty)
     with warnings.catch_warnings():
         # Lightning 2.6 walks its data loaders with a torch function that torch 2.15 deprecates.
         warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from lightning.pytorch import seed_everything
 
-from experiments.common.digits import DISPLACEMENTS, FreshBatches, digit_pools
+from experiments.common.data.batches import FreshBatches
+from experiments.common.data.displaced import DISPLACEMENTS, displaced_digits
 from experiments.common.nets import frequency_net, parameters
 from experiments.common.results import environment
 from experiments.common.training import train_and_test
@@ -99,13 +100,13 @@ def _run(factory: FilterFactory, recipe: Recipe, seed: int) -> dict[str, Any]:
     seed_everything(seed, verbose=False)
     classes = len(DISPLACEMENTS)
     net = frequency_net(recipe.width, factory, classes=classes, depth=recipe.depth)
-    train_pool, test_pool = digit_pools()
+    train_task, test_task = displaced_digits()
     # The test has its own digits and its own canvases.
     test_seed = int(torch.iinfo(torch.int32).max) - seed
     outcome = train_and_test(
         net,
-        FreshBatches(train_pool, recipe.steps, recipe.batch_size, seed),
-        FreshBatches(test_pool, recipe.test_batches, recipe.batch_size, test_seed),
+        FreshBatches(train_task, recipe.steps, recipe.batch_size, seed),
+        FreshBatches(test_task, recipe.test_batches, recipe.batch_size, test_seed),
         classes=classes,
         epochs=recipe.epochs,
         learning_rate=recipe.learning_rate,

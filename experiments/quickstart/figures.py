@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from experiments.common.digits import CANVAS, CLASS_NAMES, DIGIT, DISPLACEMENTS, DISTANCES, compose, digit_pools
+from experiments.common.data.displaced import CANVAS, CLASS_NAMES, DIGIT, DISPLACEMENTS, DISTANCES, compose, digit_pools
 from experiments.quickstart.run import NetResult
 from nifconv import footprint
 from nifconv.footprint import LayerFootprint

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -11,11 +11,12 @@ import torch
 from lightning.pytorch import seed_everything
 from torch import nn
 
-from experiments.common.centred import CentredBatches, labelled_pools
-from experiments.common.digits import CANVAS, CLASS_NAMES, DISPLACEMENTS, FreshBatches, digit_pools
+from experiments.common.data.batches import Draw, FreshBatches
+from experiments.common.data.centred import centred_digits
+from experiments.common.data.displaced import CANVAS, CLASS_NAMES, DISPLACEMENTS, displaced_digits
 from experiments.common.nets import frequency_net, matching_width, parameters, separable_net
 from experiments.common.results import environment
-from experiments.common.training import Batch, Outcome, train_and_test
+from experiments.common.training import Outcome, train_and_test
 from nifconv import ImplicitFilter, footprint
 from nifconv.footprint import Survey
 
@@ -117,7 +118,7 @@ def run_nets(settings: Settings, announce: Callable[[str], None]) -> list[NetRes
         seed_everything(settings.seed, verbose=False)
         net, width = build(name, settings)
         announce(f"{name}: {parameters(net):,} parameters, {width} channels")
-        results.append(_run(name, net, width, settings))
+        results.append(_train(name, net, width, settings, *displaced_digits()))
     return results
 
 
@@ -125,10 +126,7 @@ def run_control(settings: Settings) -> NetResult:
     """The frequency net, from the same initial weights, on a task that needs no reach: one digit in the middle."""
     seed_everything(settings.seed, verbose=False)
     net, width = build("frequency", settings)
-    train_pool, test_pool = labelled_pools()
-    train = CentredBatches(train_pool, settings.steps, settings.batch_size, settings.seed)
-    test = CentredBatches(test_pool, settings.test_batches, settings.batch_size, settings.seed + _TEST_STREAM)
-    return _train("frequency, centred digits", net, width, settings, train, test)
+    return _train("frequency, centred digits", net, width, settings, *centred_digits())
 
 
 def build(name: str, settings: Settings) -> tuple[nn.Module, int]:
@@ -170,16 +168,9 @@ def to_dict(results: list[NetResult], control: NetResult | None, settings: Setti
     }
 
 
-def _run(name: str, net: nn.Module, width: int, settings: Settings) -> NetResult:
-    train_pool, test_pool = digit_pools()
-    train = FreshBatches(train_pool, settings.steps, settings.batch_size, settings.seed)
-    test = FreshBatches(test_pool, settings.test_batches, settings.batch_size, settings.seed + _TEST_STREAM)
-    return _train(name, net, width, settings, train, test)
-
-
-def _train(
-    name: str, net: nn.Module, width: int, settings: Settings, train: Iterable[Batch], test: Iterable[Batch]
-) -> NetResult:
+def _train(name: str, net: nn.Module, width: int, settings: Settings, train_task: Draw, test_task: Draw) -> NetResult:
+    train = FreshBatches(train_task, settings.steps, settings.batch_size, settings.seed)
+    test = FreshBatches(test_task, settings.test_batches, settings.batch_size, settings.seed + _TEST_STREAM)
     example = torch.zeros(1, 1, CANVAS, CANVAS)
     before = footprint.survey(net, example)
     outcome = train_and_test(

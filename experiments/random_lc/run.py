@@ -15,7 +15,8 @@ from typing import Any
 from lightning.pytorch import seed_everything
 from torch import nn
 
-from experiments.common.handwritten import CLASSES, SIDE, Batches, Digits, digit_pools, subset
+from experiments.common.data.batches import Batches
+from experiments.common.data.handwritten import CLASSES, SIDE, Digits, digit_pools, subset
 from experiments.common.nets import parameters
 from experiments.common.resnet_lc import resnet_lc
 from experiments.common.results import environment
@@ -187,10 +188,11 @@ def _test_images(recipe: Recipe) -> Digits:
 
 def _train(variant: Variant, recipe: Recipe, seed: int, learning_rate: float, test: Digits) -> Outcome:
     seed_everything(seed, verbose=False)
+    chosen = subset(digit_pools().train, recipe.train_images, seed)
     return train_and_test(
         variant.build(recipe.depth, seed),
-        Batches(subset(digit_pools().train, recipe.train_images, seed), recipe.batch_size, seed),
-        Batches(test, _TEST_BATCH),
+        Batches(chosen.images, chosen.labels, recipe.batch_size, seed),
+        Batches(test.images, test.labels, _TEST_BATCH),
         classes=CLASSES,
         epochs=recipe.epochs,
         learning_rate=learning_rate,

@@ -18,7 +18,8 @@ from lightning.pytorch import seed_everything
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_accuracy
 
-from experiments.common.handwritten import CLASSES, SIDE, Batches, Digits, digit_pools
+from experiments.common.data.batches import Batches
+from experiments.common.data.handwritten import CLASSES, SIDE, Digits, digit_pools
 from experiments.common.resnet_lc import resnet_lc
 from experiments.common.training import train_and_test
 from nifconv import Envelope, ImplicitFilter, SpatialFilter, bake, convert
@@ -114,8 +115,9 @@ def _row(name: str, plain: nn.Module, recipe: Recipe, seed: int) -> dict[str, An
 
 
 def _train(net: nn.Module, digits: Digits, recipe: Recipe, seed: int, epochs: int, learning_rate: float) -> None:
-    train = Batches(digits, recipe.batch_size, seed)
-    test = Batches(digit_pools().validation, recipe.batch_size)
+    train = Batches(digits.images, digits.labels, recipe.batch_size, seed)
+    validation = digit_pools().validation
+    test = Batches(validation.images, validation.labels, recipe.batch_size)
     train_and_test(net.train(), train, test, classes=CLASSES, epochs=epochs, learning_rate=learning_rate)
 
 

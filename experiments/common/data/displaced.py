@@ -7,21 +7,28 @@ a class only with filters that see both digits at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from sklearn.datasets import load_digits
 from torch import Tensor
 
+from experiments.common.data.batches import Batch
+
 CANVAS = 48
 DIGIT = 8
 DISTANCES = (10, 14, 18, 22)
-DISPLACEMENTS = tuple((0, d) for d in DISTANCES) + tuple((d, 0) for d in DISTANCES)
-"""(down, right) of the second digit from the first, in pixels, by class."""
-CLASS_NAMES = tuple(f"{max(d)} px {'down' if d[0] else 'right'}" for d in DISPLACEMENTS)
-
 TEST_EVERY = 5
+
+
+def displacements(distances: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """(down, right) of the second digit from the first, in pixels, by class: each distance to the right, then down."""
+    return tuple((0, d) for d in distances) + tuple((d, 0) for d in distances)
+
+
+DISPLACEMENTS = displacements(DISTANCES)
+CLASS_NAMES = tuple(f"{max(d)} px {'down' if d[0] else 'right'}" for d in DISPLACEMENTS)
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class Canvases:
 
     Attributes:
         images: `(n, 1, 48, 48)`, float32 in [0, 1].
-        labels: `(n,)`, index into `DISPLACEMENTS`.
+        labels: `(n,)`, index into the displacements.
         digits: `(n, 2)`, which digits of the pool they show.
         corners: `(n, 2)`, row and column of the first digit's upper left pixel.
     """
@@ -39,6 +46,23 @@ class Canvases:
     labels: Tensor
     digits: Tensor
     corners: Tensor
+
+
+@dataclass(frozen=True)
+class DisplacedDigits:
+    """The task: called with a count and a generator, draws canvases and labels.
+
+    Attributes:
+        pool: digits to draw from, `(m, 8, 8)`.
+        distances: in pixels, ascending, from 8 (so that digits do not overlap) to half the canvas; two classes each.
+    """
+
+    pool: Tensor
+    distances: tuple[int, ...] = DISTANCES
+
+    def __call__(self, count: int, generator: torch.Generator) -> Batch:
+        canvases = draw_canvases(self.pool, count, generator, self.distances)
+        return canvases.images, canvases.labels
 
 
 def digit_pools() -> tuple[Tensor, Tensor]:
@@ -51,14 +75,20 @@ def digit_pools() -> tuple[Tensor, Tensor]:
     return digits[~test], digits[test]
 
 
-def compose(pool: Tensor, digits: Tensor, corners: Tensor, displacements: Tensor) -> Tensor:
+def displaced_digits(distances: tuple[int, ...] = DISTANCES) -> tuple[DisplacedDigits, DisplacedDigits]:
+    """The task to train with and, of digits disjoint from those, to test with."""
+    train, test = digit_pools()
+    return DisplacedDigits(train, distances), DisplacedDigits(test, distances)
+
+
+def compose(pool: Tensor, digits: Tensor, corners: Tensor, offsets: Tensor) -> Tensor:
     """Puts two digits on each canvas: the first at its corner, the second displaced from it.
 
     Args:
         pool: `(m, 8, 8)`.
         digits: `(n, 2)`, indices into the pool.
         corners: `(n, 2)`, row and column of the first digit.
-        displacements: `(n, 2)`, pixels down and right, at least 8 on one axis so that the digits do not overlap.
+        offsets: `(n, 2)`, pixels down and right, at least 8 on one axis so that the digits do not overlap.
 
     Returns:
         `(n, 1, 48, 48)`. What leaves the canvas on one side enters it on the other.
@@ -67,42 +97,20 @@ def compose(pool: Tensor, digits: Tensor, corners: Tensor, displacements: Tensor
     canvases = torch.zeros(n, CANVAS, CANVAS)
     inside = torch.arange(DIGIT)
     image = torch.arange(n).view(n, 1, 1)
-    for place, corner in enumerate((corners, corners + displacements)):
+    for place, corner in enumerate((corners, corners + offsets)):
         rows = (corner[:, :1] + inside) % CANVAS
         columns = (corner[:, 1:] + inside) % CANVAS
         canvases[image, rows.unsqueeze(2), columns.unsqueeze(1)] = pool[digits[:, place]]
     return canvases.unsqueeze(1)
 
 
-def draw_canvases(pool: Tensor, count: int, generator: torch.Generator) -> Canvases:
+def draw_canvases(
+    pool: Tensor, count: int, generator: torch.Generator, distances: Sequence[int] = DISTANCES
+) -> Canvases:
     """Draws `count` canvases, as many of each class as of any other (but for a remainder), in random order."""
-    labels = torch.arange(count)[torch.randperm(count, generator=generator)] % len(DISPLACEMENTS)
+    offsets = torch.tensor(displacements(distances))
+    labels = torch.arange(count)[torch.randperm(count, generator=generator)] % len(offsets)
     digits = torch.randint(len(pool), (count, 2), generator=generator)
     corners = torch.randint(CANVAS, (count, 2), generator=generator)
-    images = compose(pool, digits, corners, torch.tensor(DISPLACEMENTS)[labels])
+    images = compose(pool, digits, corners, offsets[labels])
     return Canvases(images, labels, digits, corners)
-
-
-class FreshBatches:
-    """Batches of canvases, drawn anew on every pass; the same passes for the same seed.
-
-    Args:
-        pool: the digits to draw from.
-        batches: how many make a pass.
-        batch_size: canvases in each.
-        seed: of all passes.
-    """
-
-    def __init__(self, pool: Tensor, batches: int, batch_size: int, seed: int) -> None:
-        self._pool = pool
-        self._batches = batches
-        self._batch_size = batch_size
-        self._generator = torch.Generator().manual_seed(seed)
-
-    def __len__(self) -> int:
-        return self._batches
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for _ in range(self._batches):
-            canvases = draw_canvases(self._pool, self._batch_size, self._generator)
-            yield canvases.images, canvases.labels

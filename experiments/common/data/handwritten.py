@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -53,28 +52,3 @@ def subset(pool: Digits, count: int, seed: int) -> Digits:
     """`count` images of a pool, drawn without replacement; the same ones for the same seed."""
     chosen = torch.randperm(len(pool), generator=torch.Generator().manual_seed(seed))[:count]
     return Digits(pool.images[chosen], pool.labels[chosen])
-
-
-class Batches:
-    """Passes over all images: in a new order each time if there is a seed, else always in their own.
-
-    Args:
-        digits: the images.
-        batch_size: images in each batch; a shuffled pass leaves out a remainder, for BatchNorm's sake.
-        seed: of the orders of all passes, or None.
-    """
-
-    def __init__(self, digits: Digits, batch_size: int, seed: int | None = None) -> None:
-        self._digits = digits
-        self._batch_size = batch_size
-        self._generator = None if seed is None else torch.Generator().manual_seed(seed)
-
-    def __len__(self) -> int:
-        whole, rest = divmod(len(self._digits), self._batch_size)
-        return whole + (1 if rest and self._generator is None else 0)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        count = len(self._digits)
-        order = torch.arange(count) if self._generator is None else torch.randperm(count, generator=self._generator)
-        for chosen in order.split(self._batch_size)[: len(self)]:
-            yield self._digits.images[chosen], self._digits.labels[chosen]

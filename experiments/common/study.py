@@ -1,0 +1,95 @@
+"""The command line of a study: measure, write results.json, and from that alone the report and the figures."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar
+
+import torch
+import typer
+
+from experiments.common.ledger import Ledger
+from experiments.common.results import claim_folder, environment, write_bytes, write_json, write_text
+
+RecipeT = TypeVar("RecipeT")
+Data = Mapping[str, Any]
+"""The content of results.json."""
+UNFINISHED = ".unfinished"
+THREADS = 1
+"""Nets of this size are not faster with more, and two studies can run side by side."""
+
+
+@dataclass(frozen=True)
+class Study(Generic[RecipeT]):
+    """One question.
+
+    Attributes:
+        name: of the folder `experiments/<name>`.
+        folder: where the committed results are.
+        recipe, smoke: dataclasses of all that the numbers depend on; `smoke` runs the same code in seconds.
+        measure: makes what results.json holds besides settings, through a ledger that keeps each run.
+        report: the content of REPORT.md.
+        figures: file name to the PNG's content.
+    """
+
+    name: str
+    folder: Path
+    recipe: RecipeT
+    smoke: RecipeT
+    measure: Callable[[RecipeT, Ledger], dict[str, Any]]
+    report: Callable[[Data], str]
+    figures: Mapping[str, Callable[[Data], bytes]]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All that a run writes."""
+        return ("results.json", "REPORT.md", *self.figures)
+
+    def command(self) -> None:
+        """The command line, `python -m experiments.<name>`."""
+        typer.run(self.main)
+
+    def main(
+        self,
+        out: Annotated[Path | None, typer.Option(help="Folder for the results; default: beside the code.")] = None,
+        smoke: Annotated[bool, typer.Option("--smoke", help="Run everything once, tiny; needs another --out.")] = False,
+        redraw: Annotated[bool, typer.Option("--redraw", help="Train nothing; use the results.json in --out.")] = False,
+    ) -> None:
+        """Runs the study, or what an interruption has left of it, and writes its report."""
+        folder = out or self.folder
+        if smoke and folder.resolve() == self.folder.resolve():
+            raise typer.BadParameter(
+                f"{folder} holds the real results; choose another folder for --smoke", param_hint="--out"
+            )
+        try:
+            claim_folder(folder, self.name, self.files)
+        except OSError as error:
+            raise typer.BadParameter(str(error), param_hint="--out") from error
+        if redraw and not (folder / "results.json").is_file():
+            raise typer.BadParameter(f"{folder} has no results.json; run without --redraw", param_hint="--redraw")
+        if not redraw:
+            self.run(folder, self.smoke if smoke else self.recipe)
+        self.draw(folder)
+
+    def run(self, folder: Path, recipe: RecipeT) -> None:
+        """Measures what is missing and writes results.json."""
+        torch.set_num_threads(THREADS)
+        settings = {**dataclasses.asdict(recipe), **environment()}  # type: ignore[call-overload]
+        ledger = Ledger(folder / UNFINISHED, settings)
+        measured = self.measure(recipe, ledger)
+        write_json(
+            folder / "results.json",
+            {"experiment": self.name, "settings": settings, "seconds": ledger.seconds, **measured},
+        )
+        ledger.close()
+
+    def draw(self, folder: Path) -> None:
+        """Writes report and figures from results.json."""
+        data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        write_text(folder / "REPORT.md", self.report(data))
+        for name, figure in self.figures.items():
+            write_bytes(folder / name, figure(data))

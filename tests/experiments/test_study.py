@@ -1,0 +1,109 @@
+"""The shared command line of the studies, on a study that counts its runs."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from experiments.common.ledger import Ledger
+from experiments.common.study import UNFINISHED, Study
+
+
+@dataclass(frozen=True)
+class Recipe:
+    seeds: tuple[int, ...] = (0, 1)
+
+
+class Counting:
+    """Measures nothing but how often it was asked, and breaks off at one seed if told to."""
+
+    def __init__(self) -> None:
+        self.done: list[int] = []
+        self.break_at: int | None = None
+
+    def measure(self, recipe: Recipe, ledger: Ledger) -> dict[str, Any]:
+        return {"rows": [ledger(f"seed {seed}", lambda seed=seed: self._run(seed)) for seed in recipe.seeds]}
+
+    def _run(self, seed: int) -> dict[str, Any]:
+        if seed == self.break_at:
+            raise KeyboardInterrupt
+        self.done.append(seed)
+        return {"value": seed}
+
+
+@pytest.fixture
+def counting() -> Counting:
+    return Counting()
+
+
+@pytest.fixture
+def study(tmp_path: Path, counting: Counting) -> Study[Recipe]:
+    return Study(
+        name="counting",
+        folder=tmp_path / "committed",
+        recipe=Recipe((0, 1, 2)),
+        smoke=Recipe((7,)),
+        measure=counting.measure,
+        report=lambda data: f"{len(data['rows'])} rows\n",
+        figures={"figure.png": lambda data: str(data["settings"]["seeds"]).encode()},
+    )
+
+
+def test_writes_results_report_and_figures(study: Study[Recipe]) -> None:
+    study.main()
+    data = json.loads((study.folder / "results.json").read_text())
+    assert [row["value"] for row in data["rows"]] == data["settings"]["seeds"] == [0, 1, 2]
+    assert data["seconds"] == pytest.approx(sum(row["seconds"] for row in data["rows"]))
+    assert (study.folder / "REPORT.md").read_text() == "3 rows\n"
+    assert (study.folder / "figure.png").read_text() == "[0, 1, 2]"
+    assert sorted(path.name for path in study.folder.iterdir()) == sorted(study.files)
+
+
+def test_goes_on_where_it_was_interrupted(study: Study[Recipe], counting: Counting) -> None:
+    counting.break_at = 2
+    with pytest.raises(KeyboardInterrupt):
+        study.main()
+    assert not (study.folder / "results.json").exists()
+    counting.break_at = None
+    study.main()
+    assert counting.done == [0, 1, 2]
+    study.main()
+    assert counting.done == [0, 1, 2] * 2
+
+
+def test_runs_of_other_settings_are_not_used(study: Study[Recipe], counting: Counting, tmp_path: Path) -> None:
+    counting.break_at = 2
+    with pytest.raises(KeyboardInterrupt):
+        study.main(out=tmp_path / "results")
+    (tmp_path / "results" / UNFINISHED / "settings.json").write_text('{"seeds": [0, 1]}')
+    counting.break_at = None
+    study.main(out=tmp_path / "results")
+    assert counting.done == [0, 1, 0, 1, 2]
+
+
+def test_smoke_needs_a_folder_of_its_own(study: Study[Recipe], tmp_path: Path) -> None:
+    with pytest.raises(typer.BadParameter, match="committed holds the real results"):
+        study.main(smoke=True)
+    study.main(out=tmp_path / "other", smoke=True)
+    assert json.loads((tmp_path / "other" / "results.json").read_text())["settings"]["seeds"] == [7]
+
+
+def test_redraw_measures_nothing(study: Study[Recipe], counting: Counting) -> None:
+    with pytest.raises(typer.BadParameter, match=r"has no results\.json"):
+        study.main(redraw=True)
+    study.main()
+    (study.folder / "REPORT.md").unlink()
+    study.main(redraw=True)
+    assert counting.done == [0, 1, 2]
+    assert (study.folder / "REPORT.md").exists()
+
+
+def test_foreign_files_are_not_replaced(study: Study[Recipe], tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "figure.png").write_text("mine")
+    with pytest.raises(typer.BadParameter, match=r"holds 'figure\.png'"):
+        study.main(out=tmp_path / "mine")
+    assert (tmp_path / "mine" / "figure.png").read_text() == "mine"
