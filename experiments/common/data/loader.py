@@ -47,6 +47,7 @@ class Loader(ABC):
 
     def __init__(self) -> None:
         self.sampler = Place()  # the name under which Lightning looks for `set_epoch`
+        self.batch_sampler = None  # it asks for this of whatever has a sampler
 
     @abstractmethod
     def __len__(self) -> int: ...
