@@ -13,13 +13,13 @@ from nifconv.filters.factory import FilterFactory
 _WIDEST = 512
 
 
-def separable_net(width: int, kernel_size: int, *, classes: int, depth: int) -> nn.Sequential:
+def separable_net(width: int, kernel_size: int, *, classes: int, depth: int, in_channels: int = 1) -> nn.Sequential:
     """Stem 1x1, `depth` times (depthwise convolution, 1x1, BatchNorm, ReLU), global average pooling, linear.
 
     Only the depthwise convolutions look beyond a pixel: the receptive field is depth * (kernel_size - 1) + 1.
     Maps wrap around, as they do for the frequency convolutions.
     """
-    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=_pointwise(1, width))
+    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=_pointwise(in_channels, width))
     for index in range(depth):
         layers[f"spatial{index}"] = nn.Conv2d(
             width, width, kernel_size, padding="same", groups=width, bias=False, padding_mode="circular"
