@@ -13,13 +13,13 @@ from experiments.common.data.centred import centred
 from experiments.common.data.cluttered import ClutteredDigits
 from experiments.common.data.displaced import CANVAS, DISTANCES, DisplacedDigits
 from experiments.common.data.handwritten import DIGIT, Digits, split_digits, standardised
-from experiments.common.data.module import ImageData
+from experiments.common.data.module import IndexedData
 from experiments.common.data.seeded import Generated, KeyedSet, Seeded, seed_of
 
 _TRAIN, _VALIDATION, _TEST = range(3)
 
 
-class DigitsData(ImageData):
+class DigitsData(IndexedData):
     """Handwritten digits, of mean 0 and variance 1; every fifth tests, every fifth validates.
 
     Args:
@@ -50,7 +50,7 @@ class DigitsData(ImageData):
         return Seeded(TensorDataset(pool.images, pool.labels), self.seed)
 
 
-class DrawnData(ImageData):
+class DrawnData(IndexedData):
     """Tasks whose images are drawn: training images anew in each epoch, those for validation and test always the same.
 
     Args:
