@@ -48,6 +48,7 @@ class Command(LightningCLI):
             # The loaders share the samples among the processes themselves.
             trainer_defaults={"use_distributed_sampler": False},
             auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
             args=args,
             run=run,
         )

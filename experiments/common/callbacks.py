@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor, nn
 
@@ -30,7 +31,7 @@ class FootprintSurvey(Callback):
         seed: of these draws.
 
     Raises:
-        ValueError: `every_n_epochs` is below 1.
+        ValueError: `every_n_epochs` is below 1, or the strategy shards the net.
     """
 
     def __init__(self, every_n_epochs: int = 1, null: int = 20, seed: int = 0) -> None:
@@ -39,6 +40,9 @@ class FootprintSurvey(Callback):
         self.every_n_epochs = every_n_epochs
         self.null = null
         self.seed = seed
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
+        _check_not_sharded(trainer, self)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.global_step == 0:
@@ -66,7 +70,7 @@ class LocalityPenalty(Callback):
         profile: how the penalty of a tap grows with its distance from the centre.
 
     Raises:
-        ValueError: `strength` is negative.
+        ValueError: `strength` is negative, or the strategy shards the net.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class LocalityPenalty(Callback):
         self.profile = profile
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        _check_not_sharded(trainer, self)
         if stage == "fit":
             classifier = _classifier(pl_module)
             sizes = map_sizes(classifier.net, _example(trainer, classifier.net))
@@ -101,6 +106,14 @@ def _classifier(module: LightningModule) -> Classifier:
     if not isinstance(module, Classifier):
         raise TypeError(f"pl_module={type(module).__name__} must be an experiments.common.classifier.Classifier")
     return module
+
+
+def _check_not_sharded(trainer: Trainer, callback: Callback) -> None:
+    if isinstance(trainer.strategy, FSDPStrategy | ModelParallelStrategy):
+        raise ValueError(
+            f"strategy={type(trainer.strategy).__name__} leaves no process with a whole net, which "
+            f"{type(callback).__name__} reads; use strategy='ddp', or leave the callback out"
+        )
 
 
 def _example(trainer: Trainer, net: nn.Module) -> Tensor:

@@ -82,6 +82,9 @@ class LastCheckpoints(Checkpoint):
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        # The progress bar, on the first process alone, has waited for the others' share of the epoch's metrics. They
+        # have to give it before all meet to save, or everyone waits for ever.
+        _ = trainer.callback_metrics
         if trainer.global_step != self._saved_step:
             self._save(trainer)
 

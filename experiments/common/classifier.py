@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.optim import Optimizer
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
@@ -71,6 +72,11 @@ class Classifier(LightningModule):
         self.val_metrics = _metrics(classes, "val_")
         self.test_metrics = _metrics(classes, "test_")
         self.test_accuracy_by_class = MulticlassAccuracy(classes, average=None)
+
+    def configure_model(self) -> None:
+        """Shards the net (FSDP2) where the strategy, `ModelParallelStrategy`, is one that shards."""
+        if self.device_mesh is not None and not isinstance(self.net, FSDPModule):
+            fully_shard(self.net, mesh=self.device_mesh["data_parallel"])
 
     def training_step(self, batch: Batch) -> Tensor:
         images, labels = batch

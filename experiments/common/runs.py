@@ -37,7 +37,7 @@ class SaveConfig(SaveConfigCallback):
         if stage == "fit":
             folder = Path(trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)
-            write_text(folder / _CONFIG, self.parser.dump(self.config, skip_none=False))
+            write_text(folder / _CONFIG, self.parser.dump(self.config))
 
 
 def check_same_run(out: Path, parser: LightningArgumentParser, config: Namespace) -> None:
@@ -50,7 +50,7 @@ def check_same_run(out: Path, parser: LightningArgumentParser, config: Namespace
     if not saved_path.is_file():
         return
     saved = _flat(yaml.safe_load(saved_path.read_text(encoding="utf-8")))
-    given = _flat(yaml.safe_load(parser.dump(config, skip_none=False)))
+    given = _flat(yaml.safe_load(parser.dump(config)))
     keys = sorted(key for key in saved.keys() | given.keys() if not _is_free(key) and saved.get(key) != given.get(key))
     if keys:
         differences = "; ".join(f"{key} was {saved.get(key)!r} and is {given.get(key)!r}" for key in keys)
