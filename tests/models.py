@@ -1,5 +1,7 @@
-"""Convolutions and small networks that several tests convert."""
+"""Convolutions and small networks that several tests convert, and what is asked of models."""
 
+import io
+import math
 from collections import OrderedDict
 from typing import Any
 
@@ -7,6 +9,10 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from nifconv.conv import FrequencyConv
+from nifconv.lc import LCConv
+
+PLAIN = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 CONVS: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 MAP = (11, 9, 10)
 
@@ -71,3 +77,20 @@ def convs(draw: st.DrawFn, *, depthwise: bool = False, odd: bool = False, keeps_
         for parameter in conv.parameters():
             parameter.normal_()
     return conv
+
+
+def saved_and_loaded(module: nn.Module) -> Any:
+    buffer = io.BytesIO()
+    torch.save(module.state_dict(), buffer)
+    buffer.seek(0)
+    return torch.load(buffer, weights_only=True)
+
+
+def is_plain(model: nn.Module) -> bool:
+    return not any(isinstance(m, FrequencyConv | LCConv) for m in model.modules())
+
+
+def kernel_of(baked: nn.Module) -> Tensor:
+    """The weight of the only convolution with more than one tap, or of the first."""
+    convs: list[Any] = [m for m in baked.modules() if isinstance(m, PLAIN)]
+    return max(convs, key=lambda conv: math.prod(conv.kernel_size)).weight

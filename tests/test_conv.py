@@ -21,7 +21,7 @@ from nifconv import (
 )
 from nifconv.conv import FrequencyConv, layer_class
 from nifconv.lc import LCConv
-from tests.contract import LayerContract
+from tests.layer_contract import LayerContract
 from tests.tolerances import assert_near
 
 FILTERS: dict[str, Any] = {

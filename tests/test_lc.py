@@ -28,7 +28,7 @@ from nifconv.functional import combine
 from nifconv.lc import lc_class
 from nifconv.methods.transforms import Placement
 from tests import oracles
-from tests.contract import saved_and_loaded
+from tests.models import saved_and_loaded
 from tests.tolerances import assert_near
 
 FILTERS: dict[str, Any] = {

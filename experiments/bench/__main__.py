@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import platform
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 import typer
@@ -13,26 +13,22 @@ import typer
 from experiments.bench import layers, models, report
 from experiments.bench.cases import SMOKE, Plan
 from experiments.bench.peers import OURS
-from experiments.common.results import claim_folder, environment, write_json, write_text
+from experiments.common.options import Out, Smoke, results_folder
+from experiments.common.results import environment, write_json, write_text
 
 FOLDER = Path(__file__).resolve().parent
 FILES = ("results.json", "REPORT.md")
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder for results.json and REPORT.md.")] = FOLDER,
-    smoke: Annotated[bool, typer.Option("--smoke", help="Run everything once, tiny; needs another --out.")] = False,
+    out: Out = None,
+    smoke: Smoke = False,
 ) -> None:
     """Times large kernels against other formulations, side by side, and checks them against float64."""
-    if smoke and out.resolve() == FOLDER:
-        raise typer.BadParameter(f"{out} holds the real results; choose another folder for --smoke", param_hint="--out")
-    try:
-        claim_folder(out, "bench", FILES)
-    except OSError as error:
-        raise typer.BadParameter(str(error), param_hint="--out") from error
+    folder = results_folder(out, FOLDER, "bench", FILES, smoke=smoke)
     data = measure(SMOKE if smoke else Plan())
-    write_json(out / "results.json", data)
-    write_text(out / "REPORT.md", report.to_markdown(data))
+    write_json(folder / "results.json", data)
+    write_text(folder / "REPORT.md", report.to_markdown(data))
 
 
 def measure(plan: Plan) -> dict[str, Any]:

@@ -13,7 +13,8 @@ import torch
 import typer
 
 from experiments.common.ledger import Ledger
-from experiments.common.results import claim_folder, environment, write_bytes, write_json, write_text
+from experiments.common.options import Out, Smoke, results_folder
+from experiments.common.results import environment, write_bytes, write_json, write_text
 
 RecipeT = TypeVar("RecipeT")
 Data = Mapping[str, Any]
@@ -55,20 +56,12 @@ class Study(Generic[RecipeT]):
 
     def main(
         self,
-        out: Annotated[Path | None, typer.Option(help="Folder for the results; default: beside the code.")] = None,
-        smoke: Annotated[bool, typer.Option("--smoke", help="Run everything once, tiny; needs another --out.")] = False,
+        out: Out = None,
+        smoke: Smoke = False,
         redraw: Annotated[bool, typer.Option("--redraw", help="Train nothing; use the results.json in --out.")] = False,
     ) -> None:
         """Runs the study, or what an interruption has left of it, and writes its report."""
-        folder = out or self.folder
-        if smoke and folder.resolve() == self.folder.resolve():
-            raise typer.BadParameter(
-                f"{folder} holds the real results; choose another folder for --smoke", param_hint="--out"
-            )
-        try:
-            claim_folder(folder, self.name, self.files)
-        except OSError as error:
-            raise typer.BadParameter(str(error), param_hint="--out") from error
+        folder = results_folder(out, self.folder, self.name, self.files, smoke=smoke)
         if redraw and not (folder / "results.json").is_file():
             raise typer.BadParameter(f"{folder} has no results.json; run without --redraw", param_hint="--redraw")
         if not redraw:
@@ -88,8 +81,8 @@ class Study(Generic[RecipeT]):
         ledger.close()
 
     def draw(self, folder: Path) -> None:
-        """Writes report and figures from results.json."""
+        """Writes figures and, last, the report from results.json."""
         data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-        write_text(folder / "REPORT.md", self.report(data))
         for name, figure in self.figures.items():
             write_bytes(folder / name, figure(data))
+        write_text(folder / "REPORT.md", self.report(data))

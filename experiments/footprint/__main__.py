@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from experiments.common.results import claim_folder, write_json, write_text
+from experiments.common.options import Out, Smoke, results_folder
+from experiments.common.results import write_json, write_text
 from experiments.footprint import report, run
 from nifconv.footprint import compare
 
@@ -16,20 +16,15 @@ FILES = ("results.json", "REPORT.md", "mass.png", "convnext_tiny.html")
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = FOLDER,
-    smoke: Annotated[bool, typer.Option("--smoke", help="Run everything once, tiny; needs another --out.")] = False,
+    out: Out = None,
+    smoke: Smoke = False,
 ) -> None:
     """Surveys untrained ResNet-50s and a ConvNeXt-T with the published filters."""
-    if smoke and out.resolve() == FOLDER:
-        raise typer.BadParameter(f"{out} holds the real results; choose another folder for --smoke", param_hint="--out")
-    try:
-        claim_folder(out, "footprint", FILES)
-    except OSError as error:
-        raise typer.BadParameter(str(error), param_hint="--out") from error
-    data, surveys = run.run_all(run.SMOKE if smoke else run.Recipe(), out / "convnext_tiny.html")
-    write_json(out / "results.json", data)
-    write_text(out / "REPORT.md", report.to_markdown(data))
-    compare(surveys).plot("mass").savefig(out / "mass.png", dpi=110, metadata={"Software": None})
+    folder = results_folder(out, FOLDER, "footprint", FILES, smoke=smoke)
+    data, surveys = run.run_all(run.SMOKE if smoke else run.Recipe(), folder / "convnext_tiny.html")
+    write_json(folder / "results.json", data)
+    write_text(folder / "REPORT.md", report.to_markdown(data))
+    compare(surveys).plot("mass").savefig(folder / "mass.png", dpi=110, metadata={"Software": None})
 
 
 if __name__ == "__main__":

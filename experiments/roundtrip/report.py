@@ -9,7 +9,7 @@ from typing import Any
 _STAGES = ("plain", "matched", "fine_tuned", "baked", "onnx")
 _TEXT = """# There and back: a trained net converted, fine-tuned, baked and exported
 
-Made by `{command}`; every number is in [results.json](results.json).
+Made by `python -m experiments.roundtrip`; every number is in [results.json](results.json).
 
 A plain ResNet of depth {depth} is trained on scikit-learn's digits at {side}x{side}, its 3x3 convolutions (strided ones
 too, the stem not) are replaced by `convert(match=True)`, the new net is fine-tuned for {fine_tuning_epochs} epochs,
@@ -27,7 +27,7 @@ filters of a whole {network} at {input} px took {seconds:.0f} s.
 def to_markdown(data: Mapping[str, Any]) -> str:
     """The whole report."""
     settings = {**data["settings"], "seeds": len(data["settings"]["seeds"])}
-    return _TEXT.format(command=data["command"], table=_table(data["rows"]), **settings, **data["fit"])
+    return _TEXT.format(side=data["side"], table=_table(data["rows"]), **settings, **data["fit"])
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:

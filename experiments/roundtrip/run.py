@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import tempfile
-import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from torchmetrics.functional.classification import multiclass_accuracy
 
 from experiments.common.data.batches import Batches
 from experiments.common.data.handwritten import CLASSES, SIDE, Digits, digit_pools
+from experiments.common.ledger import Ledger
 from experiments.common.resnet_lc import resnet_lc
 from experiments.common.training import train_and_test
 from nifconv import Envelope, ImplicitFilter, SpatialFilter, bake, convert
@@ -62,31 +62,30 @@ SMOKE = Recipe(
 """The same code path in seconds; the numbers mean nothing."""
 
 
-def run_all(recipe: Recipe) -> list[dict[str, Any]]:
-    """One row for each variant and seed."""
-    pools = digit_pools()
-    rows = []
-    for seed in recipe.seeds:
-        seed_everything(seed, verbose=False)
-        plain = resnet_lc(recipe.depth, recipe.width, classes=CLASSES, in_channels=1)
-        _train(plain, pools.train, recipe, seed, recipe.epochs, recipe.learning_rate)
-        rows += [_row(name, plain, recipe, seed) for name in recipe.variants]
-    return rows
+def measure(recipe: Recipe, ledger: Ledger) -> dict[str, Any]:
+    """One row for each variant and seed, and the time of a fit."""
+    rows = [
+        row
+        for seed in recipe.seeds
+        for row in ledger(f"seed {seed}", lambda seed=seed: {"rows": _rows(recipe, seed)})["rows"]  # type: ignore[misc]
+    ]
+    return {"side": SIDE, "rows": rows, "fit": ledger("fit", lambda: _fit_network(recipe))}
 
 
-def fit_network(recipe: Recipe) -> dict[str, Any]:
+def _rows(recipe: Recipe, seed: int) -> list[dict[str, Any]]:
+    seed_everything(seed, verbose=False)
+    plain = resnet_lc(recipe.depth, recipe.width, classes=CLASSES, in_channels=1)
+    _train(plain, digit_pools().train, recipe, seed, recipe.epochs, recipe.learning_rate)
+    return [_row(name, plain, recipe, seed) for name in recipe.variants]
+
+
+def _fit_network(recipe: Recipe) -> dict[str, Any]:
     """How long it takes to fit the E = 1 filters of a whole network to its taps."""
     torch.manual_seed(0)
     network = torchvision.models.get_model(recipe.fitted_network, weights=None)
     x = torch.randn(1, 3, recipe.fitted_input, recipe.fitted_input)
-    start = time.perf_counter()
     report = convert(network, match=True, example_input=x).report
-    return {
-        "network": recipe.fitted_network,
-        "input": recipe.fitted_input,
-        "layers": len(report.replaced),
-        "seconds": time.perf_counter() - start,
-    }
+    return {"network": recipe.fitted_network, "input": recipe.fitted_input, "layers": len(report.replaced)}
 
 
 def _row(name: str, plain: nn.Module, recipe: Recipe, seed: int) -> dict[str, Any]:
@@ -141,8 +140,3 @@ def _onnx_accuracy(net: nn.Module, digits: Digits) -> float:
 
 def _share(logits: Tensor, digits: Digits) -> float:
     return multiclass_accuracy(logits, digits.labels, CLASSES, average="micro").item()
-
-
-def settings(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as data."""
-    return {**vars(recipe), "side": SIDE}

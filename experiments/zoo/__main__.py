@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 from rich.progress import track
 
-from experiments.common.results import claim_folder, environment, write_json, write_text
+from experiments.common.options import Out, results_folder
+from experiments.common.results import environment, write_json, write_text
 from experiments.zoo import report
 from experiments.zoo.models import entries
 from experiments.zoo.run import run_one
@@ -21,26 +22,21 @@ SMOKE = ("squeezenet1_1", "quantized_shufflenet_v2_x0_5", "vit_b_32", "lcnet_050
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder for results.json and REPORT.md.")] = FOLDER,
+    out: Out = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="A few small models; needs another --out.")] = False,
     model: Annotated[list[str] | None, typer.Option(help="Only this model, measured anew; repeatable.")] = None,
 ) -> None:
     """Converts, matches and bakes every model; rows that are there already are kept, so that it can be interrupted."""
-    if smoke and out.resolve() == FOLDER:
-        raise typer.BadParameter(f"{out} holds the real results; choose another folder for --smoke", param_hint="--out")
     chosen = [entry for entry in entries() if entry.name in (model or (SMOKE if smoke else [entry.name]))]
     if not chosen:
         raise typer.BadParameter(f"{model} is no model of the sweep", param_hint="--model")
-    try:
-        claim_folder(out, "zoo", FILES)
-    except OSError as error:
-        raise typer.BadParameter(str(error), param_hint="--out") from error
-    rows = {} if smoke else _measured(out / "results.json")
+    folder = results_folder(out, FOLDER, "zoo", FILES, smoke=smoke)
+    rows = {} if smoke else _measured(folder / "results.json")
     for entry in track(chosen, description="models"):
         key = (entry.library, entry.name)
         if key not in rows or model:
             rows[key] = run_one(entry)
-            _write(out, [rows[e.library, e.name] for e in entries() if (e.library, e.name) in rows])
+            _write(folder, [rows[e.library, e.name] for e in entries() if (e.library, e.name) in rows])
 
 
 def _measured(path: Path) -> dict[tuple[str, str], dict[str, Any]]:

@@ -20,7 +20,7 @@ from nifconv import (
     frozen,
 )
 from nifconv.plain import conv_gain
-from tests.contract import FilterContract
+from tests.filter_contract import FilterContract
 
 
 class TestFilterSlice(FilterContract):

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from nifconv import Envelope, FrequencyConv2d, FrequencyFilter, ImplicitFilter, SpatialFilter, TableFilter, frozen
 from nifconv.filters.envelope import EnvelopedFilter
 from nifconv.footprint import rms_radius
-from tests.contract import FilterContract
+from tests.filter_contract import FilterContract
 from tests.tolerances import assert_near
 
 

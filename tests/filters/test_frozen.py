@@ -26,7 +26,7 @@ from nifconv import (
     load_compact_state_dict,
 )
 from nifconv.filters.factory import for_layer
-from tests.contract import FilterContract
+from tests.filter_contract import FilterContract
 
 ROOT = Path(__file__).parents[2]
 FACTORIES: dict[str, Any] = {

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from nifconv import FourierFeatures, FrequencyConv2d, FrequencyFilter, ImplicitFilter, niff_big, niff_small, niff_tiny
-from tests.contract import FilterContract
+from tests.filter_contract import FilterContract
 from tests.tolerances import assert_near
 
 SETTINGS: dict[str, dict[str, Any]] = {

@@ -6,7 +6,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from nifconv import FrequencyFilter, SpatialFilter
-from tests.contract import FilterContract
+from tests.filter_contract import FilterContract
 
 
 class TestSpatialFilter(FilterContract):

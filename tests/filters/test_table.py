@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from nifconv import FrequencyConv2d, FrequencyFilter, TableFilter, frequency
-from tests.contract import FilterContract
+from tests.filter_contract import FilterContract
 from tests.tolerances import assert_near
 
 

@@ -27,11 +27,11 @@ from experiments.quickstart import run
 from experiments.quickstart.__main__ import FILES
 
 PARAMETER_TOLERANCE = 0.05
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
-def quickstart(*options: str, experiment: str = "quickstart") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"experiments.{experiment}", *options]
+def quickstart(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "experiments.quickstart", *options]
     environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
@@ -193,19 +193,3 @@ def test_json_without_a_number_is_refused_and_keeps_the_old_file(tmp_path: Path)
     with pytest.raises(ValueError, match="nan"):
         results.write_json(path, {"accuracy": float("nan")})
     assert json.loads(path.read_text()) == {"accuracy": 0.5}
-
-
-def test_the_study_of_defaults_reports_each_filter(tmp_path: Path) -> None:
-    process = quickstart("--smoke", "--out", str(tmp_path), experiment="defaults")
-    assert process.returncode == 0, process.stderr
-    rows = json.loads((tmp_path / "results.json").read_text())["rows"]
-    report = (tmp_path / "REPORT.md").read_text()
-    assert len(rows) == 6
-    for row in rows:
-        assert f"| {row['filter']} | {row['parameters']:,} | {100 * row['accuracy']:.1f} |" in report
-
-
-def test_a_smoke_run_does_not_replace_the_study_of_defaults() -> None:
-    process = quickstart("--smoke", experiment="defaults")
-    assert process.returncode == 2
-    assert "holds the real results; choose another folder for --smoke" in message(process)

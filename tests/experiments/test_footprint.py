@@ -14,7 +14,7 @@ from experiments.common.data.batches import FreshBatches
 from experiments.common.data.centred import centred_digits
 from experiments.footprint.published import HIDDEN, kernels, labelled_mass
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_published_window_is_off_centre_and_one_pixel_narrower_than_its_label() -> None:

@@ -1,0 +1,87 @@
+"""What holds for every study: it runs tiny, its report and figures follow from its results, and it is one command."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from experiments import __main__ as every
+from experiments.common.study import Study
+
+ROOT = Path(__file__).parents[2]
+PNG = b"\x89PNG"
+
+
+@pytest.fixture(params=every.STUDIES)
+def study(request: pytest.FixtureRequest) -> Study[Any]:
+    return import_module(f"experiments.{request.param}.__main__").STUDY
+
+
+def test_every_package_with_a_study_is_listed() -> None:
+    found = {path.parent.name for path in ROOT.glob("experiments/*/__main__.py") if "STUDY = " in path.read_text()}
+    assert found == set(every.STUDIES)
+
+
+def test_a_smoke_run_makes_all_files(study: Study[Any], smoke_folder: Callable[[str], Path]) -> None:
+    folder = smoke_folder(study.name)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(study.files)
+    data = json.loads((folder / "results.json").read_text())
+    assert data["experiment"] == study.name
+    assert (folder / "REPORT.md").read_text().startswith("# ")
+    assert all((folder / name).read_bytes().startswith(PNG) for name in study.figures)
+
+
+def test_the_committed_report_is_that_of_the_committed_results(study: Study[Any]) -> None:
+    data = json.loads((study.folder / "results.json").read_text())
+    report = (study.folder / "REPORT.md").read_text()
+    assert report == study.report(data)
+    assert all(name in report for name in study.figures)
+    assert set(re.findall(r"\]\((\w+\.png)\)", report)) == set(study.figures)
+
+
+def test_the_committed_results_are_those_of_the_recipe(study: Study[Any]) -> None:
+    data = json.loads((study.folder / "results.json").read_text())
+    recipe = json.loads(json.dumps(asdict(study.recipe)))
+    assert {key: data["settings"][key] for key in recipe} == recipe
+    assert data["seconds"] > 0
+
+
+def test_the_committed_figures_can_be_drawn_again(study: Study[Any]) -> None:
+    data = json.loads((study.folder / "results.json").read_text())
+    for name, figure in study.figures.items():
+        assert figure(data).startswith(PNG)
+        assert (study.folder / name).read_bytes().startswith(PNG)
+
+
+def test_one_command_runs_studies_and_skips_complete_ones(tmp_path: Path) -> None:
+    def run() -> str:
+        command = [sys.executable, "-m", "experiments", "--out", str(tmp_path), "--study", "defaults", "--smoke"]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert re.search(r"defaults: \d+ s, see ", run())
+    assert (tmp_path / "defaults" / "REPORT.md").is_file()
+    assert run().startswith("defaults: complete")
+
+
+def test_a_failed_study_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(every, "STUDIES", ("no_such_study",))
+    with pytest.raises(typer.Exit) as failure:
+        every.main(out=tmp_path)
+    assert failure.value.exit_code == 1
+    assert f"failed, see {tmp_path / 'no_such_study' / 'log.txt'}" in capsys.readouterr().out
+    assert "No module named experiments.no_such_study" in (tmp_path / "no_such_study" / "log.txt").read_text()
+
+
+def test_an_unknown_study_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(typer.BadParameter, match=r"\['nonsense'\] must be among defaults"):
+        every.main(out=tmp_path, study=["nonsense"])
