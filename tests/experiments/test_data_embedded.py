@@ -11,13 +11,9 @@ from torch import Tensor
 
 from experiments.common.data.canvas import compose
 from experiments.common.data.cluttered import ClutteredDigits
-from experiments.common.data.embedded import (
-    CentredDigitsData,
-    ClutteredDigitsData,
-    DigitsData,
-    DisplacedDigitsData,
-    DrawnData,
-)
+from experiments.common.data.contours import PathfinderData
+from experiments.common.data.drawn import DrawnData
+from experiments.common.data.embedded import CentredDigitsData, ClutteredDigitsData, DigitsData, DisplacedDigitsData
 from experiments.common.data.handwritten import DIGIT, Digits, split_digits
 from experiments.common.data.loader import Loader
 from experiments.common.data.module import ImageData, IndexedData
@@ -28,6 +24,7 @@ MODULES = {
     "displaced": lambda **options: DisplacedDigitsData(samples=160, held_out=80, **options),
     "centred": lambda **options: CentredDigitsData(samples=160, held_out=80, **options),
     "cluttered": lambda **options: ClutteredDigitsData(samples=160, held_out=80, **options),
+    "contours": lambda **options: PathfinderData(samples=160, held_out=80, **options),
 }
 every = pytest.mark.parametrize("name", MODULES)
 
@@ -73,7 +70,7 @@ def test_the_seed_changes_training_only(name: str) -> None:
         assert torch.equal(first, loaded(loaders[0])[0])  # a second pass is the same
 
 
-@pytest.mark.parametrize("name", ["displaced", "centred", "cluttered"])
+@pytest.mark.parametrize("name", ["displaced", "centred", "cluttered", "contours"])
 def test_each_epoch_has_new_images(name: str) -> None:
     loader = MODULES[name](batch_size=40).train_dataloader()
     if name == "centred":
@@ -82,7 +79,7 @@ def test_each_epoch_has_new_images(name: str) -> None:
         assert not rows(loaded(loader)[0]) & rows(loaded(loader)[0])
 
 
-@pytest.mark.parametrize("name", ["displaced", "cluttered"])
+@pytest.mark.parametrize("name", ["displaced", "cluttered", "contours"])
 def test_classes_are_balanced(name: str) -> None:
     data = MODULES[name](batch_size=40)
     for loader, count in ((data.train_dataloader(), 160), (data.val_dataloader(), 80), (data.test_dataloader(), 80)):
