@@ -108,6 +108,17 @@ def test_a_state_of_other_batches_is_refused() -> None:
         noisy().load_state_dict({"epoch": 0, "consumed": 1, "batches": 12})
 
 
+def test_a_block_is_drawn_once_for_a_batch() -> None:
+    counts = []
+
+    def draw(count: int, generator: torch.Generator) -> Batch:
+        counts.append(count)
+        return torch.rand(count, 3, generator=generator), torch.arange(count)
+
+    list(KeyedLoader(Generated(draw, 22, 5, 0), EvaluationOrder(22, 11)))
+    assert counts == [5, 5, 5, 5, 5, 2]  # two batches of 11: 5 + 5 + 1 of 5, and 4 of 5 + 5 + 2
+
+
 def test_making_samples_leaves_the_global_generator_alone() -> None:
     before = torch.get_rng_state()
     assert len(list(noisy())) == COUNT // 8

@@ -81,8 +81,8 @@ class Generated(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitems__(self, keys: Sequence[Key]) -> list[tuple[Tensor, Tensor]]:
         places = [(epoch, *divmod(index, self._block)) for epoch, index in keys]
-        blocks = {(epoch, number): self._drawn(epoch, number) for epoch, number, _ in places}
-        return [(blocks[epoch, number][0][place], blocks[epoch, number][1][place]) for epoch, number, place in places]
+        drawn = {block: self._drawn(*block) for block in {(epoch, number) for epoch, number, _ in places}}
+        return [(drawn[epoch, number][0][place], drawn[epoch, number][1][place]) for epoch, number, place in places]
 
     def _drawn(self, epoch: int, number: int) -> tuple[Tensor, Tensor]:
         count = min(self._block, self._count - number * self._block)
