@@ -35,7 +35,7 @@ class FilesData(IndexedData):
 
     Args:
         root: folder that holds the set.
-        validation: images held out, the same for all seeds; 0 trains with all.
+        validation: images held out, the same for all seeds; 0 trains with all (give the Trainer `limit_val_batches=0`).
         batch_size, seed, workers: see `ImageData`.
     """
 

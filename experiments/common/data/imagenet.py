@@ -62,6 +62,12 @@ class ImageNetData(FilesData):
         require("all classes", self.root, [folder / name for name in names], remedy)
         return _Folders(folder, transform, names)
 
+    def _augmented(self) -> Transform:
+        return self.views.training()
+
+    def _plain(self) -> Transform:
+        return self.views.evaluation()
+
     def _names(self, folder: Path) -> list[str]:
         if self.class_list is not None:
             names = self.class_list.read_text().split()

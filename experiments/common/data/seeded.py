@@ -60,7 +60,7 @@ class Generated(Dataset[tuple[Tensor, Tensor]]):
     Args:
         draw: makes samples. It balances the classes of those that it makes together, hence the blocks.
         count: samples of an epoch.
-        block: samples drawn together: the number of classes, so that each class comes once in each block.
+        block: samples drawn together: a multiple of the number of classes, so that it holds equally many of each.
         seed: of all samples.
     """
 
@@ -81,11 +81,12 @@ class Generated(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitems__(self, keys: Sequence[Key]) -> list[tuple[Tensor, Tensor]]:
         places = [(epoch, *divmod(index, self._block)) for epoch, index in keys]
-        blocks = {(epoch, number): self._drawn(epoch, number) for epoch, number, _ in places}
-        return [(blocks[epoch, number][0][place], blocks[epoch, number][1][place]) for epoch, number, place in places]
+        drawn = {block: self._drawn(*block) for block in {(epoch, number) for epoch, number, _ in places}}
+        return [(drawn[epoch, number][0][place], drawn[epoch, number][1][place]) for epoch, number, place in places]
 
     def _drawn(self, epoch: int, number: int) -> tuple[Tensor, Tensor]:
-        return self._draw(self._block, torch.Generator().manual_seed(seed_of(self._seed, epoch, number)))
+        count = min(self._block, self._count - number * self._block)
+        return self._draw(count, torch.Generator().manual_seed(seed_of(self._seed, epoch, number)))
 
 
 KeyedSet = Seeded | Generated
