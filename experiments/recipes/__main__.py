@@ -40,7 +40,7 @@ def measure(
     smoke: Smoke = False,
     redraw: Annotated[bool, typer.Option("--redraw", help="Measure nothing; use the results.json in --out.")] = False,
     device: Annotated[str, typer.Option(help="On which a step is timed: cpu, cuda, ...")] = "cpu",
-    batch: Annotated[int, typer.Option(min=2, help="Images in a step.")] = 16,
+    batch: Annotated[int, typer.Option(min=2, help="Images in a step.")] = 8,
     repeats: Annotated[int, typer.Option(min=1, help="Steps that count.")] = 5,
     bfloat16: Annotated[
         bool, typer.Option("--bfloat16", help="Autocast, as with --trainer.precision bf16-mixed.")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from experiments.common.quiet import expected_warnings
 from experiments.train import Command
 
 FOLDER = Path(__file__).resolve().parent
@@ -37,7 +38,8 @@ class Recipe:
 
     def prepare(self, variant: str) -> Command:
         """Network, data module and trainer, ready for a training that does not begin."""
-        return Command(["--config", str(self.path), *self.variants[variant]], run=False)
+        with expected_warnings():
+            return Command(["--config", str(self.path), *self.variants[variant]], run=False)
 
 
 RECIPES = (

@@ -28,7 +28,7 @@ class Sample:
         bfloat16: whether autocast computes in it.
     """
 
-    batch: int = 16
+    batch: int = 8
     repeats: int = 5
     device: str = "cpu"
     bfloat16: bool = False

@@ -32,8 +32,8 @@ def _conditions(settings: Mapping[str, Any]) -> str:
     threads = f", {settings['threads']} thread(s)" if settings["device"] == "cpu" else ""
     return (
         f"Measured on {settings['processor']}{threads}{shared}; torch {settings['torch']}, {number}, "
-        f"{settings['batch']} images in a step, medians of {settings['repeats']} steps and the quartiles around them. On other hardware: "
-        "`python -m experiments.recipes cost --device cuda --bfloat16 --batch 128 --out FOLDER`."
+        f"{settings['batch']} images in a step, medians of {settings['repeats']} steps and the quartiles around them. "
+        "On other hardware: `python -m experiments.recipes cost --device cuda --bfloat16 --batch 128 --out FOLDER`."
     )
 
 
