@@ -89,6 +89,7 @@ class Command(LightningCLI):
         for part in ("train", "val", "test"):
             config.trainer[f"limit_{part}_batches"] = config.limit
         config.trainer.max_epochs = 1
+        config.trainer.log_every_n_steps = 1
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         given = self._within(self.config_init).trainer

@@ -15,7 +15,7 @@ from rich.table import Table
 from experiments.common.options import Out, Smoke, results_folder
 from experiments.common.results import environment, processor, write_json, write_text
 from experiments.recipes import cost, report
-from experiments.recipes.catalogue import FOLDER, RECIPES, Recipe
+from experiments.recipes.catalogue import FOLDER, RECIPES, SMOKE, Recipe
 
 FILES = ("results.json", "REPORT.md")
 _SMOKE = cost.Sample(batch=2, repeats=1)
@@ -52,7 +52,7 @@ def measure(
         raise typer.BadParameter(f"{folder} has no results.json; run without --redraw", param_hint="--redraw")
     if not redraw:
         sample = _SMOKE if smoke else cost.Sample(batch, repeats, device, bfloat16)
-        write_json(folder / "results.json", _measured(sample, RECIPES[:1] if smoke else RECIPES))
+        write_json(folder / "results.json", _measured(sample, SMOKE if smoke else RECIPES))
     data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     write_text(folder / "REPORT.md", report.to_markdown(data))
 

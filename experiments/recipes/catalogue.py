@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from experiments.common.quiet import expected_warnings
@@ -62,3 +62,5 @@ RECIPES = (
     Recipe("imagenet1k_convnext", "ConvNeXt-T, frequency filters; ImageNet-1k", 1_281_167),
     Recipe("imagenet1k_rsb_a2", "ResNet-50, split, frequency filters; ImageNet-1k", 1_281_167),
 )
+SMOKE = (replace(RECIPES[0], variants={"frozen 3x3, E = 8": (), ORIGINAL: RECIPES[0].variants[ORIGINAL]}),)
+"""To try out how cost is measured."""
