@@ -26,11 +26,12 @@ app = typer.Typer(add_completion=False)
 def main(context: typer.Context) -> None:
     """Lists the recipes."""
     if context.invoked_subcommand is None:
-        table = Table("recipe", "what it trains", "epochs", "images", "command")
+        folder = FOLDER.relative_to(FOLDER.parents[1])
+        command = f"python -m experiments.train fit --config {folder}/NAME.yaml"
+        table = Table("name", "what it trains", "epochs", "images", caption=command)
         for recipe in RECIPES:
             epochs = yaml.safe_load(recipe.path.read_text(encoding="utf-8"))["trainer"]["max_epochs"]
-            command = f"python -m experiments.train fit --config {recipe.path.relative_to(FOLDER.parents[1])}"
-            table.add_row(recipe.name, recipe.title, str(epochs), f"{recipe.images:,}", command)
+            table.add_row(recipe.name, recipe.title, str(epochs), f"{recipe.images:,}")
         show(table)
 
 

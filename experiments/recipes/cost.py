@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -38,11 +37,10 @@ def measure(recipe: Recipe, sample: Sample) -> dict[str, Any]:
     """Times a step of all variants of a recipe in turns."""
     torch.manual_seed(0)
     commands = {variant: recipe.prepare(variant) for variant in recipe.variants}
-    data, trainer = commands[ORIGINAL].datamodule, commands[ORIGINAL].trainer
+    data, epochs = commands[ORIGINAL].datamodule, commands[ORIGINAL].settings.trainer.max_epochs
     images = torch.randn(sample.batch, data.channels, data.size, data.size, device=sample.device)
     labels = torch.randint(data.classes, (sample.batch,), device=sample.device)
     nets = {variant: command.model.net.to(sample.device).train() for variant, command in commands.items()}
-    del commands
     steps = {variant: _step(net, images, labels, bfloat16=sample.bfloat16) for variant, net in nets.items()}
     timings = side_by_side(steps, sample.repeats, warmup=1)
     rows = [
@@ -52,16 +50,15 @@ def measure(recipe: Recipe, sample: Sample) -> dict[str, Any]:
             "seconds": vars(timings[variant]),
             "images_per_second": sample.batch / timings[variant].median,
             "times_original": timings[variant].median / timings[ORIGINAL].median,
-            "hours": timings[variant].median / sample.batch * recipe.images * trainer.max_epochs / _HOUR,
+            "hours": timings[variant].median / sample.batch * recipe.images * epochs / _HOUR,
         }
         for variant, net in nets.items()
     ]
-    gc.collect()
     return {
         "name": recipe.name,
         "title": recipe.title,
         "images": recipe.images,
-        "epochs": trainer.max_epochs,
+        "epochs": epochs,
         "size": data.size,
         "rows": rows,
     }

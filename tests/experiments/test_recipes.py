@@ -98,11 +98,10 @@ def parsed(parser: Any, args: list[str]) -> Any:
 
 def test_every_file_is_listed() -> None:
     assert {path.stem for path in FOLDER.glob("*.yaml")} == {recipe.name for recipe in RECIPES}
-    listed = CliRunner().invoke(app, [], env={"COLUMNS": "200"}).output
+    listed = CliRunner().invoke(app, [], env={"COLUMNS": "120"}).output
+    assert "--config experiments/recipes/NAME.yaml" in listed
     for recipe in RECIPES:
-        assert re.search(
-            rf"{recipe.name} .* {recipe.images:,} .*--config experiments/recipes/{recipe.name}.yaml", listed
-        )
+        assert re.search(rf"{recipe.name} .* {recipe.images:,} ", listed)
 
 
 @every
@@ -147,7 +146,7 @@ def test_the_two_convnext_recipes_differ_in_data_batch_and_rate_alone() -> None:
     assert one == other
 
 
-@pytest.mark.parametrize("expansion", [1, 8, 128])
+@pytest.mark.parametrize("expansion", [1, 8])
 def test_frozen_nets_of_cifar_learn_the_published_counts(expansion: int, parser: Any) -> None:
     config = parsed(parser, ["--config", str(RECIPES[0].path), f"--net.arguments.expansion={expansion}"])
     count = count_parameters(parser.instantiate_classes(config).net.build(10, 3))
