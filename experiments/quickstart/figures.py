@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from experiments.common.data.displaced import CANVAS, CLASS_NAMES, DIGIT, DISPLACEMENTS, DISTANCES, compose, digit_pools
+from experiments.common.data.displaced import CANVAS, CLASS_NAMES, DISPLACEMENTS, DISTANCES, compose, digit_pools
+from experiments.common.data.handwritten import DIGIT
 from experiments.quickstart.run import NetResult
 from nifconv import footprint
 from nifconv.footprint import LayerFootprint

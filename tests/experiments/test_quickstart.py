@@ -16,12 +16,12 @@ from experiments.common import results
 from experiments.common.data.batches import FreshBatches
 from experiments.common.data.displaced import (
     CANVAS,
-    DIGIT,
     DISPLACEMENTS,
     digit_pools,
     displaced_digits,
     draw_canvases,
 )
+from experiments.common.data.handwritten import DIGIT
 from experiments.common.nets import parameters
 from experiments.quickstart import run
 from experiments.quickstart.__main__ import FILES

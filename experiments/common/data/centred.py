@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 from experiments.common.data.batches import Batch
-from experiments.common.data.displaced import CANVAS, DIGIT, DISPLACEMENTS, TEST_EVERY
+from experiments.common.data.canvas import compose
+from experiments.common.data.displaced import CANVAS, DISPLACEMENTS
+from experiments.common.data.handwritten import DIGIT, Digits, split_digits
 
 CLASSES = len(DISPLACEMENTS)
 
@@ -31,19 +32,18 @@ class CentredDigits:
     digits: Tensor
 
     def __call__(self, count: int, generator: torch.Generator) -> Batch:
-        before = (CANVAS - DIGIT) // 2
         drawn = torch.randint(len(self.digits), (count,), generator=generator)
-        canvases = torch.zeros(count, 1, CANVAS, CANVAS)
-        canvases[..., before : before + DIGIT, before : before + DIGIT] = self.images[drawn].unsqueeze(1)
-        return canvases, self.digits[drawn]
+        corners = torch.full((count, 1, 2), (CANVAS - DIGIT) // 2)
+        return compose(self.images[drawn].unsqueeze(1), corners, CANVAS), self.digits[drawn]
+
+
+def centred(pool: Digits) -> CentredDigits:
+    """The task with the digits 0 to 7 of a pool."""
+    used = pool.labels < CLASSES
+    return CentredDigits(pool.images[used].squeeze(1), pool.labels[used])
 
 
 def centred_digits() -> tuple[CentredDigits, CentredDigits]:
     """The task to train with and, of digits disjoint from those, to test with; digits 0 to 7."""
-    loaded = load_digits()
-    images, digits = torch.from_numpy(loaded.images).float() / 16, torch.from_numpy(loaded.target)
-    test = torch.arange(len(digits)) % TEST_EVERY == 0
-    used = digits < CLASSES
-    return CentredDigits(images[~test & used], digits[~test & used]), CentredDigits(
-        images[test & used], digits[test & used]
-    )
+    pools = split_digits(validation=())
+    return centred(pools.train), centred(pools.test)

@@ -11,15 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
 
+from experiments.common.data import canvas
 from experiments.common.data.batches import Batch
+from experiments.common.data.handwritten import split_digits
 
 CANVAS = 48
-DIGIT = 8
 DISTANCES = (10, 14, 18, 22)
-TEST_EVERY = 5
 
 
 def displacements(distances: Sequence[int]) -> tuple[tuple[int, int], ...]:
@@ -70,9 +69,8 @@ def digit_pools() -> tuple[Tensor, Tensor]:
 
     Every fifth image of scikit-learn's `load_digits` is for the test.
     """
-    digits = torch.from_numpy(load_digits().images).float() / 16
-    test = torch.arange(len(digits)) % TEST_EVERY == 0
-    return digits[~test], digits[test]
+    pools = split_digits(validation=())
+    return pools.train.images.squeeze(1), pools.test.images.squeeze(1)
 
 
 def displaced_digits(distances: tuple[int, ...] = DISTANCES) -> tuple[DisplacedDigits, DisplacedDigits]:
@@ -93,15 +91,7 @@ def compose(pool: Tensor, digits: Tensor, corners: Tensor, offsets: Tensor) -> T
     Returns:
         `(n, 1, 48, 48)`. What leaves the canvas on one side enters it on the other.
     """
-    n = len(digits)
-    canvases = torch.zeros(n, CANVAS, CANVAS)
-    inside = torch.arange(DIGIT)
-    image = torch.arange(n).view(n, 1, 1)
-    for place, corner in enumerate((corners, corners + offsets)):
-        rows = (corner[:, :1] + inside) % CANVAS
-        columns = (corner[:, 1:] + inside) % CANVAS
-        canvases[image, rows.unsqueeze(2), columns.unsqueeze(1)] = pool[digits[:, place]]
-    return canvases.unsqueeze(1)
+    return canvas.compose(pool[digits], torch.stack([corners, corners + offsets], dim=1), CANVAS)
 
 
 def draw_canvases(

@@ -1,4 +1,4 @@
-"""Handwritten digits as they are: ten classes, three disjoint pools, few images to train with."""
+"""Handwritten digits: ten classes, in pools that share no image."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
+DIGIT = 8
+"""Height and width of the images, in pixels."""
 SIDE = 16
 CLASSES = 10
-_ROUND = 4
-_TEST, _VALIDATION = (0, 2), (1,)
-"""Places in each round of four successive images; the remaining one is for training."""
 
 
 @dataclass(frozen=True)
 class Digits:
-    """Images `(n, 1, 16, 16)`, float32 of mean 0 and variance 1 over the training pool, and labels `(n,)`."""
+    """Images `(n, 1, height, width)`, float32, and labels `(n,)`."""
 
     images: Tensor
     labels: Tensor
@@ -28,24 +27,44 @@ class Digits:
 
 @dataclass(frozen=True)
 class Pools:
-    """scikit-learn's `load_digits`, split: every second image tests, every fourth validates, every fourth trains."""
+    """Disjoint sets of digits."""
 
     train: Digits
     validation: Digits
     test: Digits
 
 
-def digit_pools() -> Pools:
-    """The same three pools on every call, bilinearly enlarged from 8x8."""
+def split_digits(rounds_of: int = 5, test: tuple[int, ...] = (0,), validation: tuple[int, ...] = (1,)) -> Pools:
+    """scikit-learn's `load_digits` as it is, 8x8 in [0, 1], in three pools: the same ones on every call.
+
+    Args:
+        rounds_of: successive images that are shared out as one.
+        test, validation: places in each round; the remaining ones are for training.
+    """
     source = load_digits()
-    images = torch.from_numpy(source.images).float().unsqueeze(1)
-    images = nn.functional.interpolate(images, SIDE, mode="bilinear", align_corners=False)
+    images = torch.from_numpy(source.images).float().unsqueeze(1) / 16
     labels = torch.from_numpy(source.target).long()
-    place = torch.arange(len(labels)) % _ROUND
-    tests, validates = torch.isin(place, torch.tensor(_TEST)), torch.isin(place, torch.tensor(_VALIDATION))
-    trains = ~(tests | validates)
-    images = (images - images[trains].mean()) / images[trains].std()
-    return Pools(*(Digits(images[chosen], labels[chosen]) for chosen in (trains, validates, tests)))
+    place = torch.arange(len(labels)) % rounds_of
+    tests, validates = torch.isin(place, torch.tensor(test)), torch.isin(place, torch.tensor(validation))
+    return Pools(*(Digits(images[chosen], labels[chosen]) for chosen in (~(tests | validates), validates, tests)))
+
+
+def standardised(pools: Pools, side: int) -> Pools:
+    """The pools with images bilinearly enlarged to `side` pixels, of mean 0 and variance 1 over the training pool."""
+
+    def enlarged(pool: Digits) -> Tensor:
+        return nn.functional.interpolate(pool.images, side, mode="bilinear", align_corners=False)
+
+    reference = enlarged(pools.train)
+    mean, deviation = reference.mean(), reference.std()
+    return Pools(
+        *(Digits((enlarged(p) - mean) / deviation, p.labels) for p in (pools.train, pools.validation, pools.test))
+    )
+
+
+def digit_pools() -> Pools:
+    """Few images to train with: every second one tests, every fourth validates, every fourth trains; 16x16."""
+    return standardised(split_digits(4, test=(0, 2), validation=(1,)), SIDE)
 
 
 def subset(pool: Digits, count: int, seed: int) -> Digits:
