@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-
 from torch.utils.data import TensorDataset
 
 from experiments.common.data import handwritten
@@ -12,14 +10,13 @@ from experiments.common.data.centred import CLASSES as CENTRED_CLASSES
 from experiments.common.data.centred import centred
 from experiments.common.data.cluttered import ClutteredDigits
 from experiments.common.data.displaced import CANVAS, DISTANCES, DisplacedDigits
+from experiments.common.data.drawn import DrawnData
 from experiments.common.data.handwritten import DIGIT, Digits, split_digits, standardised
-from experiments.common.data.module import ImageData
-from experiments.common.data.seeded import Generated, KeyedSet, Seeded, seed_of
-
-_TRAIN, _VALIDATION, _TEST = range(3)
+from experiments.common.data.module import IndexedData
+from experiments.common.data.seeded import KeyedSet, Seeded
 
 
-class DigitsData(ImageData):
+class DigitsData(IndexedData):
     """Handwritten digits, of mean 0 and variance 1; every fifth tests, every fifth validates.
 
     Args:
@@ -48,39 +45,6 @@ class DigitsData(ImageData):
 
     def _set(self, pool: Digits) -> KeyedSet:
         return Seeded(TensorDataset(pool.images, pool.labels), self.seed)
-
-
-class DrawnData(ImageData):
-    """Tasks whose images are drawn: training images anew in each epoch, those for validation and test always the same.
-
-    Args:
-        samples: of an epoch of training.
-        held_out: for validation, and as many for the test.
-        batch_size, seed, workers: see `ImageData`.
-    """
-
-    channels = 1
-
-    def __init__(self, samples: int, held_out: int, batch_size: int, seed: int, workers: int) -> None:
-        super().__init__(batch_size, seed, workers)
-        self.samples = samples
-        self.held_out = held_out
-
-    @abstractmethod
-    def draws(self) -> tuple[Draw, Draw, Draw]:
-        """The tasks to train, to validate and to test with."""
-
-    def train_set(self) -> KeyedSet:
-        return self._set(_TRAIN, self.samples, self.seed)
-
-    def val_set(self) -> KeyedSet:
-        return self._set(_VALIDATION, self.held_out, 0)
-
-    def test_set(self) -> KeyedSet:
-        return self._set(_TEST, self.held_out, 0)
-
-    def _set(self, part: int, count: int, seed: int) -> KeyedSet:
-        return Generated(self.draws()[part], count, self.classes, seed_of(part, seed))
 
 
 class DisplacedDigitsData(DrawnData):

@@ -46,8 +46,9 @@ class Loader(ABC):
     """
 
     def __init__(self) -> None:
-        self.sampler = Place()  # the name under which Lightning looks for `set_epoch`
-        self.batch_sampler = None  # it asks for this of whatever has a sampler
+        # Lightning looks for `set_epoch` under these names of a DataLoader.
+        self.sampler = Place()
+        self.batch_sampler = None
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -92,7 +93,7 @@ class _Remaining(Sampler[list[Key]]):
 
 
 class KeyedLoader(Loader):
-    """Loads samples by (epoch, index), so that workers know nothing of epochs and live through all of them.
+    """Loads samples by (epoch, index), so that workers need to know nothing else.
 
     Args:
         samples: the set.
@@ -108,7 +109,6 @@ class KeyedLoader(Loader):
             samples,
             batch_sampler=self._remaining,
             num_workers=workers,
-            persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),
             # Each pass draws a number; it must not come from the generator that the net in training draws from.
             generator=torch.Generator(),

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from lightning.pytorch import LightningDataModule
 
 from experiments.common.data.loader import KeyedLoader, Loader
-from experiments.common.data.order import EvaluationOrder, Order, TrainingOrder
+from experiments.common.data.order import EvaluationOrder, TrainingOrder
 from experiments.common.data.seeded import KeyedSet
 
 
@@ -38,11 +38,20 @@ class ImageData(LightningDataModule, ABC):
         self.seed = seed
         self.workers = workers
 
+    def _process(self) -> tuple[int, int]:
+        """Rank of this process, and how many there are."""
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+
+
+class IndexedData(ImageData):
+    """Images that can be had in any order; a subclass says which they are."""
+
     @abstractmethod
     def train_set(self) -> KeyedSet: ...
 
     @abstractmethod
-    def val_set(self) -> KeyedSet: ...
+    def val_set(self) -> KeyedSet | None:
+        """None if nothing is held out."""
 
     @abstractmethod
     def test_set(self) -> KeyedSet: ...
@@ -50,20 +59,16 @@ class ImageData(LightningDataModule, ABC):
     def train_dataloader(self) -> Loader:
         samples = self.train_set()
         seed = self.seed if samples.shuffled else None
-        return self._loader(samples, TrainingOrder(len(samples), self.batch_size, *self._process(), seed=seed))
+        order = TrainingOrder(len(samples), self.batch_size, *self._process(), seed=seed)
+        return KeyedLoader(samples, order, self.workers)
 
-    def val_dataloader(self) -> Loader:
-        return self._evaluation(self.val_set())
+    def val_dataloader(self) -> Loader | list[Loader]:
+        samples = self.val_set()
+        return [] if samples is None else self._evaluation(samples)
 
     def test_dataloader(self) -> Loader:
         return self._evaluation(self.test_set())
 
     def _evaluation(self, samples: KeyedSet) -> Loader:
-        return self._loader(samples, EvaluationOrder(len(samples), self.batch_size, *self._process()))
-
-    def _loader(self, samples: KeyedSet, order: Order) -> Loader:
+        order = EvaluationOrder(len(samples), self.batch_size, *self._process())
         return KeyedLoader(samples, order, self.workers)
-
-    def _process(self) -> tuple[int, int]:
-        """Rank of this process, and how many there are."""
-        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)

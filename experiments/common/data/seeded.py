@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any
 
@@ -16,15 +17,22 @@ Key = tuple[int, int]
 """Epoch and index of a sample."""
 
 
-def seed_of(*numbers: int) -> int:
-    """One seed for several numbers; other numbers, another seed."""
-    return int.from_bytes(blake2b(repr(numbers).encode(), digest_size=8).digest(), "big")
+def seed_of(*parts: int | str) -> int:
+    """One seed for several numbers or names; other ones, another seed."""
+    return int.from_bytes(blake2b(repr(parts).encode(), digest_size=8).digest(), "big")
+
+
+@contextmanager
+def randomness(seed: int) -> Iterator[None]:
+    """Within it torch's global generator, from which the transforms of torchvision draw, starts from `seed`."""
+    with torch.random.fork_rng(devices=[]):
+        # torch.manual_seed would seed the accelerators, too, and with them the dropout of the net in training.
+        torch.default_generator.manual_seed(seed)
+        yield
 
 
 class Seeded(Dataset[tuple[Any, ...]]):
-    """A set with random transforms, which draw from torch's global generator as those of torchvision do.
-
-    While a sample is made that generator is seeded anew; afterwards it is as it was before.
+    """A set with random transforms.
 
     Args:
         samples: indexed from 0.
@@ -42,9 +50,7 @@ class Seeded(Dataset[tuple[Any, ...]]):
 
     def __getitem__(self, key: Key) -> tuple[Any, ...]:
         epoch, index = key
-        with torch.random.fork_rng(devices=[]):
-            # torch.manual_seed would seed the accelerators, too, and with them the dropout of the net in training.
-            torch.default_generator.manual_seed(seed_of(self._seed, epoch, index))
+        with randomness(seed_of(self._seed, epoch, index)):
             return self._samples[index]
 
 
@@ -54,7 +60,7 @@ class Generated(Dataset[tuple[Tensor, Tensor]]):
     Args:
         draw: makes samples. It balances the classes of those that it makes together, hence the blocks.
         count: samples of an epoch.
-        block: samples drawn together: the number of classes, so that each class comes once in each block.
+        block: samples drawn together: a multiple of the number of classes, so that it holds equally many of each.
         seed: of all samples.
     """
 
@@ -75,11 +81,12 @@ class Generated(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitems__(self, keys: Sequence[Key]) -> list[tuple[Tensor, Tensor]]:
         places = [(epoch, *divmod(index, self._block)) for epoch, index in keys]
-        blocks = {(epoch, number): self._drawn(epoch, number) for epoch, number, _ in places}
-        return [(blocks[epoch, number][0][place], blocks[epoch, number][1][place]) for epoch, number, place in places]
+        drawn = {block: self._drawn(*block) for block in {(epoch, number) for epoch, number, _ in places}}
+        return [(drawn[epoch, number][0][place], drawn[epoch, number][1][place]) for epoch, number, place in places]
 
     def _drawn(self, epoch: int, number: int) -> tuple[Tensor, Tensor]:
-        return self._draw(self._block, torch.Generator().manual_seed(seed_of(self._seed, epoch, number)))
+        count = min(self._block, self._count - number * self._block)
+        return self._draw(count, torch.Generator().manual_seed(seed_of(self._seed, epoch, number)))
 
 
 KeyedSet = Seeded | Generated

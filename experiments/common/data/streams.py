@@ -1,0 +1,155 @@
+"""Tar shards read from beginning to end: which process and worker reads which, in which order, and where it goes on."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import count, islice
+from typing import Any
+
+import torch
+import webdataset
+from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
+from webdataset.gopen import gopen
+from webdataset.tariterators import group_by_keys, tar_file_expander
+
+from experiments.common.data.batches import Batch
+from experiments.common.data.files import Transform
+from experiments.common.data.loader import Loader
+from experiments.common.data.order import Order, TrainingOrder
+from experiments.common.data.seeded import randomness, seed_of
+
+Sample = dict[str, Any]
+
+
+class Stream(IterableDataset[Batch]):
+    """Batches of an epoch from a place on that can be moved between passes.
+
+    Args:
+        shards: paths or addresses.
+        order: how many batches there are, and of which size.
+        transform: of an image.
+        seed: of what is random.
+    """
+
+    def __init__(self, shards: list[str], order: Order, transform: Transform, seed: int) -> None:
+        self.order = order
+        self.epoch = 0
+        self.start = 0
+        self._shards = shards
+        self._transform = transform
+        self._seed = seed
+
+    def _batch(self, samples: list[Sample]) -> Batch:
+        decoded = webdataset.to_tuple("jpg;jpeg;png", "cls", "__key__")(webdataset.decode("pilrgb")(iter(samples)))
+        return default_collate([(self._view(image, key), label) for image, label, key in decoded])
+
+    def _view(self, image: Any, key: str) -> Any:
+        with randomness(seed_of(self._seed, self.epoch, key)):
+            return self._transform(image)
+
+
+class TrainingStream(Stream):
+    """Shards in a random order, shared out to processes and workers, and their samples through a random buffer.
+
+    All depends on seed, epoch and the number of processes and of workers. Each worker goes on from the beginning of
+    its shards if others have more: every process has equally many batches, and if the shards are of equal size and
+    their number is a multiple of all workers of all processes, none is seen twice. A pass that starts late in an epoch
+    reads what comes before, but decodes none of it.
+
+    Args:
+        shards, order, transform, seed: see `Stream`.
+        buffer: samples among which the next one is drawn.
+    """
+
+    def __init__(self, shards: list[str], order: TrainingOrder, transform: Transform, seed: int, buffer: int) -> None:
+        super().__init__(shards, order, transform, seed)
+        self._buffer = buffer
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker, workers = _worker()
+        # The first batch is always asked from worker 0, which does here what the worker did whose turn it was.
+        worker = (worker + self.start) % workers
+        done = len(range(worker, self.start, workers))
+        size = self.order.batch_size
+        samples = islice(self._endless(worker, workers), done * size, None)
+        while True:
+            yield self._batch(list(islice(samples, size)))
+
+    def _endless(self, worker: int, workers: int) -> Iterator[Sample]:
+        shards = sorted(self._shards)
+        random.Random(seed_of(self._seed, self.epoch)).shuffle(shards)  # noqa: S311 - no secret depends on it
+        mine = shards[self.order.rank :: self.order.world_size][worker::workers]
+        for number in count():
+            seed = seed_of(self._seed, self.epoch, number)
+            shuffle = webdataset.shuffle(self._buffer, initial=self._buffer, seed=seed)
+            sample = None
+            for sample in shuffle(_read(mine)):
+                yield sample
+            if sample is None:
+                raise ValueError(f"shards {mine} hold no sample; each must hold some, or be left out")
+
+
+class EvaluationStream(Stream):
+    """Each sample once. Every worker reads all shards, and decodes what is in its batches."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker, workers = _worker()
+        samples, place = _read(self._shards), 0
+        for keys in islice(self.order.batches(self.epoch, self.start), worker, None, workers):
+            first, last = keys[0][1], keys[-1][1]
+            chosen = list(islice(samples, first - place, last + 1 - place))
+            if len(chosen) < len(keys):
+                raise ValueError(f"val_samples={self.order.count} must be the number of samples in {self._shards}")
+            yield self._batch(chosen)
+            place = last + 1
+
+
+class ShardLoader(Loader):
+    """Loads a stream; a state can be loaded with the same number of workers only, as each has its own shards."""
+
+    def __init__(self, stream: Stream, workers: int = 0) -> None:
+        super().__init__()
+        self._stream = stream
+        self._workers = workers
+        self._loader = DataLoader(
+            stream,
+            batch_size=None,
+            num_workers=workers,
+            pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator(),
+        )
+
+    def __len__(self) -> int:
+        return len(self._stream.order)
+
+    def _batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        self._stream.epoch, self._stream.start = epoch, start
+        return islice(iter(self._loader), len(self) - start)
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"workers": self._workers}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        if state["workers"] != self._workers:
+            raise ValueError(f"workers={self._workers} must be {state['workers']}, as when the state was saved")
+        super().load_state_dict(state)
+
+
+def _read(shards: list[str]) -> Iterator[Sample]:
+    """All samples, as bytes."""
+    samples: Iterator[Sample] = group_by_keys(tar_file_expander(_opened(shards)))
+    return samples
+
+
+def _opened(shards: list[str]) -> Iterator[Sample]:
+    """The shards one by one, closed when they are read; webdataset's own reader leaves that to the interpreter."""
+    for shard in shards:
+        with gopen(shard) as stream:
+            yield {"url": shard, "stream": stream}
+
+
+def _worker() -> tuple[int, int]:
+    """Number of this worker, and how many there are."""
+    info = get_worker_info()
+    return (0, 1) if info is None else (info.id, info.num_workers)

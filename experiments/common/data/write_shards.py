@@ -1,0 +1,35 @@
+"""Photographs in folders, one for each class, to tar shards: `python -m experiments.common.data.write_shards`."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import typer
+import webdataset
+from torchvision.datasets import ImageFolder
+
+
+def write_shards(folder: Path, out: Path, name: str = "train", per_shard: int = 10_000, seed: int = 0) -> int:
+    """Writes all images of `folder`, as they are and in random order, to `out/NAME-000000.tar` and so on.
+
+    Classes are numbered in the order of their folders' names. Returns the number of images, which `ShardsData` needs.
+    """
+    samples = ImageFolder(str(folder)).samples
+    random.Random(seed).shuffle(samples)  # noqa: S311 - no secret depends on it
+    out.mkdir(parents=True, exist_ok=True)
+    with webdataset.ShardWriter(f"{out / name}-%06d.tar", maxcount=per_shard, verbose=0, mtime=0) as writer:
+        for number, (file, label) in enumerate(samples):
+            path = Path(file)
+            kind = path.suffix.lower().removeprefix(".")
+            writer.write({"__key__": f"{number:08d}", kind: path.read_bytes(), "cls": label})
+    return len(samples)
+
+
+def main(folder: Path, out: Path, name: str = "train", per_shard: int = 10_000, seed: int = 0) -> None:
+    """Write the images of FOLDER to shards in OUT, and print how many they are."""
+    print(f"{write_shards(folder, out, name, per_shard, seed)} samples")
+
+
+if __name__ == "__main__":
+    typer.run(main)

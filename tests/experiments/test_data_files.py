@@ -1,0 +1,287 @@
+"""Published data sets, read from small files in the formats in which they are published."""
+
+import gzip
+import hashlib
+import pickle
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.io
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision import datasets
+
+from experiments.common.data.archives import ArchiveData, CIFAR10Data, CIFAR100Data, FashionMNISTData, SVHNData
+from experiments.common.data.imagenet import ImageNetData
+from experiments.common.data.loader import Loader
+from experiments.common.data.views import IMAGENET, Views
+
+Images = np.ndarray[Any, Any]
+
+
+def md5(file: Path) -> str:
+    return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def made_up(count: int, classes: int, shape: tuple[int, ...], seed: int) -> tuple[Images, list[int]]:
+    """Images of random bytes, and labels: as many of each class."""
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape), np.uint8), [i % classes for i in range(count)]
+
+
+def write_cifar(root: Path, monkeypatch: pytest.MonkeyPatch, reader: type[datasets.CIFAR10], key: str) -> None:
+    """Pickled batches of channels first, in one row each; the checksums are made those of these files."""
+    folder = root / reader.base_folder
+    folder.mkdir()
+    classes = 100 if key == "fine_labels" else 10
+    for part in ("train_list", "test_list"):
+        names = [name for name, _ in getattr(reader, part)]
+        for number, name in enumerate(names):
+            images, labels = made_up(200 // len(names), classes, (3 * 32 * 32,), seed=number + 7 * len(part))
+            (folder / name).write_bytes(pickle.dumps({"data": images, key: labels}))
+        monkeypatch.setattr(reader, part, [[name, md5(folder / name)] for name in names])
+    meta = folder / reader.meta["filename"]
+    meta.write_bytes(pickle.dumps({reader.meta["key"]: [str(c) for c in range(classes)]}))
+    monkeypatch.setattr(reader, "meta", reader.meta | {"md5": md5(meta)})
+
+
+def write_cifar10(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_cifar(root, monkeypatch, datasets.CIFAR10, "labels")
+
+
+def write_cifar100(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_cifar(root, monkeypatch, datasets.CIFAR100, "fine_labels")
+
+
+def write_svhn(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Matlab files: height, width, channels, images; the digit 0 has the label 10."""
+    table = dict(datasets.SVHN.split_list)
+    for part in ("train", "test"):
+        images, labels = made_up(200, 10, (32, 32, 3), seed=len(part))
+        file = root / table[part][1]
+        scipy.io.savemat(file, {"X": images.transpose(1, 2, 3, 0), "y": [[label or 10] for label in labels]})
+        table[part] = [table[part][0], file.name, md5(file)]
+    monkeypatch.setattr(datasets.SVHN, "split_list", table)
+
+
+def write_fashion_mnist(root: Path, _: pytest.MonkeyPatch) -> None:
+    """Big-endian sizes, then bytes; torchvision checks no sum of the unpacked files."""
+    raw = root / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for part in ("train", "t10k"):
+        images, labels = made_up(200, 10, (28, 28), seed=len(part))
+        (raw / f"{part}-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 2051, 200, 28, 28) + images.tobytes())
+        (raw / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 2049, 200) + bytes(labels))
+
+
+ARCHIVES: dict[type[ArchiveData], Callable[[Path, pytest.MonkeyPatch], None]] = {
+    CIFAR10Data: write_cifar10,
+    CIFAR100Data: write_cifar100,
+    SVHNData: write_svhn,
+    FashionMNISTData: write_fashion_mnist,
+}
+FIRST_OF_TEST: dict[type[ArchiveData], Callable[[], Images]] = {
+    CIFAR10Data: lambda: made_up(200, 10, (3 * 32 * 32,), 7 * 9)[0][0].reshape(3, 32, 32),
+    CIFAR100Data: lambda: made_up(200, 100, (3 * 32 * 32,), 7 * 9)[0][0].reshape(3, 32, 32),
+    SVHNData: lambda: made_up(200, 10, (32, 32, 3), 4)[0][0].transpose(2, 0, 1),
+    FashionMNISTData: lambda: made_up(200, 10, (28, 28), 4)[0][:1],
+}
+every = pytest.mark.parametrize("module", ARCHIVES)
+
+
+def loaded(loader: Any) -> tuple[Tensor, Tensor]:
+    assert isinstance(loader, Loader)
+    images, labels = zip(*loader, strict=True)
+    return torch.cat(images), torch.cat(labels)
+
+
+def rows(images: Tensor) -> set[bytes]:
+    return {image.numpy().tobytes() for image in images}
+
+
+@every
+def test_pixels_and_labels_arrive(module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ARCHIVES[module](tmp_path, monkeypatch)
+    data = module(tmp_path, validation=0, batch_size=200)
+    images, labels = loaded(data.test_dataloader())
+    assert labels.tolist() == [number % data.classes for number in range(200)]
+    mean, deviation = (torch.tensor(values).view(-1, 1, 1) for values in data.statistics)
+    expected = (torch.from_numpy(FIRST_OF_TEST[module]()).float() / 255 - mean) / deviation
+    torch.testing.assert_close(images[0], expected, rtol=0, atol=1e-5)
+    assert images.shape[1:] == (data.channels, data.size, data.size)
+    training = loaded(data.train_dataloader())
+    assert training[0].shape == images.shape
+    assert training[1].bincount().tolist() == [200 // data.classes] * data.classes
+    assert data.val_dataloader() == []
+
+
+@every
+def test_validation_is_held_out_class_by_class(module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ARCHIVES[module](tmp_path, monkeypatch)
+    monkeypatch.setattr(module, "_augmented", module._plain)
+    held_out = 100 if module is CIFAR100Data else 50
+    data = module(tmp_path, validation=held_out, batch_size=50)
+    (train, _), (validation, labels), (test, _) = (
+        loaded(part) for part in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader())
+    )
+    assert labels.bincount().tolist() == [held_out // data.classes] * data.classes
+    assert len(rows(train)) + len(rows(validation)) == 200
+    assert not rows(train) & rows(validation)
+    assert not rows(test) & (rows(train) | rows(validation))
+    again = loaded(module(tmp_path, validation=held_out, seed=1).val_dataloader())[0]
+    assert torch.equal(again, validation)
+
+
+def shifts(image: Tensor, flip: bool) -> list[Tensor]:
+    """All crops of an image with a border of four pixels of zeros, and of its mirror image if that is allowed."""
+    size = image.shape[-1]
+    padded = torch.nn.functional.pad(image, (4, 4, 4, 4))
+    crops = [padded[:, row : row + size, column : column + size] for row in range(9) for column in range(9)]
+    return crops + ([crop.flip(-1) for crop in crops] if flip else [])
+
+
+@every
+def test_training_images_are_shifted_and_where_it_is_fair_mirrored(
+    module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ARCHIVES[module](tmp_path, monkeypatch)
+    data = module(tmp_path, validation=0)
+    augmented, source = data.train_set(), data._source(True, lambda image: image)
+    mean, deviation = (torch.tensor(values).view(-1, 1, 1) for values in data.statistics)
+    found = set()
+    for epoch in range(12):
+        pixels = (augmented[epoch, 3][0] * deviation + mean) * 255
+        image = torch.from_numpy(np.array(source[3][0])).view(data.size, data.size, -1).permute(2, 0, 1).float()
+        matches = [n for n, crop in enumerate(shifts(image, flip=True)) if torch.allclose(crop, pixels, atol=0.01)]
+        assert len(matches) == 1
+        found.add(matches[0])
+        assert torch.equal(augmented[epoch, 3][0], augmented[epoch, 3][0])
+    assert len(found) > 8
+    assert any(number >= 81 for number in found) == (module is not SVHNData)
+
+
+@every
+def test_a_missing_set_says_what_to_download_and_where_to_put_it(module: Any, tmp_path: Path) -> None:
+    archives = {
+        CIFAR10Data: ("cifar-10-python.tar.gz", "cifar-10-batches-py/data_batch_1"),
+        CIFAR100Data: ("cifar-100-python.tar.gz", "cifar-100-python/train"),
+        SVHNData: ("train_32x32.mat and test_32x32.mat", "train_32x32.mat"),
+        FashionMNISTData: ("train-images-idx3-ubyte.gz", "FashionMNIST/raw/train-images-idx3-ubyte"),
+    }
+    archive, file = archives[module]
+    with pytest.raises(FileNotFoundError, match=f"root={tmp_path} does not hold") as error:
+        module(tmp_path).train_dataloader()
+    assert f"{tmp_path / file}" in str(error.value)
+    assert f"Download {archive}" in str(error.value)
+
+
+def test_packed_fashion_mnist_is_to_be_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_fashion_mnist(tmp_path, monkeypatch)
+    file = tmp_path / "FashionMNIST" / "raw" / "t10k-labels-idx1-ubyte"
+    file.with_suffix(".gz").write_bytes(gzip.compress(file.read_bytes()))
+    file.unlink()
+    with pytest.raises(FileNotFoundError, match=r"t10k-labels-idx1-ubyte is not there.*unpack them there with gunzip"):
+        FashionMNISTData(tmp_path).test_dataloader()
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_cifar10(tmp_path, monkeypatch)
+    (tmp_path / "cifar-10-batches-py" / "data_batch_3").write_bytes(b"half of a download")
+    with pytest.raises(ValueError, match=f"root={tmp_path} holds files of CIFAR-10 that are not as published"):
+        CIFAR10Data(tmp_path).train_dataloader()
+
+
+def test_a_validation_part_that_cannot_be_held_out_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="validation=-1 must not be negative"):
+        CIFAR10Data(validation=-1)
+    write_cifar10(tmp_path, monkeypatch)
+    with pytest.raises(ValueError, match=r"validation=195 of 200 training images .* use 0, or 10 to 190"):
+        CIFAR10Data(tmp_path, validation=195).train_dataloader()
+
+
+COLOURS = {"n01": (250, 10, 10), "n02": (10, 250, 10), "n03": (10, 10, 250)}
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """Folders of JPEG files as those of ImageNet, in one colour for each class, each of another shade and shape."""
+    for part, count in (("train", 6), ("val", 2)):
+        for name, colour in COLOURS.items():
+            folder = tmp_path / part / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                shade = tuple(max(value - 10 * number - (5 if part == "val" else 0), 0) for value in colour)
+                Image.new("RGB", (40 + number, 60), shade).save(folder / f"{name}_{number}.JPEG", quality=95)
+    return tmp_path
+
+
+def brightest(images: Tensor) -> list[int]:
+    mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in IMAGENET)
+    return (images * deviation + mean).mean((2, 3)).argmax(1).tolist()
+
+
+def test_photographs_have_the_labels_of_their_folders(photographs: Path) -> None:
+    data = ImageNetData(photographs, classes=3, views=Views(size=24, test_size=32), validation=3, batch_size=3)
+    sizes = {"train": (24, 15), "val": (32, 3), "test": (32, 6)}
+    for part, (size, count) in sizes.items():
+        images, labels = loaded(getattr(data, f"{part}_dataloader")())
+        assert images.shape == (count, 3, size, size)
+        assert brightest(images) == labels.tolist()
+        assert labels.bincount().tolist() == [count // 3] * 3
+
+
+def test_without_images_held_out_training_watches_the_official_validation(photographs: Path) -> None:
+    data = ImageNetData(photographs, classes=3, views=Views(test_size=32), batch_size=3)
+    assert torch.equal(loaded(data.val_dataloader())[0], loaded(data.test_dataloader())[0])
+
+
+def test_a_list_chooses_the_classes(photographs: Path) -> None:
+    chosen = photographs / "classes.txt"
+    chosen.write_text("n03\nn01\n")
+    data = ImageNetData(photographs, classes=2, class_list=chosen, views=Views(test_size=32), batch_size=2)
+    images, labels = loaded(data.test_dataloader())
+    assert labels.tolist() == [0, 0, 1, 1]
+    assert brightest(images) == [0, 0, 2, 2]
+
+
+def test_classes_that_are_not_as_many_or_not_there_are_refused(photographs: Path) -> None:
+    with pytest.raises(ValueError, match=rf"classes=1000 must be the number of classes in {photographs}.* has 3"):
+        ImageNetData(photographs).train_dataloader()
+    chosen = photographs / "classes.txt"
+    chosen.write_text("n01 n04")
+    with pytest.raises(FileNotFoundError, match=r"train/n04 is not there. Download ILSVRC2012_img_train.tar"):
+        ImageNetData(photographs, classes=2, class_list=chosen).train_dataloader()
+    with pytest.raises(FileNotFoundError, match=r"nowhere/train, .*nowhere/val is not there"):
+        ImageNetData(photographs / "nowhere").test_dataloader()
+
+
+@pytest.mark.parametrize("ratio", [0.5, 0.95, 1.0])
+def test_the_centre_crop_is_the_stated_share_of_the_shorter_side(ratio: float) -> None:
+    ramp = np.broadcast_to(np.arange(240, dtype=np.uint8)[None, :, None], (200, 240, 3))
+    image = Views(test_size=50, crop_ratio=ratio).evaluation()(Image.fromarray(ramp))
+    mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in IMAGENET)
+    columns = ((image * deviation + mean) * 255).mean((0, 1))
+    assert image.shape == (3, 50, 50)
+    assert (columns[-1] - columns[0]).item() == pytest.approx(200 * ratio * 49 / 50, abs=3)
+    assert columns.mean().item() == pytest.approx(119.5, abs=2)
+
+
+def test_policies_and_erasing_change_training_alone() -> None:
+    image = Image.fromarray(made_up(1, 1, (64, 64, 3), 0)[0][0])
+
+    def view(views: Views) -> Tensor:
+        torch.manual_seed(3)
+        return views.training()(image)
+
+    plain = view(Views(size=32))
+    assert torch.equal(plain, view(Views(size=32)))
+    for changed in (Views(size=32, policy="trivial"), Views(size=32, policy="rand"), Views(size=32, erasing=1.0)):
+        assert not torch.equal(plain, view(changed))
+        assert torch.equal(changed.evaluation()(image), Views(size=32).evaluation()(image))
+    assert (view(Views(size=32, erasing=1.0)) == 0).sum() > 3 * 10
+    with pytest.raises(ValueError, match=r"crop_ratio=1.2 must be above 0 and at most 1"):
+        Views(crop_ratio=1.2)

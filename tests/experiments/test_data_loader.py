@@ -1,0 +1,261 @@
+"""Loading: what a batch holds depends on seed and epoch alone, wherever loading starts and whoever does it."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from experiments.common.data.batches import Batch
+from experiments.common.data.embedded import DigitsData
+from experiments.common.data.loader import KeyedLoader
+from experiments.common.data.order import EvaluationOrder, Order, TrainingOrder
+from experiments.common.data.seeded import Generated, Seeded, seed_of
+
+COUNT = 50
+
+
+class Noisy(Dataset[tuple[Tensor, int]]):
+    """Its index, and noise from torch's global generator; remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def __len__(self) -> int:
+        return COUNT
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        self.asked.append(index)
+        return torch.rand(3), index
+
+
+def noisy(workers: int = 0, seed: int = 0) -> KeyedLoader:
+    return KeyedLoader(Seeded(Noisy(), seed), TrainingOrder(COUNT, 8, seed=seed), workers)
+
+
+def drawn(workers: int = 0, seed: int = 0) -> KeyedLoader:
+    def draw(count: int, generator: torch.Generator) -> Batch:
+        return torch.rand(count, 3, generator=generator), torch.randperm(count, generator=generator)
+
+    return KeyedLoader(Generated(draw, COUNT, 5, seed), TrainingOrder(COUNT, 8), workers)
+
+
+def assert_same(one: list[Batch], other: list[Batch]) -> None:
+    assert len(one) == len(other) > 0
+    for (images, labels), (images2, labels2) in zip(one, other, strict=True):
+        assert torch.equal(images, images2)
+        assert torch.equal(labels, labels2)
+
+
+both = pytest.mark.parametrize("loader", [noisy, drawn])
+
+
+@both
+def test_each_epoch_is_new_and_depends_on_the_seed_alone(loader: Callable[..., KeyedLoader]) -> None:
+    one = loader()
+    first, second = list(one), list(one)
+    torch.manual_seed(17)
+    again = loader()
+    assert_same(first, list(again))
+    assert_same(second, list(again))
+    values = [torch.cat([images for images, _ in epoch]) for epoch in (first, second, list(loader(seed=1)))]
+    assert not torch.isin(values[0], values[1]).any()
+    assert not torch.isin(values[0], values[2]).any()
+
+
+@both
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_a_state_goes_on_with_the_next_batch(loader: Callable[..., KeyedLoader], workers: int) -> None:
+    whole = loader()
+    first, second = list(whole), list(whole)
+    saving = loader(workers=2)  # both workers have prepared more than three batches by then
+    had = list(islice(saving, 3))
+    state = saving.state_dict()
+    assert_same(had, first[:3])
+    resumed = loader(workers=workers)
+    resumed.load_state_dict(state)
+    assert_same(list(resumed), first[3:])
+    assert_same(list(resumed), second)
+
+
+def test_the_state_of_an_epoch_that_is_over_goes_on_with_the_next() -> None:
+    whole = noisy()
+    list(whole)
+    resumed = noisy()
+    resumed.load_state_dict(whole.state_dict())
+    assert_same(list(resumed), list(whole))
+
+
+def test_resuming_touches_no_sample_of_earlier_batches() -> None:
+    samples = Noisy()
+    order = TrainingOrder(COUNT, 8, seed=3)
+    loader = KeyedLoader(Seeded(samples, 3), order)
+    loader.load_state_dict({"epoch": 2, "consumed": 4, "batches": 6})
+    list(loader)
+    expected = [index for keys in order.batches(2, 4) for _, index in keys]
+    assert samples.asked == expected
+    assert len(expected) == 16
+
+
+def test_a_state_of_other_batches_is_refused() -> None:
+    with pytest.raises(ValueError, match="epoch of 12 batches and cannot be used in one of 6; resume with the same"):
+        noisy().load_state_dict({"epoch": 0, "consumed": 1, "batches": 12})
+
+
+def test_a_block_is_drawn_once_for_a_batch() -> None:
+    counts = []
+
+    def draw(count: int, generator: torch.Generator) -> Batch:
+        counts.append(count)
+        return torch.rand(count, 3, generator=generator), torch.arange(count)
+
+    list(KeyedLoader(Generated(draw, 22, 5, 0), EvaluationOrder(22, 11)))
+    assert counts == [5, 5, 5, 5, 5, 2]  # two batches of 11: 5 + 5 + 1 of 5, and 4 of 5 + 5 + 2
+
+
+def test_making_samples_leaves_the_global_generator_alone() -> None:
+    before = torch.get_rng_state()
+    assert len(list(noisy())) == COUNT // 8
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_sample_is_the_same_in_whatever_batch() -> None:
+    orders = TrainingOrder(COUNT, 10, seed=0), TrainingOrder(COUNT, 5), EvaluationOrder(COUNT, 7)
+    by_index = []
+    for order in orders:
+        images, labels = zip(*KeyedLoader(Seeded(Noisy(), 0), order), strict=True)
+        by_index.append(dict(zip(torch.cat(labels).tolist(), torch.cat(images), strict=True)))
+    for index in range(COUNT):
+        assert torch.equal(by_index[0][index], by_index[1][index])
+        assert torch.equal(by_index[0][index], by_index[2][index])
+
+
+def indices(order: Order, epoch: int = 1) -> list[list[int]]:
+    return [[index for _, index in keys] for keys in order.batches(epoch, 0)]
+
+
+@pytest.mark.parametrize("seed", [None, 5])
+def test_two_processes_see_the_batches_of_one_with_twice_the_size(seed: int | None) -> None:
+    one = indices(TrainingOrder(COUNT, 12, seed=seed))
+    shares = [indices(TrainingOrder(COUNT, 6, rank, 2, seed=seed)) for rank in range(2)]
+    assert [first + second for first, second in zip(*shares, strict=True)] == one
+    assert all(len(batch) == 12 for batch in one)
+    seen = [index for batch in one for index in batch]
+    assert len(set(seen)) == len(seen) == 48
+
+
+@pytest.mark.parametrize(("count", "batch_size", "processes"), [(50, 6, 2), (49, 8, 3), (513, 256, 2), (4, 4, 4)])
+def test_evaluation_sees_each_sample_once_in_equally_many_batches(count: int, batch_size: int, processes: int) -> None:
+    shares = [indices(EvaluationOrder(count, batch_size, rank, processes)) for rank in range(processes)]
+    assert len({len(share) for share in shares}) == 1
+    sizes = {len(batch) for share in shares for batch in share}
+    assert max(sizes) <= batch_size
+    assert min(sizes) >= 1
+    whole = indices(EvaluationOrder(count, batch_size * processes))
+    assert [list(chain(*parts)) for parts in zip(*shares, strict=True)] == whole
+    assert sorted(chain(*whole)) == list(range(count))
+
+
+def test_too_few_samples_are_refused() -> None:
+    with pytest.raises(ValueError, match="50 samples has no batch for batch_size=30 on each of 2 processes"):
+        TrainingOrder(COUNT, 30, 0, 2)
+    with pytest.raises(ValueError, match="1 samples has no batch for batch_size=4 on each of 2 processes"):
+        EvaluationOrder(1, 4, 0, 2)
+
+
+def test_seeds_differ_wherever_their_parts_do() -> None:
+    parts = [(0,), (0, 0), (0, 1), (1, 0), (0, 0, 0), (1 << 32,), (-1, 0), ("1", 0)]
+    assert len({seed_of(*numbers) for numbers in parts}) == len(parts)
+
+
+def test_what_no_loader_can_do_is_refused() -> None:
+    with pytest.raises(ValueError, match="batch_size=0 must be 1 or more"):
+        DigitsData(batch_size=0)
+    with pytest.raises(ValueError, match="workers=-1 must be 0 or more"):
+        DigitsData(workers=-1)
+
+
+class Linear(LightningModule):
+    """Remembers the sum of every training batch by epoch and number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 10)
+        self.seen: list[tuple[int, int, float]] = []
+
+    def training_step(self, batch: Batch, number: int) -> Tensor:
+        images, labels = batch
+        self.seen.append((self.current_epoch, number, images.sum().item()))
+        return nn.functional.cross_entropy(self.layer(images.flatten(1)), labels)
+
+    def validation_step(self, batch: Batch) -> None:
+        self.layer(batch[0].flatten(1))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class Break(Callback):
+    """Saves and breaks off after a step, before or after the epoch is over."""
+
+    def __init__(self, path: Path, step: int, at_epoch_end: bool) -> None:
+        self._path, self._step, self._at_epoch_end = path, step, at_epoch_end
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        self._break(trainer, not self._at_epoch_end)
+
+    def on_train_epoch_end(self, trainer: Trainer, *_: Any) -> None:
+        self._break(trainer, self._at_epoch_end)
+
+    def _break(self, trainer: Trainer, here: bool) -> None:
+        if here and trainer.global_step == self._step:
+            trainer.save_checkpoint(self._path)
+            raise InterruptedError
+
+
+def fit(limit: int | None, broken: Break | None = None, resume: Path | None = None) -> Linear:
+    torch.manual_seed(0)
+    net = Linear()
+    trainer = Trainer(
+        accelerator="cpu",
+        max_epochs=2,
+        limit_train_batches=limit,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        callbacks=[] if broken is None else [broken],
+    )
+    with pytest.raises(InterruptedError) if broken else nullcontext():
+        trainer.fit(net, datamodule=DigitsData(batch_size=256), ckpt_path=resume, weights_only=False)
+    return net
+
+
+@pytest.fixture(scope="module", params=[None, 3], ids=["whole epochs", "limited epochs"])
+def uninterrupted(request: pytest.FixtureRequest) -> tuple[int | None, Linear]:
+    return request.param, fit(request.param)
+
+
+@pytest.mark.filterwarnings(
+    r"ignore:`isinstance\(treespec, LeafSpec\)` is deprecated:FutureWarning", "ignore:.*does not have many workers"
+)
+@pytest.mark.parametrize(("batches", "at_epoch_end"), [(1, False), (0, False), (0, True), (-1, False)])
+def test_lightning_resumes_at_the_next_batch(
+    uninterrupted: tuple[int | None, Linear], tmp_path: Path, batches: int, at_epoch_end: bool
+) -> None:
+    limit, whole = uninterrupted
+    of_an_epoch = len(whole.seen) // 2
+    step = of_an_epoch - batches
+    path = tmp_path / "last.ckpt"
+    before = fit(limit, broken=Break(path, step, at_epoch_end))
+    after = fit(limit, resume=path)
+    assert before.seen + after.seen == whole.seen
+    assert len(before.seen) == step
+    assert torch.equal(after.layer.weight, whole.layer.weight)
+    assert len({total for _, _, total in whole.seen}) == len(whole.seen)
