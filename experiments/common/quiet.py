@@ -14,7 +14,9 @@ def expected_warnings() -> Iterator[None]:
         # Lightning 2.6 walks its data loaders with a torch function that torch 2.15 deprecates.
         warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
         # So does its command line with one of jsonargparse's.
-        warnings.filterwarnings("ignore", r"\s*(``instantiate_classes``|By default only one)", DeprecationWarning)
+        warnings.filterwarnings(
+            "ignore", r"\s*(``instantiate_classes``|By default only one Jsonarg)", DeprecationWarning
+        )
         # A study's last word is its test; it has no use for a validation after each epoch.
         warnings.filterwarnings("ignore", r"You defined a `validation_step` but have no `val_dataloader`", UserWarning)
         # The hook does nothing unless the strategy shards, which weight averaging is not for in any case.
