@@ -74,9 +74,9 @@ class Command(LightningCLI):
         parser.link_arguments("out", "trainer.default_root_dir")
         parser.link_arguments("data.classes", "model.classes", apply_on="instantiate")
         parser.link_arguments(
-            ("net", "data"),
+            ("net", "data.classes", "data.channels"),
             "model.net",
-            compute_fn=lambda net, data: net.build(data.classes, data.channels),
+            compute_fn=lambda net, classes, channels: net.build(classes, channels),
             apply_on="instantiate",
         )
 

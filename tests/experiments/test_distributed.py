@@ -12,7 +12,7 @@ SHARDED = (
 )
 # The net has LayerNorm: BatchNorm sees half of the batch on each process, and SyncBatchNorm needs an accelerator.
 CASES = {
-    "ddp, learned bank": ("--net.conversion", "{bank: 32, kernel_size: 5}", "--trainer.strategy", "ddp"),
+    "ddp, learned bank": ("--net.conversion", "{bank: 32, kernel_size: 3}", "--trainer.strategy", "ddp"),
     "fsdp, frozen bank": ("--net.conversion", "{bank: 32, frozen: 1}", *SHARDED),
 }
 

@@ -7,13 +7,16 @@ import yaml
 from experiments.common.checkpoints import checkpoint_folder, checkpoints
 from tests.experiments import commands
 
-SGD = ("--model.optimizer", "SGD", "--model.optimizer.lr", "0.1", "--model.schedule", "Steps")
+SGD = (
+    *("--model.optimizer", "SGD", "--model.optimizer.lr", "0.1", "--model.schedule", "Steps"),
+    *("--model.optimizer.momentum", "0.9", "--model.optimizer.nesterov", "true"),
+)
 
 
 def test_a_run_learns_and_its_checkpoint_is_tested(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = (*SGD, "--model.optimizer.momentum", "0.9", "--model.optimizer.nesterov", "true")
-    net = ("--net.name", "separable", "--net.arguments", "{width: 16, kernel_size: 3, depth: 2}")
-    run = commands.arguments(tmp_path / "run", *net, *options, "--trainer.max_epochs", "5")
+    options = ("--model.optimizer", "AdamW", "--model.optimizer.lr", "0.02")
+    net = ("--net.name", "separable", "--net.arguments", "{width: 32, kernel_size: 5, depth: 2}")
+    run = commands.arguments(tmp_path / "run", *net, *options, "--trainer.max_epochs", "4")
     commands.run([*run, "--trainer.limit_train_batches", "1.0", "--trainer.limit_test_batches", "1.0"])
     assert commands.logged(tmp_path / "run", "val_accuracy")[-1] > 0.6
     capsys.readouterr()
