@@ -28,7 +28,7 @@ def to_markdown(data: Mapping[str, Any]) -> str:
 
 def _conditions(settings: Mapping[str, Any]) -> str:
     number = "bfloat16 (autocast)" if settings["bfloat16"] else "float32"
-    shared = "; the machine was shared" if settings["device"] == "cpu" else ""
+    shared = "; the machine was shared, so that ratios are sounder than times" if settings["device"] == "cpu" else ""
     threads = f", {settings['threads']} thread(s)" if settings["device"] == "cpu" else ""
     return (
         f"Measured on {settings['processor']}{threads}{shared}; torch {settings['torch']}, {number}, "
