@@ -1,0 +1,60 @@
+"""Handwritten digits anywhere on a blank canvas, both of any size: the same digits for every size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from experiments.common.data.batches import Batch
+from experiments.common.data.handwritten import Digits, digit_pools
+
+SOURCE = 8
+"""Side of the digits as scikit-learn has them."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The sides of a digit and of the canvas around it, in pixels."""
+
+    digit: int
+    canvas: int
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """The task: called with a count and a generator, draws scenes `(n, 1, canvas, canvas)` and labels `(n,)`.
+
+    Attributes:
+        pool: digits of 8x8 pixels to draw from, 0 where there is no ink.
+        scene: digits are bilinearly resized to it and stand anywhere on its canvas, wholly inside.
+    """
+
+    pool: Digits
+    scene: Scene
+
+    def __call__(self, count: int, generator: torch.Generator) -> Batch:
+        drawn = torch.randint(len(self.pool), (count,), generator=generator)
+        return place(self.pool.images[drawn], self.scene, generator), self.pool.labels[drawn]
+
+
+def place(digits: Tensor, scene: Scene, generator: torch.Generator) -> Tensor:
+    """Each digit `(n, 1, 8, 8)` once, at a random place of its own canvas: `(n, 1, canvas, canvas)`."""
+    n = len(digits)
+    resized = nn.functional.interpolate(digits, scene.digit, mode="bilinear", align_corners=False)
+    corners = torch.randint(scene.canvas - scene.digit + 1, (n, 2), generator=generator)
+    rows, columns = (corners[:, axis, None] + torch.arange(scene.digit) for axis in (0, 1))
+    canvases = torch.zeros(n, 1, scene.canvas, scene.canvas)
+    canvases[torch.arange(n).view(n, 1, 1), 0, rows.unsqueeze(2), columns.unsqueeze(1)] = resized[:, 0]
+    return canvases
+
+
+def source_pools() -> tuple[Digits, Digits, Digits]:
+    """Digits of 8x8 pixels to train with, to validate with and to test with; blank pixels are 0."""
+    pools = digit_pools(SOURCE)
+    blank = pools.train.images.min()
+    train, validation, test = (
+        Digits(pool.images - blank, pool.labels) for pool in (pools.train, pools.validation, pools.test)
+    )
+    return train, validation, test
