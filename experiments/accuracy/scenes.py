@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,8 @@ from experiments.common.data.handwritten import Digits, digit_pools
 
 SOURCE = 8
 """Side of the digits as scikit-learn has them."""
+OBJECTS, CANVAS = "objects", "canvas"
+"""What grows with the image: the digits too, or the canvas around them alone."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,15 @@ def place(digits: Tensor, scene: Scene, generator: torch.Generator) -> Tensor:
     canvases = torch.zeros(n, 1, scene.canvas, scene.canvas)
     canvases[torch.arange(n).view(n, 1, 1), 0, rows.unsqueeze(2), columns.unsqueeze(1)] = resized[:, 0]
     return canvases
+
+
+def resolutions(trained: Scene, canvases: Sequence[int]) -> dict[str, dict[int, Scene]]:
+    """The scenes to test on, by what grows and by canvas; the trained one is among them."""
+    sizes = sorted({trained.canvas, *canvases})
+    return {
+        OBJECTS: {size: Scene(round(trained.digit * size / trained.canvas), size) for size in sizes},
+        CANVAS: {size: Scene(trained.digit, size) for size in sizes},
+    }
 
 
 def source_pools() -> tuple[Digits, Digits, Digits]:

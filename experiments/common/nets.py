@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from functools import partial
+from typing import Literal
 
 from torch import nn
 
 from nifconv import convert
 from nifconv.filters.factory import FilterFactory
 
+PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 _WIDEST = 512
 
 
@@ -20,7 +22,7 @@ def separable_net(
     *,
     classes: int,
     depth: int,
-    padding_mode: str = "circular",
+    padding_mode: PaddingMode = "circular",
     halve_after: Collection[int] = (),
     pool: Callable[[int], nn.Module] = nn.AdaptiveAvgPool2d,
 ) -> nn.Sequential:
