@@ -48,9 +48,9 @@ def _method(data: Mapping[str, Any]) -> str:
     halved = ", ".join(str(block + 1) for block in shape["halve_after"])
     return f"""\
 The net: 1x1 stem, blocks (depthwise convolution, 1x1, BatchNorm, ReLU), global *maximum* pooling (a mean would change
-with the blank share of a larger canvas, whatever the kernels do), linear. {shape["depth"]} blocks, 2x2 max pooling after
-block {halved}, {shape["width"]} channels. Only the depthwise kernels differ. *Taps* are `nn.Conv2d`; *frequency* kernels
-are as large as the map at every layer. Equal parameters: the filter of a layer,
+with the blank share of a larger canvas, whatever the kernels do), linear. {shape["depth"]} blocks, 2x2 max pooling
+after block {halved}, {shape["width"]} channels. Only the depthwise kernels differ. *Taps* are `nn.Conv2d`; *frequency*
+kernels are as large as the map at every layer. Equal parameters: the filter of a layer,
 `ImplicitFilter.with_budget(9 * channels)`, has at most those of 3x3 taps, so width and parameters are equal at once;
 the net with 7x7 taps is made narrower. "Larger MLP" is the default `ImplicitFilter` in pixel coordinates, and the
 published `niff_small` in image coordinates, at equal width; with `k=`, the same filter on k x k taps.
@@ -83,11 +83,12 @@ def _accuracy(data: Mapping[str, Any]) -> str:
             ]
         )
     header = ["net (boundary)", "kernel", "width", "parameters", "in kernels", "accuracy, %", "by seed", "seconds"]
-    return (
-        f"{table(header, rows)}\n\nAccuracy at the trained resolution, mean ± standard error. Parameters of nets that are "
-        f"to have equally many differ by at most {percent(_spread_of_counts(data['rows']))} %. Seconds are of training and "
-        "all tests, and depend on what else the processor does."
+    notes = (
+        "Accuracy at the trained resolution, mean ± standard error. The parameters of the nets made to have equally "
+        f"({', '.join(EQUAL)}) differ by at most {percent(_spread_of_counts(data['rows']))} %. Seconds are of training "
+        "and all tests, and depend on what else the processor does."
     )
+    return f"{table(header, rows)}\n\n{notes}"
 
 
 def _spread_of_counts(rows: Sequence[Mapping[str, Any]]) -> float:
