@@ -73,16 +73,19 @@ class Arm:
         family: of its depthwise kernels.
         padding: their boundary.
         kernel_size: taps on a side, None for kernels as large as the map.
+        longer: how many times the epochs it is trained for.
     """
 
     family: str
     padding: PaddingMode
     kernel_size: int | None
+    longer: int = 1
 
     @property
     def name(self) -> str:
         restricted = "" if self.kernel_size == FAMILIES[self.family].kernel_size else f", k={self.kernel_size}"
-        return f"{self.family}{restricted} ({self.padding})"
+        longer = "" if self.longer == 1 else f", {self.longer}x training"
+        return f"{self.family}{restricted}{longer} ({self.padding})"
 
     def width(self, shape: Shape) -> int:
         """Channels of the net."""
@@ -119,8 +122,10 @@ def _width_of_equal(shape: Shape, kernel_size: int) -> int:
         return matching_width(target, kernel_size, classes=CLASSES, depth=shape.depth)
 
 
-def arms(kernel_sizes: tuple[int, ...]) -> list[Arm]:
-    """All nets that are trained; the last ones sample one frequency filter on k x k taps."""
+def arms(kernel_sizes: tuple[int, ...], longer: int) -> list[Arm]:
+    """All nets that are trained: the comparison, one frequency filter on k x k taps, and some trained for longer."""
     both = [Arm(name, padding, FAMILIES[name].kernel_size) for name in EQUAL for padding in (CIRCULAR, ZEROS)]
     wrapped = [Arm(name, CIRCULAR, family.kernel_size) for name, family in FAMILIES.items() if name not in EQUAL]
-    return both + wrapped + [Arm(PIXEL_LARGE, CIRCULAR, size) for size in kernel_sizes]
+    restricted = [Arm(PIXEL_LARGE, CIRCULAR, size) for size in kernel_sizes]
+    trained = [Arm(name, CIRCULAR, FAMILIES[name].kernel_size, longer) for name in (TAPS_3, PIXEL, IMAGE)]
+    return both + wrapped + restricted + trained

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.accuracy.arms import CIRCULAR, EQUAL, FAMILIES, IMAGE, PIXEL, TAPS_3, TAPS_7, ZEROS
+from experiments.accuracy.arms import CIRCULAR, EQUAL, IMAGE, PIXEL, TAPS_3, TAPS_7, ZEROS
 from experiments.accuracy.scenes import CANVAS, OBJECTS
 from experiments.common.figures import MARKERS, PALETTE, tidy, to_png
 
@@ -18,7 +18,7 @@ _TITLES = {OBJECTS: "digits grow with the canvas", CANVAS: "the canvas grows, di
 
 def by_net(data: Mapping[str, Any]) -> bytes:
     """Accuracy of every net, each seed and the mean with its standard error; PNG."""
-    rows = sorted(data["rows"], key=lambda row: (row["family"] not in EQUAL, list(FAMILIES).index(row["family"])))
+    rows = sorted(data["rows"], key=_group)
     figure = Figure(figsize=(7.6, 0.36 * len(rows) + 1.2), layout="constrained")
     axes = figure.subplots()
     for place, row in enumerate(rows):
@@ -28,7 +28,9 @@ def by_net(data: Mapping[str, Any]) -> bytes:
         mean, error = (100 * row["accuracy"][key] for key in ("mean", "error"))
         axes.errorbar(mean, place, xerr=error, color=color, marker=_marker(row), capsize=3, markersize=6)
     axes.set_yticks(range(len(rows)), [_label(row) for row in rows], fontsize=9)
-    axes.axhline(sum(row["family"] in EQUAL for row in rows) - 0.5, color="0.6", linewidth=0.8, linestyle=":")
+    for place in range(1, len(rows)):
+        if _group(rows[place]) != _group(rows[place - 1]):
+            axes.axhline(place - 0.5, color="0.6", linewidth=0.8, linestyle=":")
     axes.invert_yaxis()
     axes.set_xlabel(f"test accuracy, % (mean ± standard error; strokes: {len(data['settings']['seeds'])} seeds)")
     tidy(axes)
@@ -53,7 +55,7 @@ def by_resolution(data: Mapping[str, Any]) -> bytes:
 
 def _panel(axes: Axes, rows: Sequence[Mapping[str, Any]], kind: str) -> None:
     for row in rows:
-        if row["family"] not in EQUAL:
+        if row["family"] not in EQUAL or row["longer"] > 1:
             continue
         color, marker = _STYLE[row["family"]]
         spreads = row["resolution"][kind]
@@ -67,6 +69,11 @@ def _panel(axes: Axes, rows: Sequence[Mapping[str, Any]], kind: str) -> None:
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.minorticks_off()
     tidy(axes)
+
+
+def _group(row: Mapping[str, Any]) -> int:
+    """Nets of equal parameters, the same trained for longer, and nets with more parameters."""
+    return 2 if row["family"] not in EQUAL else row["longer"] > 1
 
 
 def _marker(row: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.accuracy.arms import EQUAL, FAMILIES, IMAGE, PIXEL, PIXEL_LARGE
+from experiments.accuracy.arms import CIRCULAR, EQUAL, FAMILIES, IMAGE, PIXEL, PIXEL_LARGE, TAPS_3
 from experiments.accuracy.scenes import CANVAS, OBJECTS
 from experiments.accuracy.verdict import MARGIN
 from experiments.common.markdown import contrasts, percent, report, table, verdicts, with_error
@@ -53,7 +53,7 @@ after block {halved}, {shape["width"]} channels. Only the depthwise kernels diff
 kernels are as large as the map at every layer. Equal parameters: the filter of a layer,
 `ImplicitFilter.with_budget(9 * channels)`, has at most those of 3x3 taps, so width and parameters are equal at once;
 the net with 7x7 taps is made narrower. "Larger MLP" is the default `ImplicitFilter` in pixel coordinates, and the
-published `niff_small` in image coordinates, at equal width; with `k=`, the same filter on k x k taps.
+published `niff_small` in image coordinates, at equal width; with `k=`, the same filter on k x k taps. "{recipe["longer"]}x training": as many times the epochs.
 
 Data: scikit-learn's 8x8 digits, bilinearly enlarged to {scene["digit"]} px, anywhere on a blank canvas of
 {scene["canvas"]} px; {data["classes"]} classes. {recipe["train_images"]} digits to train with, drawn from a pool of
@@ -61,8 +61,8 @@ Data: scikit-learn's 8x8 digits, bilinearly enlarged to {scene["digit"]} px, any
 {recipe["resolution_images"]} of them at all resolutions), {images["validation"]} for validation. Training:
 {recipe["epochs"] * recipe["steps"]} batches of {recipe["batch_size"]}, each digit at a new place each time, AdamW,
 one-cycle. The peak was chosen for each family of kernels from {_listed(recipe["learning_rates"])} by validation with
-{len(recipe["tuning_seeds"])} other seeds on maps that wrap around; zero padding and `k=` use their family's. A seed
-sets training images, places, order and initial weights; nets are compared seed by seed. The claims were written down
+{len(recipe["tuning_seeds"])} other seeds on maps that wrap around; zero padding, `k=` and longer training use their
+family's. A seed sets training images, places, order and initial weights; nets are compared seed by seed. The claims were written down
 before the runs."""
 
 
@@ -85,7 +85,7 @@ def _accuracy(data: Mapping[str, Any]) -> str:
     header = ["net (boundary)", "kernel", "width", "parameters", "in kernels", "accuracy, %", "by seed", "seconds"]
     notes = (
         "Accuracy at the trained resolution, mean ± standard error. The parameters of the nets made to have equally "
-        f"({', '.join(EQUAL)}) differ by at most {percent(_spread_of_counts(data['rows']))} %. Seconds are of training "
+        f"many ({'; '.join(EQUAL)}) differ by at most {percent(_spread_of_counts(data['rows']))} %. Seconds are of training "
         "and all tests, and depend on what else the processor does."
     )
     return f"{table(header, rows)}\n\n{notes}"
@@ -115,7 +115,9 @@ def _tuning(data: Mapping[str, Any]) -> str:
 
 
 def _resolutions(data: Mapping[str, Any], kind: str, title: str) -> str:
-    rows = [row for row in data["rows"] if row["kernel_size"] == FAMILIES[row["family"]].kernel_size]
+    rows = [
+        row for row in data["rows"] if row["kernel_size"] == FAMILIES[row["family"]].kernel_size and row["longer"] == 1
+    ]
     cells = [[row["name"], *(with_error(one, 100) for one in row["resolution"][kind].values())] for row in rows]
     sizes = [f"{size} px" for size in rows[0]["resolution"][kind]]
     return f"Accuracy (%) by canvas where {title}; trained at {data['settings']['scene']['canvas']} px:\n\n" + _headed(
@@ -127,7 +129,7 @@ def _gains(data: Mapping[str, Any]) -> str:
     trained = str(data["settings"]["scene"]["canvas"])
     rows = []
     for row in data["rows"]:
-        if row["family"] in (PIXEL, IMAGE):
+        if row["family"] in (PIXEL, IMAGE) and row["longer"] == 1:
             rows.append(
                 [row["name"], *(f"{one['mean'] / row['gain'][trained]['mean']:.2f}" for one in row["gain"].values())]
             )
@@ -161,11 +163,28 @@ def _limits(data: Mapping[str, Any]) -> str:
 - Seeds: with {len(recipe["seeds"])}, a difference that is truly zero is told from {100 * MARGIN:g} point only if it
   hardly varies between seeds; more seeds, or more test images, would decide what is open here.
 - Training: {recipe["epochs"] * recipe["steps"]} steps on {recipe["train_images"]} digits. Whoever learns more slowly
-  loses here; the paper trains for hundreds of epochs on natural images, with deeper nets and residual connections.
+  loses here. {_longer(data)}
+  The paper trains for hundreds of epochs on natural images, with deeper nets and residual connections.
 - Size of the MLP: at equal parameters on {recipe["shape"]["width"]} channels the filters' MLP is tiny. The larger MLPs
   show what that costs; wide nets have room for larger ones within the parameters of 3x3 taps.
 - Resolution: nets were trained at one resolution. Training at several, or estimating BatchNorm's statistics again at
   the new one, may help any of them. With mean pooling, all nets would lose on larger canvases."""
+
+
+def _longer(data: Mapping[str, Any]) -> str:
+    """How far frequency filters are from taps after training as long as all others, and after training for longer."""
+    accuracy = {
+        (row["family"], row["longer"]): row["accuracy"]["mean"]
+        for row in data["rows"]
+        if row["padding"] == CIRCULAR and row["kernel_size"] == FAMILIES[row["family"]].kernel_size
+    }
+    times = data["settings"]["longer"]
+    changes = (
+        f"{100 * (accuracy[family, 1] - accuracy[TAPS_3, 1]):+.1f} points becomes "
+        f"{100 * (accuracy[family, times] - accuracy[TAPS_3, times]):+.1f} ({family})"
+        for family in (PIXEL, IMAGE)
+    )
+    return f"With {times} times the epochs for both, the difference from 3x3 taps of {', and of '.join(changes)}."
 
 
 def _headed(first: str, columns: Sequence[object], rows: Sequence[Sequence[str]]) -> str:

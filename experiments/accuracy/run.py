@@ -45,6 +45,7 @@ class Recipe:
         test_images, resolution_images: at most so many digits, the first ones, at the trained and at each other
             resolution.
         batch_size, steps, epochs: of training.
+        longer: times the epochs of the nets that are trained for longer too.
         learning_rates: one-cycle peaks to choose from for each family, with `tuning_seeds`.
     """
 
@@ -59,8 +60,9 @@ class Recipe:
     resolution_images: int = 200
     batch_size: int = 50
     steps: int = 40
-    epochs: int = 4
-    learning_rates: tuple[float, ...] = (0.005, 0.015, 0.04, 0.1)
+    epochs: int = 5
+    longer: int = 2
+    learning_rates: tuple[float, ...] = (0.005, 0.02, 0.08)
     tuning_seeds: tuple[int, ...] = (100, 101)
 
 
@@ -85,7 +87,7 @@ def measure(recipe: Recipe, ledger: Ledger) -> dict[str, Any]:
     """What results.json holds besides the settings."""
     tuning = [_tune(family, recipe, ledger) for family in FAMILIES]
     rates = {trial["family"]: trial["learning_rate"] for trial in tuning}
-    rows = [_row(arm, rates[arm.family], recipe, ledger) for arm in arms(recipe.kernel_sizes)]
+    rows = [_row(arm, rates[arm.family], recipe, ledger) for arm in arms(recipe.kernel_sizes, recipe.longer)]
     train, validation, test = source_pools()
     return {
         "classes": CLASSES,
@@ -176,7 +178,7 @@ def _train(arm: Arm, rate: float, seed: int, recipe: Recipe, test: Digits) -> tu
         FreshBatches(task, recipe.steps, recipe.batch_size, seed),
         _shown(test, recipe.scene),
         classes=CLASSES,
-        epochs=recipe.epochs,
+        epochs=recipe.epochs * arm.longer,
         learning_rate=rate,
     )
     return net, outcome.accuracy

@@ -29,7 +29,7 @@ from experiments.common.training import accuracy
 from nifconv import FrequencyConv2d
 
 SHAPE = run.Recipe().shape
-ALL = arms(run.Recipe().kernel_sizes)
+ALL = arms(run.Recipe().kernel_sizes, run.Recipe().longer)
 
 
 def test_nets_of_equal_parameters_have_them() -> None:
