@@ -32,6 +32,7 @@ def by_net(data: Mapping[str, Any]) -> bytes:
         if _group(rows[place]) != _group(rows[place - 1]):
             axes.axhline(place - 0.5, color="0.6", linewidth=0.8, linestyle=":")
     axes.invert_yaxis()
+    axes.set_ylabel("net (boundary), learnable parameters")
     axes.set_xlabel(f"test accuracy, % (mean ± standard error; strokes: {len(data['settings']['seeds'])} seeds)")
     tidy(axes)
     return to_png(figure)
@@ -39,7 +40,7 @@ def by_net(data: Mapping[str, Any]) -> bytes:
 
 def by_resolution(data: Mapping[str, Any]) -> bytes:
     """Accuracy against the canvas, for both ways of growing; PNG."""
-    figure = Figure(figsize=(8.4, 4.2), layout="constrained")
+    figure = Figure(figsize=(9.8, 4.4), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, kind in zip(panels, (OBJECTS, CANVAS), strict=True):
         _panel(axes, data["rows"], kind)

@@ -53,7 +53,8 @@ after block {halved}, {shape["width"]} channels. Only the depthwise kernels diff
 kernels are as large as the map at every layer. Equal parameters: the filter of a layer,
 `ImplicitFilter.with_budget(9 * channels)`, has at most those of 3x3 taps, so width and parameters are equal at once;
 the net with 7x7 taps is made narrower. "Larger MLP" is the default `ImplicitFilter` in pixel coordinates, and the
-published `niff_small` in image coordinates, at equal width; with `k=`, the same filter on k x k taps. "{recipe["longer"]}x training": as many times the epochs.
+published `niff_small` in image coordinates, at equal width; with `k=`, the same filter on k x k taps.
+"{recipe["longer"]}x training": as many times the epochs.
 
 Data: scikit-learn's 8x8 digits, bilinearly enlarged to {scene["digit"]} px, anywhere on a blank canvas of
 {scene["canvas"]} px; {data["classes"]} classes. {recipe["train_images"]} digits to train with, drawn from a pool of
@@ -62,8 +63,8 @@ Data: scikit-learn's 8x8 digits, bilinearly enlarged to {scene["digit"]} px, any
 {recipe["epochs"] * recipe["steps"]} batches of {recipe["batch_size"]}, each digit at a new place each time, AdamW,
 one-cycle. The peak was chosen for each family of kernels from {_listed(recipe["learning_rates"])} by validation with
 {len(recipe["tuning_seeds"])} other seeds on maps that wrap around; zero padding, `k=` and longer training use their
-family's. A seed sets training images, places, order and initial weights; nets are compared seed by seed. The claims were written down
-before the runs."""
+family's. A seed sets training images, places, order and initial weights; nets are compared seed by seed. The claims
+were written down before the runs."""
 
 
 def _accuracy(data: Mapping[str, Any]) -> str:
@@ -85,8 +86,8 @@ def _accuracy(data: Mapping[str, Any]) -> str:
     header = ["net (boundary)", "kernel", "width", "parameters", "in kernels", "accuracy, %", "by seed", "seconds"]
     notes = (
         "Accuracy at the trained resolution, mean ± standard error. The parameters of the nets made to have equally "
-        f"many ({'; '.join(EQUAL)}) differ by at most {percent(_spread_of_counts(data['rows']))} %. Seconds are of training "
-        "and all tests, and depend on what else the processor does."
+        f"many ({'; '.join(EQUAL)}) differ by at most {percent(_spread_of_counts(data['rows']))} %. Seconds are of "
+        "training and all tests, and depend on what else the processor does."
     )
     return f"{table(header, rows)}\n\n{notes}"
 
@@ -162,9 +163,9 @@ def _limits(data: Mapping[str, Any]) -> str:
     return f"""\
 - Seeds: with {len(recipe["seeds"])}, a difference that is truly zero is told from {100 * MARGIN:g} point only if it
   hardly varies between seeds; more seeds, or more test images, would decide what is open here.
-- Training: {recipe["epochs"] * recipe["steps"]} steps on {recipe["train_images"]} digits. Whoever learns more slowly
-  loses here. {_longer(data)}
-  The paper trains for hundreds of epochs on natural images, with deeper nets and residual connections.
+- Training: {recipe["epochs"] * recipe["steps"]} steps on {recipe["train_images"]} digits, so that what learns more
+  slowly loses. {_longer(data)}
+  The paper's nets are deeper, with residual connections, and learn natural images.
 - Size of the MLP: at equal parameters on {recipe["shape"]["width"]} channels the filters' MLP is tiny. The larger MLPs
   show what that costs; wide nets have room for larger ones within the parameters of 3x3 taps.
 - Resolution: nets were trained at one resolution. Training at several, or estimating BatchNorm's statistics again at

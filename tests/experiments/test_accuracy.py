@@ -163,12 +163,12 @@ def test_parameters_are_counted_for_every_size() -> None:
 
 
 def test_the_report_follows_the_counts() -> None:
-    data = {
+    data: dict[str, Any] = {
         "settings": {"scene": {"canvas": 16}},
         "rows": [],
         "counts": [{"kernel_size": k, "taps": 1, "frequency": 5} for k in (3, None)],
     }
     assert "does not depend on the kernel size" in report._counts(data)
     grown = copy.deepcopy(data)
-    grown["counts"][1]["frequency"] = 6  # type: ignore[index]
+    grown["counts"][1]["frequency"] = 6
     assert "frequency net depends on the kernel size" in report._counts(grown)
