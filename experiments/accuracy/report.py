@@ -163,13 +163,14 @@ def _limits(data: Mapping[str, Any]) -> str:
     return f"""\
 - Seeds: with {len(recipe["seeds"])}, a difference that is truly zero is told from {100 * MARGIN:g} point only if it
   hardly varies between seeds; more seeds, or more test images, would decide what is open here.
-- Training: {recipe["epochs"] * recipe["steps"]} steps on {recipe["train_images"]} digits, so that what learns more
-  slowly loses. {_longer(data)}
+- Training: {recipe["epochs"] * recipe["steps"]} steps on {recipe["train_images"]} digits, so that what learns more slowly
+  loses. {_longer(data)}
   The paper's nets are deeper, with residual connections, and learn natural images.
 - Size of the MLP: at equal parameters on {recipe["shape"]["width"]} channels the filters' MLP is tiny. The larger MLPs
   show what that costs; wide nets have room for larger ones within the parameters of 3x3 taps.
 - Resolution: nets were trained at one resolution. Training at several, or estimating BatchNorm's statistics again at
-  the new one, may help any of them. With mean pooling, all nets would lose on larger canvases."""
+  the new one, may help any of them. Chance is {percent(1 / data["classes"], 0)} %: where two nets are close to it, they
+  cannot be told apart."""
 
 
 def _longer(data: Mapping[str, Any]) -> str:

@@ -62,7 +62,7 @@ class Recipe:
     steps: int = 40
     epochs: int = 5
     longer: int = 2
-    learning_rates: tuple[float, ...] = (0.005, 0.02, 0.08)
+    learning_rates: tuple[float, ...] = (0.005, 0.02, 0.08, 0.32)
     tuning_seeds: tuple[int, ...] = (100, 101)
 
 
