@@ -163,8 +163,8 @@ def _limits(data: Mapping[str, Any]) -> str:
     return f"""\
 - Seeds: with {len(recipe["seeds"])}, a difference that is truly zero is told from {100 * MARGIN:g} point only if it
   hardly varies between seeds; more seeds, or more test images, would decide what is open here.
-- Training: {recipe["epochs"] * recipe["steps"]} steps on {recipe["train_images"]} digits, so that what learns more slowly
-  loses. {_longer(data)}
+- Training: {recipe["epochs"] * recipe["steps"]} steps on {recipe["train_images"]} digits, so that what learns more
+  slowly loses. {_longer(data)}
   The paper's nets are deeper, with residual connections, and learn natural images.
 - Size of the MLP: at equal parameters on {recipe["shape"]["width"]} channels the filters' MLP is tiny. The larger MLPs
   show what that costs; wide nets have room for larger ones within the parameters of 3x3 taps.
@@ -184,7 +184,8 @@ def _longer(data: Mapping[str, Any]) -> str:
     changes = (
         f"{100 * (accuracy[family, 1] - accuracy[TAPS_3, 1]):+.1f} points becomes "
         f"{100 * (accuracy[family, times] - accuracy[TAPS_3, times]):+.1f} ({family})"
-        for family in (PIXEL, IMAGE)
+        for family, longer in accuracy
+        if longer == times and family != TAPS_3
     )
     return f"With {times} times the epochs for both, the difference from 3x3 taps of {', and of '.join(changes)}."
 
