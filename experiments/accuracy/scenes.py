@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from experiments.common.data.batches import Batch
-from experiments.common.data.handwritten import Digits, digit_pools
+from experiments.common.data.canvas import compose
+from experiments.common.data.handwritten import DIGIT, Digits, digit_pools
 
-SOURCE = 8
-"""Side of the digits as scikit-learn has them."""
 OBJECTS, CANVAS = "objects", "canvas"
 """What grows with the image: the digits too, or the canvas around them alone."""
 
@@ -44,13 +43,9 @@ class Scenes:
 
 def place(digits: Tensor, scene: Scene, generator: torch.Generator) -> Tensor:
     """Each digit `(n, 1, 8, 8)` once, at a random place of its own canvas: `(n, 1, canvas, canvas)`."""
-    n = len(digits)
     resized = nn.functional.interpolate(digits, scene.digit, mode="bilinear", align_corners=False)
-    corners = torch.randint(scene.canvas - scene.digit + 1, (n, 2), generator=generator)
-    rows, columns = (corners[:, axis, None] + torch.arange(scene.digit) for axis in (0, 1))
-    canvases = torch.zeros(n, 1, scene.canvas, scene.canvas)
-    canvases[torch.arange(n).view(n, 1, 1), 0, rows.unsqueeze(2), columns.unsqueeze(1)] = resized[:, 0]
-    return canvases
+    corners = torch.randint(scene.canvas - scene.digit + 1, (len(digits), 2), generator=generator)
+    return compose(resized, corners.unsqueeze(1), scene.canvas)
 
 
 def resolutions(trained: Scene, canvases: Sequence[int]) -> dict[str, dict[int, Scene]]:
@@ -64,7 +59,7 @@ def resolutions(trained: Scene, canvases: Sequence[int]) -> dict[str, dict[int, 
 
 def source_pools() -> tuple[Digits, Digits, Digits]:
     """Digits of 8x8 pixels to train with, to validate with and to test with; blank pixels are 0."""
-    pools = digit_pools(SOURCE)
+    pools = digit_pools(DIGIT)
     blank = pools.train.images.min()
     train, validation, test = (
         Digits(pool.images - blank, pool.labels) for pool in (pools.train, pools.validation, pools.test)
