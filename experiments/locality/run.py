@@ -111,7 +111,7 @@ def measure(recipe: Recipe, ledger: Ledger) -> dict[str, Any]:
         "tuning": {"learning_rates": rates, "strengths": trials},
         "kernels": [_kernel(recipe, k) for k in recipe.kernel_sizes],
         "rows": rows,
-        **judge(CLAIMS, contrasts(recipe.kernel_sizes), _values(recipe, rows)),
+        **judge(CLAIMS, contrasts(recipe.kernel_sizes), _values(rows)),
     }
 
 
@@ -190,12 +190,13 @@ def _kernel(recipe: Recipe, kernel_size: int) -> dict[str, Any]:
     }
 
 
-def _values(recipe: Recipe, rows: list[dict[str, Any]]) -> Mapping[str, list[float]]:
+def _values(rows: list[dict[str, Any]]) -> Mapping[str, list[float]]:
     """What the contrasts are made of, by seed."""
     accuracies = {row["name"]: row["accuracies"] for row in rows}
-    unpenalised = {row["kernel_size"]: row["centre"] for row in rows if row["profile"] == NONE}
     shares = {
-        centre_row(k, state): unpenalised[k][state] for k in recipe.kernel_sizes for state in ("initial", "trained")
+        centre_row(row["kernel_size"], row["profile"], state): by_seed
+        for row in rows
+        for state, by_seed in row["centre"].items()
     }
     return accuracies | shares
 
