@@ -18,7 +18,7 @@ _LABELS = {
     "quadratic": "quadratic",
     "inverted": "inverted",
 }
-_STYLES = {
+_STYLES: dict[str, dict[str, Any]] = {
     profile: {"color": color, "marker": marker, "label": _LABELS[profile]}
     for profile, color, marker in zip((NONE, *PROFILES), (PALETTE[-1], *PALETTE), (MARKERS[-1], *MARKERS), strict=False)
 }
