@@ -33,9 +33,19 @@ def to_markdown(data: Data) -> str:
 
 
 def at_the_edge(data: Data) -> list[str]:
-    """Names of the rows whose strength is the smallest or the largest of those tried."""
-    ends = {min(data["settings"]["strengths"]), max(data["settings"]["strengths"])}
-    return [row["name"] for row in data["rows"] if row["profile"] != NONE and row["strength"] in ends]
+    """What was chosen as the smallest or the largest of those tried, in words."""
+    tried = {key: data["settings"][f"{key}s"] for key in ("learning_rate", "strength")}
+    rows = [row for row in data["rows"] if row["profile"] != NONE]
+    strengths = [f"the strength of {row['name']}" for row in rows if _extreme(row["strength"], tried["strength"])]
+    rates = {row["kernel_size"]: row["learning_rate"] for row in rows}
+    return [
+        *(f"the learning rate of k={k}" for k, rate in rates.items() if _extreme(rate, tried["learning_rate"])),
+        *strengths,
+    ]
+
+
+def _extreme(value: float, tried: Sequence[float]) -> bool:
+    return value in (min(tried), max(tried))
 
 
 def _method(data: Data) -> str:
@@ -93,9 +103,10 @@ def _accuracies(data: Data) -> str:
     table = markdown.table([*header, "centre share, %"], rows, numbers_from=2)
     edge = at_the_edge(data)
     note = (
-        f"Chosen at the edge of the strengths tried: {', '.join(edge)}. At the lower edge the penalty hardly acts."
+        f"At the edge of what was tried: {'; '.join(edge)}. Below the smallest strength there is little but the row "
+        '"none".'
         if edge
-        else "No strength was chosen at the edge of those tried."
+        else "Nothing was chosen at the edge of what was tried."
     )
     figures = (
         "![Test accuracy by kernel size and penalty](accuracy.png)\n\n"

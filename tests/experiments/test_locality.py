@@ -132,11 +132,13 @@ def test_claims_hold_where_they_should_and_fail_in_the_opposite_world() -> None:
 
 
 def test_the_report_names_what_was_chosen_at_the_edge(data: dict[str, Any]) -> None:
-    strengths = data["settings"]["strengths"]
-    rows = [{**row, "strength": strengths[0]} for row in data["rows"]]
-    wide = {**data["settings"], "strengths": [strengths[0] / 10, *strengths]}
-    assert report.at_the_edge({**data, "rows": rows, "settings": wide}) == []
-    rows[1]["strength"] = strengths[-1]
-    edge = {**data, "rows": rows, "settings": wide}
-    assert report.at_the_edge(edge) == [rows[1]["name"]]
-    assert f"Chosen at the edge of the strengths tried: {rows[1]['name']}." in report.to_markdown(edge)
+    settings = {**data["settings"], "learning_rates": [0.1, 0.2, 0.3], "strengths": [1.0, 2.0, 3.0]}
+    rows = [{**row, "learning_rate": 0.2, "strength": 2.0} for row in data["rows"]]
+    chosen = {**data, "settings": settings, "rows": rows}
+    assert report.at_the_edge(chosen) == []
+    assert "Nothing was chosen at the edge" in report.to_markdown(chosen)
+    rows[1]["strength"] = 3.0
+    rows[-1]["learning_rate"] = 0.1
+    named = [f"the learning rate of k={rows[-1]['kernel_size']}", f"the strength of {rows[1]['name']}"]
+    assert report.at_the_edge(chosen) == named
+    assert f"At the edge of what was tried: {'; '.join(named)}." in report.to_markdown(chosen)
