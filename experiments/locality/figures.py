@@ -38,6 +38,8 @@ def kernels(data: Mapping[str, Any]) -> bytes:
         trained = row["by_distance"]["trained"]
         axes.plot(range(len(trained)), trained, markersize=6, linewidth=1.8, **_STYLES[row["profile"]])
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:.1f}")
     axes.set_xlabel("distance from the centre, pixels")
     axes.set_ylabel("mean squared weight / mean of the kernel")
     axes.set_title(f"Trained {size}x{size} kernels, each penalty at its best strength", fontsize=10.5)

@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.common import markdown
 from experiments.common.markdown import percent, with_error
-from experiments.locality.verdict import NONE
+from experiments.locality.verdict import NONE, PROFILES
 
 Data = Mapping[str, Any]
 
@@ -135,18 +135,29 @@ Centre share of the nets without penalty by layer, % ± standard error:
 The figure is of the {largest}x{largest} kernels, mean over layers and seeds; a flat kernel scores 1 everywhere."""
 
 
+def _gains_over_none(data: Data) -> dict[str, float]:
+    """For each profile, its largest gain in test accuracy over kernel sizes."""
+    means = {(row["kernel_size"], row["profile"]): row["accuracy"]["mean"] for row in data["rows"]}
+    sizes = data["settings"]["kernel_sizes"]
+    return {profile: max(means[k, profile] - means[k, NONE] for k in sizes) for profile in PROFILES}
+
+
 def _shares(row: Data, layer: int) -> Sequence[str]:
     return [with_error(row["centre_by_layer"][state][layer], 100) for state in ("initial", "trained")]
 
 
 def _limits(data: Data) -> str:
     recipe = data["settings"]
+    gains = _gains_over_none(data)
     return f"""\
+- Need: over no penalty, the uniform one gains {100 * gains["uniform"]:+.1f} points at most (over kernel sizes), and the
+  best {100 * max(gains.values()):+.1f}. Where L2 gains little there is little for another profile to gain; a task on
+  which it gains more would tell more.
 - Images: a digit is as large as its map, and enlarged from 8x8, so neighbouring pixels are alike over several taps and
   what is far from a pixel still belongs to the same object. Photographs, whose correlations fall off with distance
   within objects that fill a part of the image, are what the claim is about.
 - Training: {recipe["epochs"]} epochs on {recipe["train_images"]} images move kernels little from where they start;
-  the initial draw, which is flat, is still a part of what is called learned. Long training with decay removes it.
+  the initial draw, which is flat, is still a part of what is called learned. Longer training with decay would remove it.
 - BatchNorm and Adam: without BatchNorm, or with SGD, L2 acts otherwise, and the uniform arm may gain or lose by it.
 - Tuning: {len(recipe["tuning_seeds"])} seeds choose among {len(recipe["strengths"])} strengths, and where these differ
   by less than the standard error of a trial, by chance. More of both would sharpen all contrasts, and so would more
