@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from experiments.common.figures import MARKERS, PALETTE, tidy, to_png
 from experiments.locality.verdict import NONE, PROFILES
@@ -38,8 +39,9 @@ def kernels(data: Mapping[str, Any]) -> bytes:
         trained = row["by_distance"]["trained"]
         axes.plot(range(len(trained)), trained, markersize=6, linewidth=1.8, **_STYLES[row["profile"]])
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("{x:.1f}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("distance from the centre, pixels")
     axes.set_ylabel("mean squared weight / mean of the kernel")
     axes.set_title(f"Trained {size}x{size} kernels, each penalty at its best strength", fontsize=10.5)

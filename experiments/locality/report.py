@@ -150,9 +150,9 @@ def _limits(data: Data) -> str:
     recipe = data["settings"]
     gains = _gains_over_none(data)
     return f"""\
-- Need: over no penalty, the uniform one gains {100 * gains["uniform"]:+.1f} points at most (over kernel sizes), and the
-  best {100 * max(gains.values()):+.1f}. Where L2 gains little there is little for another profile to gain; a task on
-  which it gains more would tell more.
+- Need: over no penalty, the uniform one gains {100 * gains["uniform"]:+.1f} points at most (over kernel sizes), and
+  the best {100 * max(gains.values()):+.1f}. Where L2 gains little there is little for another profile to gain; a task
+  on which it gains more would tell more.
 - Images: a digit is as large as its map, and enlarged from 8x8, so neighbouring pixels are alike over several taps and
   what is far from a pixel still belongs to the same object. Photographs, whose correlations fall off with distance
   within objects that fill a part of the image, are what the claim is about.
