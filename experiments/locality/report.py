@@ -157,7 +157,7 @@ def _limits(data: Data) -> str:
   what is far from a pixel still belongs to the same object. Photographs, whose correlations fall off with distance
   within objects that fill a part of the image, are what the claim is about.
 - Training: {recipe["epochs"]} epochs on {recipe["train_images"]} images move kernels little from where they start;
-  the initial draw, which is flat, is still a part of what is called learned. Longer training with decay would remove it.
+  the initial draw, which is flat, is still part of what is called learned. Longer training with decay would remove it.
 - BatchNorm and Adam: without BatchNorm, or with SGD, L2 acts otherwise, and the uniform arm may gain or lose by it.
 - Tuning: {len(recipe["tuning_seeds"])} seeds choose among {len(recipe["strengths"])} strengths, and where these differ
   by less than the standard error of a trial, by chance. More of both would sharpen all contrasts, and so would more
