@@ -83,5 +83,5 @@ def test_a_failed_study_is_named(
 
 
 def test_an_unknown_study_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(typer.BadParameter, match=r"\['nonsense'\] must be among defaults"):
+    with pytest.raises(typer.BadParameter, match=r"\['nonsense'\] must be among accuracy"):
         every.main(out=tmp_path, study=["nonsense"])
