@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-STUDIES = ("defaults", "roundtrip")
+STUDIES = ("accuracy", "locality", "defaults", "roundtrip")
 """Packages of `experiments` whose `__main__` holds a `STUDY`; the longest first, so that they end together."""
 _LOG = "log.txt"
 

@@ -81,3 +81,13 @@ def train_and_test(
         accuracy_by_class=classifier.test_accuracy_by_class.compute().tolist(),
         seconds=seconds,
     )
+
+
+def accuracy(net: nn.Module, batches: Iterable[Batch], *, classes: int) -> float:
+    """The share of right answers of a trained net, which is left in eval mode."""
+    metric = MulticlassAccuracy(classes, average="micro")
+    net.eval()
+    with torch.inference_mode():
+        for images, labels in batches:
+            metric.update(net(images), labels)
+    return metric.compute().item()
