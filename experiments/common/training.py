@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 from torch import nn
+from torchmetrics.classification import MulticlassAccuracy
 
 from experiments.common.classifier import Classifier, Penalty
 from experiments.common.data.batches import Batch
