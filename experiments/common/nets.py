@@ -25,6 +25,7 @@ def separable_net(
     padding_mode: PaddingMode = "circular",
     halve_after: Collection[int] = (),
     pool: Callable[[int], nn.Module] = nn.AdaptiveAvgPool2d,
+    in_channels: int = 1,
 ) -> nn.Sequential:
     """Stem 1x1, `depth` times (depthwise convolution, 1x1, BatchNorm, ReLU), global pooling, linear.
 
@@ -39,8 +40,9 @@ def separable_net(
         padding_mode: of the depthwise convolutions, see `nn.Conv2d`.
         halve_after: blocks, from 0, that 2x2 max pooling follows.
         pool: called with 1 for the global pooling.
+        in_channels: of the images.
     """
-    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=_pointwise(1, width))
+    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=_pointwise(in_channels, width))
     for index in range(depth):
         layers[f"spatial{index}"] = nn.Conv2d(
             width, width, kernel_size, padding="same", groups=width, bias=False, padding_mode=padding_mode

@@ -18,8 +18,8 @@ from nifconv.cli.options import parse_pixels
 from nifconv.cli.weights import load_weights
 from nifconv.conversion import ConversionReport
 from nifconv.convert import convert
-from nifconv.filters import ImplicitFilter, SpatialFilter, TableFilter, frozen, niff_big, niff_small, niff_tiny
-from nifconv.filters.factory import FilterFactory
+from nifconv.filters import TableFilter, frozen
+from nifconv.filters.presets import PRESETS
 from nifconv.functional import PADDING_MODES
 
 
@@ -34,13 +34,6 @@ class Filter(str, Enum):
     spatial = "spatial"
 
 
-_FACTORIES: dict[Filter, FilterFactory] = {
-    Filter.implicit: ImplicitFilter,
-    Filter.niff_small: niff_small,
-    Filter.niff_big: niff_big,
-    Filter.niff_tiny: niff_tiny,
-    Filter.spatial: SpatialFilter,
-}
 # By calls, since a member called `split` would hide the method of str.
 To = Enum("To", {word: word for word in ("split", "dense", "lc")}, type=str)  # type: ignore[misc]
 PaddingMode = Enum("PaddingMode", {mode: mode for mode in PADDING_MODES}, type=str)  # type: ignore[misc]
@@ -67,7 +60,7 @@ def convert_model(
     report: Annotated[Path | None, typer.Option(help="Where to write the report, as JSON.")] = None,
 ) -> None:
     """Replaces the spatial convolutions of a model by frequency convolutions and reports on each."""
-    factory = partial(TableFilter, size=table_size) if filter is Filter.table else _FACTORIES[filter]
+    factory = partial(TableFilter, size=table_size) if filter is Filter.table else PRESETS[filter.value]
     net = load_model(model)
     if weights is not None:
         load_weights(net, weights)

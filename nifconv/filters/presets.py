@@ -1,8 +1,13 @@
-"""The implicit filters of Grabinski, Keuper & Keuper 2024: MLPs on integer image coordinates, one for each part."""
+"""Filters by name, among them the implicit ones of Grabinski, Keuper & Keuper 2024.
+
+Those are MLPs on integer image coordinates, one for each part.
+"""
 
 from functools import partial
 
+from nifconv.filters.factory import FilterFactory
 from nifconv.filters.implicit import ImplicitFilter
+from nifconv.filters.spatial import SpatialFilter
 
 niff_big = partial(ImplicitFilter, hidden=(16, 128, 32), coordinates="image", shared_trunk=False)
 """2-16-128-32-P, for the depthwise convolutions of ConvNeXt."""
@@ -12,3 +17,12 @@ niff_small = partial(ImplicitFilter, hidden=(8, 4), coordinates="image", shared_
 
 niff_tiny = partial(ImplicitFilter, hidden=(8,), coordinates="image", shared_trunk=False)
 """2-8-P, for dense convolutions, where P = out_channels * in_channels."""
+
+PRESETS: dict[str, FilterFactory] = {
+    "implicit": ImplicitFilter,
+    "niff-small": niff_small,
+    "niff-big": niff_big,
+    "niff-tiny": niff_tiny,
+    "spatial": SpatialFilter,
+}
+"""For command lines and configuration files."""

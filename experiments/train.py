@@ -1,0 +1,124 @@
+"""Trains any network on any data: `python -m experiments.train fit --data DigitsData --net.name resnet_lc --out run`.
+
+All that a run depends on is configuration, on the command line or in YAML files (`--config`, `--print_config`), and is
+saved as `config.yaml` in the folder of the run. The same command again goes on where the run was interrupted, in the
+middle of an epoch. `validate` and `test` take the last checkpoint of the folder: `python -m experiments.train test
+--config run/config.yaml`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger
+
+import experiments.common.callbacks
+import experiments.common.data.embedded  # noqa: F401 - makes data and callbacks known by their short names
+from experiments.common.checkpoints import LastCheckpoints, VerifiedCheckpointIO, checkpoint_folder, last_intact
+from experiments.common.classifier import Classifier
+from experiments.common.data.module import ImageData
+from experiments.common.models import Network
+from experiments.common.quiet import expected_warnings
+from experiments.common.resume import ExactResume
+from experiments.common.runs import SaveConfig, check_same_run, set_aside
+
+
+class Command(LightningCLI):
+    """LightningCLI with a folder for each run, from which it resumes."""
+
+    def __init__(self, args: list[str] | None = None) -> None:
+        super().__init__(
+            Classifier,
+            ImageData,
+            subclass_mode_data=True,
+            save_config_callback=SaveConfig,
+            save_config_kwargs={"save_to_log_dir": False},
+            seed_everything_default=0,
+            # The loaders share the samples among the processes themselves.
+            trainer_defaults={"use_distributed_sampler": False},
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            args=args,
+        )
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        kinds = LightningCLI.subcommands()
+        return {name: kinds[name] for name in ("fit", "validate", "test")}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument("--out", type=str, required=True, help="Folder of the run.")
+        parser.add_argument("--resume", type=bool, default=True, help="Go on from the last checkpoint in --out.")
+        parser.add_argument(
+            "--limit", type=int | None, default=None, help="One epoch of this many batches, to try things out."
+        )
+        parser.add_class_arguments(Network, "net")
+        parser.add_lightning_class_args(LastCheckpoints, "checkpoints")
+        parser.link_arguments("out", "trainer.default_root_dir")
+        parser.link_arguments("data.classes", "model.classes", apply_on="instantiate")
+        parser.link_arguments(
+            ("net", "data.classes", "data.channels"),
+            "model.net",
+            compute_fn=lambda net, classes, channels: net.build(classes, channels),
+            apply_on="instantiate",
+        )
+
+    def before_instantiate_classes(self) -> None:
+        config = self.config[self.subcommand]
+        if config.limit is None:
+            return
+        if config.limit < 1:
+            raise ValueError(f"limit={config.limit} must be at least 1 batch; leave it out for all")
+        for part in ("train", "val", "test"):
+            config.trainer[f"limit_{part}_batches"] = config.limit
+        config.trainer.max_epochs = 1
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        given = self.config_init[self.subcommand].trainer
+        if given.logger in (None, True):
+            kwargs["logger"] = CSVLogger(given.default_root_dir, name="logs")
+        kwargs["plugins"] = [*_as_list(given.plugins), VerifiedCheckpointIO()]
+        kwargs["callbacks"] = [*_as_list(given.callbacks), ExactResume()]
+        return super().instantiate_trainer(**kwargs)
+
+    def before_fit(self) -> None:
+        config = self.config[self.subcommand]
+        out = Path(config.out)
+        if config.ckpt_path is not None:
+            return
+        if config.resume:
+            check_same_run(out, self._parser(self.subcommand), config)
+            self._start_from(last_intact(checkpoint_folder(out)))
+        else:
+            set_aside(checkpoint_folder(out))
+
+    def before_validate(self) -> None:
+        folder = checkpoint_folder(Path(self.config[self.subcommand].out))
+        if self.config[self.subcommand].ckpt_path is not None:
+            return
+        last = last_intact(folder)
+        if last is None:
+            raise ValueError(f"out={str(folder.parent)!r} holds no checkpoint; run `fit` first, or give --ckpt_path")
+        self._start_from(last)
+
+    before_test = before_validate
+
+    def _start_from(self, checkpoint: Path | None) -> None:
+        self.config_init[self.subcommand].ckpt_path = checkpoint and str(checkpoint)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def main(args: list[str] | None = None) -> None:
+    """The command line."""
+    with expected_warnings():
+        Command(args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Runs of `experiments.train`, small and on the CPU, in this process or in one of their own."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+
+from experiments import train
+from experiments.common.checkpoints import checkpoint_folder, checkpoints
+
+ROOT = Path(__file__).parents[2]
+SMALL = [
+    *("--data", "DigitsData", "--data.size", "8", "--data.batch_size", "32"),
+    *("--net.name", "convnext", "--net.arguments", "{width: 8, depths: [1, 1, 1]}"),
+    *("--trainer.accelerator", "cpu", "--trainer.max_epochs", "2", "--trainer.log_every_n_steps", "1"),
+    *("--trainer.limit_train_batches", "8", "--trainer.limit_val_batches", "2", "--trainer.limit_test_batches", "2"),
+    *("--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"),
+]
+
+
+def arguments(out: Path, *more: str, command: str = "fit") -> list[str]:
+    return [command, *SMALL, "--out", str(out), *more]
+
+
+def run(args: list[str]) -> None:
+    with patch.object(sys, "argv", ["train"]):
+        train.main(args)
+
+
+def start(args: list[str], *, launcher: tuple[str, ...] = (), timeout: float = 100) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *launcher, "-m", "experiments.train", *args],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def last(out: Path) -> dict[str, Any]:
+    return torch.load(checkpoints(checkpoint_folder(out))[-1])
+
+
+def assert_same_weights(one: Path, other: Path) -> None:
+    first, second = last(one)["state_dict"], last(other)["state_dict"]
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+
+
+def logged(out: Path, column: str, version: int = 0) -> list[float]:
+    with (out / "logs" / f"version_{version}" / "metrics.csv").open() as file:
+        return [float(row[column]) for row in csv.DictReader(file) if row.get(column)]

@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from experiments.common.checkpoints import checkpoint_folder, checkpoints
+from tests.experiments import commands
+
+SGD = (
+    *("--model.optimizer", "SGD", "--model.optimizer.lr", "0.1", "--model.schedule", "Steps"),
+    *("--model.optimizer.momentum", "0.9", "--model.optimizer.nesterov", "true"),
+)
+
+
+def test_a_run_learns_and_its_checkpoint_is_tested(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--model.optimizer", "AdamW", "--model.optimizer.lr", "0.02")
+    net = ("--net.name", "separable", "--net.arguments", "{width: 32, kernel_size: 5, depth: 2}")
+    run = commands.arguments(tmp_path / "run", *net, *options, "--trainer.max_epochs", "4")
+    commands.run([*run, "--trainer.limit_train_batches", "1.0", "--trainer.limit_test_batches", "1.0"])
+    assert commands.logged(tmp_path / "run", "val_accuracy")[-1] > 0.6
+    capsys.readouterr()
+    config = str(tmp_path / "run" / "config.yaml")
+    commands.run(["test", "--config", config])
+    shown = capsys.readouterr().out
+    assert "test_accuracy" in shown
+    assert "test_top5" in shown
+    last = checkpoints(checkpoint_folder(tmp_path / "run"))[-1]
+    commands.run(["test", "--config", config, "--ckpt_path", str(last)])
+    assert capsys.readouterr().out.splitlines()[:8] == shown.splitlines()[:8]
+    commands.run(["validate", "--config", config])
+    assert "val_loss" in capsys.readouterr().out
+
+
+def test_the_saved_configuration_gives_the_same_run(tmp_path: Path) -> None:
+    options = ("--net.conversion", "{filter: {ImplicitFilter: {hidden: [8, 4]}}}", "--model.mixing.cutmix", "1.0")
+    commands.run(commands.arguments(tmp_path / "one", *options, "--seed_everything", "3", "--trainer.max_epochs", "1"))
+    commands.run(["fit", "--config", str(tmp_path / "one" / "config.yaml"), "--out", str(tmp_path / "two")])
+    commands.assert_same_weights(tmp_path / "one", tmp_path / "two")
+    one, two = (yaml.safe_load((tmp_path / name / "config.yaml").read_text()) for name in ("one", "two"))
+    assert one.pop("out") != two.pop("out")
+    for config in (one, two):
+        config["trainer"].pop("default_root_dir", None)
+    assert one == two
+
+
+def test_a_finished_run_is_left_as_it_is_and_another_one_is_refused(tmp_path: Path) -> None:
+    run = commands.arguments(tmp_path / "run", "--trainer.max_epochs", "1")
+    commands.run(run)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "checkpoints").iterdir()}
+    commands.run([*run, "--data.workers", "1"])
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "checkpoints").iterdir()} == before
+    with pytest.raises(ValueError, match=r"model.label_smoothing was 0.0 and is 0.1; .*--resume=false") as error:
+        commands.run([*run, "--model.label_smoothing", "0.1", "--net.arguments.width", "4"])
+    assert "net.arguments.width was 8 and is 4" in str(error.value)
+    commands.run([*run, "--model.label_smoothing", "0.1", "--resume", "false"])
+    assert {path.name for path in (tmp_path / "run" / "checkpoints.1").iterdir()} == {path.name for path in before}
+    commands.run([*run, "--model.label_smoothing", "0.1", "--resume", "false"])
+    assert (tmp_path / "run" / "checkpoints.2").is_dir()
+
+
+def test_accumulated_gradients_are_those_of_a_larger_batch(tmp_path: Path) -> None:
+    small = ("--data.batch_size", "16", "--trainer.accumulate_grad_batches", "2", "--trainer.limit_train_batches", "6")
+    large = ("--data.batch_size", "32", "--trainer.limit_train_batches", "3")
+    commands.run(commands.arguments(tmp_path / "small", *SGD, *small, "--checkpoints.every_n_steps", "1"))
+    commands.run(commands.arguments(tmp_path / "large", *SGD, *large))
+    one, other = commands.last(tmp_path / "small"), commands.last(tmp_path / "large")
+    assert one["global_step"] == other["global_step"] == 6
+    torch.testing.assert_close(one["state_dict"], other["state_dict"])
+
+
+def test_mixed_precision_and_averaged_weights(tmp_path: Path) -> None:
+    options = ("--trainer.precision", "bf16-mixed", "--trainer.callbacks+=EMAWeightAveraging")
+    commands.run(commands.arguments(tmp_path / "run", *options, "--trainer.callbacks.decay=0.5", "--limit", "3"))
+    saved = commands.last(tmp_path / "run")
+    assert saved["epoch"] == 0
+    assert saved["global_step"] == 3
+    assert {value.dtype for name, value in saved["state_dict"].items() if "weight" in name} == {torch.float32}
+    averaged, current = saved["state_dict"], saved["current_model_state"]
+    assert not torch.equal(averaged["net.head.weight"], current["net.head.weight"])
+    losses = commands.logged(tmp_path / "run", "loss_step")
+    assert all(loss != torch.tensor(loss).float().round(decimals=3).item() for loss in losses)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--net.name", "resnet_50"), "net.name='resnet_50' is no network"),
+        (("--data.batch_size", "0"), "batch_size=0 must be 1 or more"),
+        (("--limit", "0"), "limit=0 must be at least 1"),
+        (("--checkpoints.keep", "1"), "keep=1 must be at least 2"),
+    ],
+)
+def test_nonsense_is_refused(tmp_path: Path, options: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        commands.run(commands.arguments(tmp_path / "run", *options))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_test_of_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"out='.*run' holds no checkpoint; run `fit` first, or give --ckpt_path"):
+        commands.run(commands.arguments(tmp_path / "run", command="test"))
+
+
+def test_options_have_types(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        commands.run(commands.arguments(tmp_path / "run", "--net.conversion", "{to: sideways}"))
+    assert "split" in capsys.readouterr().err
