@@ -13,7 +13,10 @@ from typing import Annotated
 
 import typer
 
-STUDIES = ("defaults", "roundtrip")
+from experiments.common import summary
+from experiments.common.results import write_text
+
+STUDIES = ("accuracy", "locality", "defaults", "roundtrip")
 """Packages of `experiments` whose `__main__` holds a `STUDY`; the longest first, so that they end together."""
 _LOG = "log.txt"
 
@@ -24,13 +27,20 @@ def main(
     jobs: Annotated[int, typer.Option(min=1, help="Studies at a time; each uses one thread.")] = 2,
     smoke: Annotated[bool, typer.Option("--smoke", help="Run everything once, tiny.")] = False,
 ) -> None:
-    """Runs the studies. The same command again skips those that are complete and goes on with interrupted ones."""
+    """Runs the studies and writes README.md, a page of their verdicts, into the folder of all results.
+
+    The same command again skips studies that are complete and goes on with interrupted ones.
+    """
     unknown = set(study or ()) - set(STUDIES)
     if unknown:
         raise typer.BadParameter(f"{sorted(unknown)} must be among {', '.join(STUDIES)}", param_hint="--study")
+    page = out / "README.md"
+    if page.is_file() and not page.read_text(encoding="utf-8").startswith(summary.TITLE):
+        raise typer.BadParameter(f"{page} is not ours and would be replaced; choose another folder", param_hint="--out")
     names = [name for name in STUDIES if not study or name in study]
     with ThreadPoolExecutor(jobs) as pool:
         failures = sum(pool.map(partial(_run, out, smoke), names))
+    write_text(page, summary.to_markdown(out, STUDIES))
     if failures:
         raise typer.Exit(code=1)
 

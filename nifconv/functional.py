@@ -187,7 +187,15 @@ def convolve(
 ) -> Tensor:
     """`fft_conv` of a kernel that knows how to make its taps and its spectrum, by the method that is chosen."""
     trains = torch.is_grad_enabled() and (x.requires_grad or kernel.requires_grad)
-    method = chosen(method, x, geometry.kernel_size, geometry.size, depthwise=groups == x.shape[1], trains=trains)
+    method = chosen(
+        method,
+        x,
+        geometry.kernel_size,
+        geometry.size,
+        depthwise=groups == x.shape[1],
+        wraps=geometry.padding_mode == "circular",
+        trains=trains,
+    )
     if method == "direct":
         y = direct.conv(
             x,

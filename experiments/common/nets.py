@@ -3,29 +3,54 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Collection
 from functools import partial
+from typing import Literal
 
 from torch import nn
 
 from nifconv import convert
 from nifconv.filters.factory import FilterFactory
 
+PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 _WIDEST = 512
 
 
-def separable_net(width: int, kernel_size: int, *, classes: int, depth: int, in_channels: int = 1) -> nn.Sequential:
-    """Stem 1x1, `depth` times (depthwise convolution, 1x1, BatchNorm, ReLU), global average pooling, linear.
+def separable_net(
+    width: int,
+    kernel_size: int,
+    *,
+    classes: int,
+    depth: int,
+    padding_mode: PaddingMode = "circular",
+    halve_after: Collection[int] = (),
+    pool: Callable[[int], nn.Module] = nn.AdaptiveAvgPool2d,
+    in_channels: int = 1,
+) -> nn.Sequential:
+    """Stem 1x1, `depth` times (depthwise convolution, 1x1, BatchNorm, ReLU), global pooling, linear.
 
-    Only the depthwise convolutions look beyond a pixel: the receptive field is depth * (kernel_size - 1) + 1.
-    Maps wrap around, as they do for the frequency convolutions.
+    Only the depthwise convolutions look beyond a pixel: the receptive field is depth * (kernel_size - 1) + 1. Maps
+    wrap around by default, as they do for the frequency convolutions.
+
+    Args:
+        width: channels of all layers.
+        kernel_size: of the depthwise convolutions.
+        classes: logits.
+        depth: number of blocks.
+        padding_mode: of the depthwise convolutions, see `nn.Conv2d`.
+        halve_after: blocks, from 0, that 2x2 max pooling follows.
+        pool: called with 1 for the global pooling.
+        in_channels: of the images.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict(stem=_pointwise(in_channels, width))
     for index in range(depth):
         layers[f"spatial{index}"] = nn.Conv2d(
-            width, width, kernel_size, padding="same", groups=width, bias=False, padding_mode="circular"
+            width, width, kernel_size, padding="same", groups=width, bias=False, padding_mode=padding_mode
         )
         layers[f"mix{index}"] = _pointwise(width, width)
-    layers["pool"] = nn.AdaptiveAvgPool2d(1)
+        if index in halve_after:
+            layers[f"halve{index}"] = nn.MaxPool2d(2)
+    layers["pool"] = pool(1)
     layers["flatten"] = nn.Flatten()
     layers["head"] = nn.Linear(width, classes)
     return nn.Sequential(layers)

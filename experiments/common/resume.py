@@ -53,7 +53,7 @@ class ExactResume(Callback):
 
 
 def read_states() -> dict[str, Any]:
-    """The states of all generators, as tensors and numbers, which `torch.load` reads with `weights_only`."""
+    """The states of this process's generators, as tensors and numbers, which `torch.load` reads with `weights_only`."""
     version, words, gauss = random.getstate()
     drawn = np.random.get_state(legacy=False)  # noqa: NPY002 - others use the global one
     key = torch.from_numpy(drawn["state"]["key"].astype(np.int64))
@@ -61,7 +61,7 @@ def read_states() -> dict[str, Any]:
         "python": (version, torch.tensor(words), gauss),
         "numpy": {**drawn, "state": {"key": key, "pos": drawn["state"]["pos"]}},
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all(),
+        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
     }
 
 
@@ -73,5 +73,5 @@ def write_states(states: dict[str, Any]) -> None:
     key = saved["state"]["key"].numpy().astype(np.uint32)
     np.random.set_state({**saved, "state": {"key": key, "pos": saved["state"]["pos"]}})  # noqa: NPY002
     torch.set_rng_state(states["torch"])
-    if len(states["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(states["cuda"])
+    if states["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])

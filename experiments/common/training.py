@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 from torch import nn
+from torchmetrics.classification import MulticlassAccuracy
 
 from experiments.common.classifier import Classifier, Penalty
 from experiments.common.data.batches import Batch
@@ -81,3 +82,13 @@ def train_and_test(
         accuracy_by_class=classifier.test_accuracy_by_class.compute().tolist(),
         seconds=seconds,
     )
+
+
+def accuracy(net: nn.Module, batches: Iterable[Batch], *, classes: int) -> float:
+    """The share of right answers of a trained net, which is left in eval mode."""
+    metric = MulticlassAccuracy(classes, average="micro")
+    net.eval()
+    with torch.inference_mode():
+        for images, labels in batches:
+            metric.update(net(images), labels)
+    return metric.compute().item()

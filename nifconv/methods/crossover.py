@@ -17,7 +17,8 @@ from torch import Tensor
 METHODS = ("auto", "fft", "direct")
 VARIABLE = "NIFCONV_CROSSOVER"
 """Environment variable with the path of a table to be used instead of the committed one."""
-_MODES, _KINDS = ("inference", "training"), ("depthwise", "dense")
+_MODES = ("inference", "training")
+_KINDS = ("depthwise", "dense", "depthwise on a torus", "dense on a torus")
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,9 @@ class Crossover:
 
     Attributes:
         limits: `limits[mode][kind]` holds pairs (pixels of a map, taps), in the order of growing maps; mode is
-            "inference" or "training", kind "depthwise" or "dense" (anything that sums over input channels).
+            "inference" or "training", kind "depthwise" or "dense" (anything that sums over input channels), each with
+            padding by zeros or, "on a torus", with maps that wrap around: a direct sum then works on a padded copy,
+            and the FFT on the map as it is.
         origin: what the table was measured on, for a reader.
     """
 
@@ -48,9 +51,9 @@ class Crossover:
         data = {"limits": self.limits, "origin": dict(self.origin)}
         Path(path).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
-    def prefers_direct(self, *, taps: int, pixels: int, training: bool, depthwise: bool) -> bool:
+    def prefers_direct(self, *, taps: int, pixels: int, training: bool, depthwise: bool, wraps: bool) -> bool:
         """Whether the direct sum is the faster one, by the measured map whose size is nearest."""
-        pairs = self.limits[_MODES[training]][_KINDS[not depthwise]]
+        pairs = self.limits[_MODES[training]][kind(depthwise=depthwise, wraps=wraps)]
         _, limit = min(pairs, key=lambda pair: abs(math.log(pair[0] / pixels)))
         return taps <= limit
 
@@ -73,7 +76,21 @@ def use_crossover(table: str | Path | Crossover | None) -> None:
     _active = table
 
 
-def chosen(method: str, x: Tensor, kernel: Sequence[int], size: Sequence[int], *, depthwise: bool, trains: bool) -> str:
+def kind(*, depthwise: bool, wraps: bool) -> str:
+    """The key of `Crossover.limits[mode]`."""
+    return _KINDS[(not depthwise) + 2 * wraps]
+
+
+def chosen(
+    method: str,
+    x: Tensor,
+    kernel: Sequence[int],
+    size: Sequence[int],
+    *,
+    depthwise: bool,
+    wraps: bool,
+    trains: bool,
+) -> str:
     """The method for one call, "fft" or "direct".
 
     It depends on shapes, dtype and grad mode alone, all of which a compiled graph is specialised to or guarded by. A
@@ -85,6 +102,7 @@ def chosen(method: str, x: Tensor, kernel: Sequence[int], size: Sequence[int], *
         kernel: taps per axis.
         size: pixels per axis.
         depthwise: whether each output channel sees one input channel.
+        wraps: whether the map is a torus.
         trains: whether a gradient will be asked for.
     """
     if method != "auto":
@@ -92,7 +110,7 @@ def chosen(method: str, x: Tensor, kernel: Sequence[int], size: Sequence[int], *
     if x.dtype in (torch.float16, torch.bfloat16) or any(isinstance(n, torch.SymInt) for n in size):
         return "fft"
     direct = _active.prefers_direct(
-        taps=math.prod(kernel), pixels=math.prod(size), training=trains, depthwise=depthwise
+        taps=math.prod(kernel), pixels=math.prod(size), training=trains, depthwise=depthwise, wraps=wraps
     )
     return "direct" if direct else "fft"
 

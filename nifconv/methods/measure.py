@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nifconv.functional import fft_conv
-from nifconv.methods.crossover import Crossover
+from nifconv.methods.crossover import Crossover, kind
 
 MAPS = (7, 14, 28, 56)
 TAPS = (1, 3, 5, 7, 9, 11, 13, 15, 19, 23, 31)
@@ -52,7 +52,7 @@ def side_by_side(calls: Mapping[str, Callable[[], object]], repeats: int, *, war
 
 def crossovers(
     *,
-    batch: int = 4,
+    batch: int = 16,
     channels: int = 32,
     maps: Sequence[int] = MAPS,
     taps: Sequence[int] = TAPS,
@@ -69,21 +69,24 @@ def crossovers(
         (mode, kind, pixels of the map, taps) as soon as a mode and kind is measured; 0 taps where the FFT always wins.
     """
     for mode in ("inference", "training"):
-        for kind, groups in (("depthwise", channels), ("dense", 1)):
+        for groups, padding_mode in itertools.product((channels, 1), ("zeros", "circular")):
             ratios = []
             for size in sorted(maps):
+                x = torch.randn(batch, channels, size, size, device=device)
+                # A torus cannot wrap around twice.
+                fitting = [k for k in taps if padding_mode == "zeros" or k // 2 <= size]
                 measured: list[float] = []
-                for k in taps:
-                    x = torch.randn(batch, channels, size, size, device=device)
+                for k in fitting:
                     weight = torch.randn(channels, channels // groups, k, k, device=device)
-                    calls = {m: _call(x, weight, groups, m, mode == "training") for m in ("fft", "direct")}
+                    calls = {m: _call(x, weight, padding_mode, m, mode == "training") for m in ("fft", "direct")}
                     timings = side_by_side(calls, repeats)
                     measured.append(timings["direct"].median / timings["fft"].median)
                     if len(measured) > 1 and min(measured[-2:]) > _CLEAR_LOSS:
                         break
                 ratios.append(measured)
+            name = kind(depthwise=groups > 1, wraps=padding_mode == "circular")
             for size, count in zip(sorted(maps), _limits(ratios, len(taps)), strict=True):
-                yield mode, kind, size * size, taps[count - 1] ** 2 if count else 0
+                yield mode, name, size * size, taps[count - 1] ** 2 if count else 0
 
 
 def _limits(ratios: Sequence[Sequence[float]], steps: int) -> list[int]:
@@ -109,18 +112,18 @@ def _better(one: tuple[float, list[int]], other: tuple[float, list[int]]) -> tup
 def as_table(rows: Sequence[tuple[str, str, int, int]], **origin: Any) -> Crossover:
     """The table of what `crossovers` yielded."""
     limits: dict[str, dict[str, list[tuple[int, int]]]] = {}
-    for mode, kind, pixels, limit in rows:
-        limits.setdefault(mode, {}).setdefault(kind, []).append((pixels, limit))
+    for mode, name, pixels, limit in rows:
+        limits.setdefault(mode, {}).setdefault(name, []).append((pixels, limit))
     return Crossover(limits, {"torch": torch.__version__, "threads": torch.get_num_threads(), **origin})
 
 
-def _call(x: Tensor, weight: Tensor, groups: int, method: str, training: bool) -> Callable[[], object]:
-    pad = weight.shape[-1] // 2
+def _call(x: Tensor, weight: Tensor, padding_mode: str, method: str, training: bool) -> Callable[[], object]:
+    pad, groups = weight.shape[-1] // 2, x.shape[1] // weight.shape[1]
     x, weight = x.clone().requires_grad_(training), weight.clone().requires_grad_(training)
     dy = torch.randn_like(x)
 
     def call() -> None:
-        y = fft_conv(x, weight, padding=[(pad, pad)] * 2, groups=groups, method=method)
+        y = fft_conv(x, weight, padding=[(pad, pad)] * 2, padding_mode=padding_mode, groups=groups, method=method)
         if training:
             torch.autograd.grad(y, (x, weight), dy)
 

@@ -72,7 +72,7 @@ def test_contenders_take_turns_and_warming_up_does_not_count() -> None:
 
 
 def test_crossovers_pass_over_single_losses_and_stop_at_two_clear_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    ratios = iter([0.5, 2.1, 0.3, 1.6, 1.7] + [0.5, 2.0, 2.0] * 3)
+    ratios = iter([0.5, 2.1, 0.3, 1.6, 1.7] + [0.5, 2.0, 2.0] * 7)
 
     def timed(*_: Any) -> dict[str, measure.Timing]:
         ratio = next(ratios)
@@ -82,9 +82,13 @@ def test_crossovers_pass_over_single_losses_and_stop_at_two_clear_ones(monkeypat
     rows = list(measure.crossovers(batch=1, channels=2, maps=(8,), taps=(1, 3, 5, 7, 9, 11)))
     assert rows == [
         ("inference", "depthwise", 64, 25),
+        ("inference", "depthwise on a torus", 64, 1),
         ("inference", "dense", 64, 1),
+        ("inference", "dense on a torus", 64, 1),
         ("training", "depthwise", 64, 1),
+        ("training", "depthwise on a torus", 64, 1),
         ("training", "dense", 64, 1),
+        ("training", "dense on a torus", 64, 1),
     ]
     assert not list(ratios)
     table = measure.as_table(rows, processor="any")

@@ -8,6 +8,7 @@ from lightning.pytorch.strategies import ModelParallelStrategy
 from torch import nn
 
 from experiments.common.callbacks import FootprintSurvey, LocalityPenalty, map_sizes
+from experiments.common.classifier import Classifier
 from experiments.common.models import Conversion, Network
 from nifconv import locality_penalty
 from tests.experiments import commands
@@ -81,6 +82,8 @@ def test_other_modules_and_data_are_refused() -> None:
     trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
     with pytest.raises(TypeError, match="pl_module=LightningModule must be"):
         LocalityPenalty(1.0).setup(trainer, LightningModule(), "fit")
+    with pytest.raises(TypeError, match="datamodule=NoneType must be an ImageData"):
+        LocalityPenalty(1.0).setup(trainer, Classifier(nn.Linear(1, 2), 2), "fit")
 
 
 @pytest.mark.parametrize("callback", [FootprintSurvey(), LocalityPenalty(1.0)])

@@ -80,7 +80,10 @@ def test_what_is_no_filter_is_refused(filter: str) -> None:
         (Network("timm:convnext_tny"), r"net.name='timm:convnext_tny'.*timm:convnext_tiny"),
         (Network("flax:resnet50"), r"net.name='flax:resnet50' is no network"),
         (Network("%%"), r"net.name='%%' is no network; .* from that library$"),
-        (Network("separable", {**SEPARABLE, "stride": 2}), r"net.arguments=\['stride'\].*depth, kernel_size, width"),
+        (
+            Network("separable", {**SEPARABLE, "stride": 2}),
+            r"net.arguments=\['stride'\] are not .*'separable': depth, .*width",
+        ),
         (Network("torchvision:resnet18"), r"'torchvision:resnet18' reads 3 channels, and the images have 1"),
         (Network("separable", SEPARABLE, Conversion(where=["mix*"])), r"where=\['mix\*'\] replaces no convolution: "),
         (Network("convnext", {"kernel_size": 4}), r"kernel_size=4 must be odd.*use 5"),

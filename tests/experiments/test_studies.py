@@ -14,6 +14,7 @@ import pytest
 import typer
 
 from experiments import __main__ as every
+from experiments.common import summary
 from experiments.common.study import Study
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +70,15 @@ def test_one_command_runs_studies_and_skips_complete_ones(tmp_path: Path) -> Non
     assert re.search(r"defaults: \d+ s, see ", run())
     assert (tmp_path / "defaults" / "REPORT.md").is_file()
     assert run().startswith("defaults: complete")
+    assert "](defaults/REPORT.md)" in (tmp_path / "README.md").read_text()
+
+
+def test_the_committed_page_of_verdicts_is_that_of_the_committed_results() -> None:
+    page = (ROOT / "experiments" / "README.md").read_text()
+    assert page == summary.to_markdown(ROOT / "experiments", every.STUDIES)
+    for name in every.STUDIES:
+        data = json.loads((ROOT / "experiments" / name / "results.json").read_text())
+        assert all(f"| {claim['text']} | {claim['verdict']} |" in page for claim in data.get("claims", []))
 
 
 def test_a_failed_study_is_named(
@@ -82,6 +92,13 @@ def test_a_failed_study_is_named(
     assert "No module named experiments.no_such_study" in (tmp_path / "no_such_study" / "log.txt").read_text()
 
 
+def test_a_page_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# Mine")
+    with pytest.raises(typer.BadParameter, match=r"README\.md is not ours and would be replaced"):
+        every.main(out=tmp_path)
+    assert (tmp_path / "README.md").read_text() == "# Mine"
+
+
 def test_an_unknown_study_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(typer.BadParameter, match=r"\['nonsense'\] must be among defaults"):
+    with pytest.raises(typer.BadParameter, match=r"\['nonsense'\] must be among accuracy"):
         every.main(out=tmp_path, study=["nonsense"])

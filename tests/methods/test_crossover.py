@@ -17,8 +17,10 @@ from nifconv.methods import Crossover, crossover, direct, use_crossover
 from tests import oracles
 from tests.tolerances import assert_near
 
-LIMITS = {"depthwise": [(64, 9), (4096, 121)], "dense": [(64, 9)]}
-TABLE = {"limits": {"inference": LIMITS, "training": {"depthwise": [(64, 1)], "dense": [(64, 1)]}}, "origin": {}}
+TORUS = {"depthwise on a torus": [(64, 4)], "dense on a torus": [(64, 1)]}
+LIMITS = {"depthwise": [(64, 9), (4096, 121)], "dense": [(64, 9)], **TORUS}
+TRAINING = {"depthwise": [(64, 1)], "dense": [(64, 1)], **TORUS}
+TABLE = {"limits": {"inference": LIMITS, "training": TRAINING}, "origin": {}}
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +51,15 @@ def test_takes_the_limit_of_the_nearest_map(
     path: Path, taps: int, pixels: int, training: bool, depthwise: bool, expected: bool
 ) -> None:
     table = Crossover.load(path)
-    assert table.prefers_direct(taps=taps, pixels=pixels, training=training, depthwise=depthwise) is expected
+    found = table.prefers_direct(taps=taps, pixels=pixels, training=training, depthwise=depthwise, wraps=False)
+    assert found is expected
+
+
+@pytest.mark.parametrize(("taps", "depthwise", "expected"), [(4, True, True), (5, True, False), (4, False, False)])
+def test_a_torus_has_limits_of_its_own(path: Path, taps: int, depthwise: bool, expected: bool) -> None:
+    table = Crossover.load(path)
+    found = table.prefers_direct(taps=taps, pixels=64, training=False, depthwise=depthwise, wraps=True)
+    assert found is expected
 
 
 def used(layer: Any, x: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -68,7 +78,9 @@ def test_layers_choose_by_table_mode_and_dtype(path: Path, monkeypatch: pytest.M
     with torch.no_grad():
         assert used(layer, x, monkeypatch) == "direct"
         assert used(layer, x.bfloat16(), monkeypatch) == "fft"
-        assert used(FrequencyConv2d(4, 4, 3, groups=4, method="fft"), x, monkeypatch) == "fft"
+        assert used(FrequencyConv2d(4, 4, 3, groups=4), x, monkeypatch) == "fft"
+        assert used(FrequencyConv2d(4, 4, 2, groups=4), x, monkeypatch) == "direct"
+        assert used(FrequencyConv2d(4, 4, 3, groups=4, padding_mode="zeros", method="fft"), x, monkeypatch) == "fft"
     assert used(layer.requires_grad_(False), x, monkeypatch) == "direct"
     assert used(layer, x.requires_grad_(), monkeypatch) == "fft"
     assert used(FrequencyConv2d(4, 4, method="direct"), x, monkeypatch) == "direct"
@@ -107,7 +119,7 @@ def test_refuses_what_is_no_table(path: Path, content: str) -> None:
 
 
 def test_refuses_tables_without_maps(path: Path) -> None:
-    empty = {"depthwise": [], "dense": [(1, 1)]}
+    empty = {**LIMITS, "depthwise": []}
     path.write_text(json.dumps({"limits": {"inference": empty, "training": empty}, "origin": {}}))
     with pytest.raises(ValueError, match=r"a list without maps, or a map without pixels"):
         use_crossover(path)

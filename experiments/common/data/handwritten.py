@@ -62,9 +62,9 @@ def standardised(pools: Pools, side: int) -> Pools:
     )
 
 
-def digit_pools() -> Pools:
-    """Few images to train with: every second one tests, every fourth validates, every fourth trains; 16x16."""
-    return standardised(split_digits(4, test=(0, 2), validation=(1,)), SIDE)
+def digit_pools(side: int = SIDE) -> Pools:
+    """Few images to train with: every second one tests, every fourth validates, every fourth trains."""
+    return standardised(split_digits(4, test=(0, 2), validation=(1,)), side)
 
 
 def subset(pool: Digits, count: int, seed: int) -> Digits:
