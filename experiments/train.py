@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Trainer
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, Namespace
 from lightning.pytorch.loggers import CSVLogger
 
 import experiments.common.callbacks
-import experiments.common.data.embedded  # noqa: F401 - makes data and callbacks known by their short names
+import experiments.common.data.archives
+import experiments.common.data.embedded
+import experiments.common.data.imagenet
+import experiments.common.data.shards  # noqa: F401 - makes data and callbacks known by their short names
 from experiments.common.checkpoints import LastCheckpoints, VerifiedCheckpointIO, checkpoint_folder, last_intact
 from experiments.common.classifier import Classifier
 from experiments.common.data.module import ImageData
@@ -27,9 +30,14 @@ from experiments.common.runs import SaveConfig, check_same_run, set_aside
 
 
 class Command(LightningCLI):
-    """LightningCLI with a folder for each run, from which it resumes."""
+    """LightningCLI with a folder for each run, from which it resumes.
 
-    def __init__(self, args: list[str] | None = None) -> None:
+    Args:
+        args: of the command line; by default those of this process.
+        run: False stops short of the training; `args` then have no subcommand.
+    """
+
+    def __init__(self, args: list[str] | None = None, *, run: bool = True) -> None:
         super().__init__(
             Classifier,
             ImageData,
@@ -42,7 +50,13 @@ class Command(LightningCLI):
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
             args=args,
+            run=run,
         )
+
+    @property
+    def settings(self) -> Namespace:
+        """All that was given or is default, without the name of the subcommand around it."""
+        return self._within(self.config)
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
@@ -67,7 +81,7 @@ class Command(LightningCLI):
         )
 
     def before_instantiate_classes(self) -> None:
-        config = self.config[self.subcommand]
+        config = self.settings
         if config.limit is None:
             return
         if config.limit < 1:
@@ -75,9 +89,10 @@ class Command(LightningCLI):
         for part in ("train", "val", "test"):
             config.trainer[f"limit_{part}_batches"] = config.limit
         config.trainer.max_epochs = 1
+        config.trainer.log_every_n_steps = 1
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        given = self.config_init[self.subcommand].trainer
+        given = self._within(self.config_init).trainer
         if given.logger in (None, True):
             kwargs["logger"] = CSVLogger(given.default_root_dir, name="logs")
         kwargs["plugins"] = [*_as_list(given.plugins), VerifiedCheckpointIO()]
@@ -85,7 +100,7 @@ class Command(LightningCLI):
         return super().instantiate_trainer(**kwargs)
 
     def before_fit(self) -> None:
-        config = self.config[self.subcommand]
+        config = self.settings
         out = Path(config.out)
         if config.ckpt_path is not None:
             return
@@ -96,8 +111,8 @@ class Command(LightningCLI):
             set_aside(checkpoint_folder(out))
 
     def before_validate(self) -> None:
-        folder = checkpoint_folder(Path(self.config[self.subcommand].out))
-        if self.config[self.subcommand].ckpt_path is not None:
+        folder = checkpoint_folder(Path(self.settings.out))
+        if self.settings.ckpt_path is not None:
             return
         last = last_intact(folder)
         if last is None:
@@ -105,6 +120,9 @@ class Command(LightningCLI):
         self._start_from(last)
 
     before_test = before_validate
+
+    def _within(self, config: Namespace) -> Namespace:
+        return config if self.subcommand is None else config[self.subcommand]
 
     def _start_from(self, checkpoint: Path | None) -> None:
         self.config_init[self.subcommand].ckpt_path = checkpoint and str(checkpoint)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import platform
 from pathlib import Path
 from typing import Any
 
-import torch
 import typer
 
 from experiments.bench import layers, models, report
 from experiments.bench.cases import SMOKE, Plan
 from experiments.bench.peers import OURS
 from experiments.common.options import Out, Smoke, results_folder
-from experiments.common.results import environment, write_json, write_text
+from experiments.common.results import environment, processor, write_json, write_text
 
 FOLDER = Path(__file__).resolve().parent
 FILES = ("results.json", "REPORT.md")
@@ -51,7 +49,7 @@ def measure(plan: Plan) -> dict[str, Any]:
     for row in models.rows(plan):
         print(f"{row['model']}, {row['variant']}: inference {row['inference']['median']:.2f} s")
         whole.append(row)
-    settings = {**dataclasses.asdict(plan), **environment(), "processor": _processor()}
+    settings = {**dataclasses.asdict(plan), **environment(), "processor": processor()}
     return {
         "experiment": "bench",
         "layers": rows,
@@ -61,11 +59,6 @@ def measure(plan: Plan) -> dict[str, Any]:
         "models": whole,
         "settings": settings,
     }
-
-
-def _processor() -> str:
-    capability = torch.backends.cpu.get_cpu_capability()
-    return f"{platform.machine()} ({capability})"
 
 
 if __name__ == "__main__":

@@ -16,6 +16,11 @@ def environment() -> dict[str, Any]:
     return {"torch": torch.__version__, "python": platform.python_version(), "threads": torch.get_num_threads()}
 
 
+def processor() -> str:
+    """What this machine computes with, for timings."""
+    return f"{platform.machine()} ({torch.backends.cpu.get_cpu_capability()})"
+
+
 def claim_folder(folder: Path, experiment: str, names: Iterable[str]) -> None:
     """Makes sure that `folder` exists and that writing `names` into it replaces nothing but earlier results.
 

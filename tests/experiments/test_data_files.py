@@ -1,8 +1,6 @@
 """Published data sets, read from small files in the formats in which they are published."""
 
 import gzip
-import hashlib
-import pickle
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -20,33 +18,7 @@ from experiments.common.data.archives import ArchiveData, CIFAR10Data, CIFAR100D
 from experiments.common.data.imagenet import ImageNetData
 from experiments.common.data.loader import Loader
 from experiments.common.data.views import IMAGENET, Views
-
-Images = np.ndarray[Any, Any]
-
-
-def md5(file: Path) -> str:
-    return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
-
-
-def made_up(count: int, classes: int, shape: tuple[int, ...], seed: int) -> tuple[Images, list[int]]:
-    """Images of random bytes, and labels: as many of each class."""
-    return np.random.default_rng(seed).integers(0, 256, (count, *shape), np.uint8), [i % classes for i in range(count)]
-
-
-def write_cifar(root: Path, monkeypatch: pytest.MonkeyPatch, reader: type[datasets.CIFAR10], key: str) -> None:
-    """Pickled batches of channels first, in one row each; the checksums are made those of these files."""
-    folder = root / reader.base_folder
-    folder.mkdir()
-    classes = 100 if key == "fine_labels" else 10
-    for part in ("train_list", "test_list"):
-        names = [name for name, _ in getattr(reader, part)]
-        for number, name in enumerate(names):
-            images, labels = made_up(200 // len(names), classes, (3 * 32 * 32,), seed=number + 7 * len(part))
-            (folder / name).write_bytes(pickle.dumps({"data": images, key: labels}))
-        monkeypatch.setattr(reader, part, [[name, md5(folder / name)] for name in names])
-    meta = folder / reader.meta["filename"]
-    meta.write_bytes(pickle.dumps({reader.meta["key"]: [str(c) for c in range(classes)]}))
-    monkeypatch.setattr(reader, "meta", reader.meta | {"md5": md5(meta)})
+from tests.experiments.published import Images, made_up, md5, write_cifar, write_photographs
 
 
 def write_cifar10(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,19 +175,9 @@ def test_a_validation_part_that_cannot_be_held_out_is_refused(tmp_path: Path, mo
         CIFAR10Data(tmp_path, validation=195).train_dataloader()
 
 
-COLOURS = {"n01": (250, 10, 10), "n02": (10, 250, 10), "n03": (10, 10, 250)}
-
-
 @pytest.fixture
 def photographs(tmp_path: Path) -> Path:
-    """Folders of JPEG files as those of ImageNet, in one colour for each class, each of another shade and shape."""
-    for part, count in (("train", 6), ("val", 2)):
-        for name, colour in COLOURS.items():
-            folder = tmp_path / part / name
-            folder.mkdir(parents=True)
-            for number in range(count):
-                shade = tuple(max(value - 10 * number - (5 if part == "val" else 0), 0) for value in colour)
-                Image.new("RGB", (40 + number, 60), shade).save(folder / f"{name}_{number}.JPEG", quality=95)
+    write_photographs(tmp_path)
     return tmp_path
 
 

@@ -1,0 +1,73 @@
+"""`python -m experiments.recipes` lists the recipes, `python -m experiments.recipes cost` measures what they cost."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import torch
+import typer
+import yaml
+from rich import print as show
+from rich.table import Table
+
+from experiments.common.options import Out, Smoke, results_folder
+from experiments.common.results import environment, processor, write_json, write_text
+from experiments.recipes import cost, report
+from experiments.recipes.catalogue import FOLDER, RECIPES, SMOKE, Recipe
+
+FILES = ("results.json", "REPORT.md")
+_SMOKE = cost.Sample(batch=2, repeats=1)
+app = typer.Typer(add_completion=False)
+
+
+@app.callback(invoke_without_command=True)
+def main(context: typer.Context) -> None:
+    """Lists the recipes."""
+    if context.invoked_subcommand is None:
+        folder = FOLDER.relative_to(FOLDER.parents[1])
+        command = f"python -m experiments.train fit --config {folder}/NAME.yaml"
+        table = Table("name", "what it trains", "epochs", "images", caption=command)
+        for recipe in RECIPES:
+            epochs = yaml.safe_load(recipe.path.read_text(encoding="utf-8"))["trainer"]["max_epochs"]
+            table.add_row(recipe.name, recipe.title, str(epochs), f"{recipe.images:,}")
+        show(table)
+
+
+@app.command(name="cost")
+def measure(
+    out: Out = None,
+    smoke: Smoke = False,
+    redraw: Annotated[bool, typer.Option("--redraw", help="Measure nothing; use the results.json in --out.")] = False,
+    device: Annotated[str, typer.Option(help="On which a step is timed: cpu, cuda, ...")] = "cpu",
+    batch: Annotated[int, typer.Option(min=2, help="Images in a step.")] = 8,
+    repeats: Annotated[int, typer.Option(min=1, help="Steps that count.")] = 5,
+    bfloat16: Annotated[
+        bool, typer.Option("--bfloat16", help="Autocast, as with --trainer.precision bf16-mixed.")
+    ] = False,
+) -> None:
+    """Measures a step of each recipe, and what all its epochs cost on this machine."""
+    folder = results_folder(out, FOLDER, "recipes", FILES, smoke=smoke)
+    if redraw and not (folder / "results.json").is_file():
+        raise typer.BadParameter(f"{folder} has no results.json; run without --redraw", param_hint="--redraw")
+    if not redraw:
+        sample = _SMOKE if smoke else cost.Sample(batch, repeats, device, bfloat16)
+        write_json(folder / "results.json", _measured(sample, SMOKE if smoke else RECIPES))
+    data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    write_text(folder / "REPORT.md", report.to_markdown(data))
+
+
+def _measured(sample: cost.Sample, recipes: tuple[Recipe, ...]) -> dict[str, Any]:
+    """The content of results.json."""
+    on_gpu = torch.device(sample.device).type == "cuda"
+    used = torch.cuda.get_device_name(sample.device) if on_gpu else processor()
+    return {
+        "experiment": "recipes",
+        "settings": {**asdict(sample), **environment(), "processor": used},
+        "recipes": [cost.measure(recipe, sample) for recipe in recipes],
+    }
+
+
+if __name__ == "__main__":
+    app()

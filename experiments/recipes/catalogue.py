@@ -1,0 +1,66 @@
+"""The recipes: configurations of `experiments.train`, and what of them is not in their files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from experiments.common.quiet import expected_warnings
+from experiments.train import Command
+
+FOLDER = Path(__file__).resolve().parent
+ORIGINAL = "original"
+_FROZEN_FREQUENCY = '{"frozen": {"filter": {"ImplicitFilter": {}}, "seed": 0}}'
+_UNCONVERTED: Mapping[str, tuple[str, ...]] = {"recipe": (), ORIGINAL: ("--net.conversion=null",)}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One file.
+
+    Attributes:
+        name: of the file.
+        title: what it trains, and on what.
+        images: in an epoch.
+        variants: the options that make them, by name; the net without our layers is `ORIGINAL`.
+    """
+
+    name: str
+    title: str
+    images: int
+    variants: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _UNCONVERTED)
+
+    @property
+    def path(self) -> Path:
+        """Of the file."""
+        return FOLDER / f"{self.name}.yaml"
+
+    def prepare(self, variant: str) -> Command:
+        """Network, data module and trainer, ready for a training that does not begin."""
+        with expected_warnings():
+            return Command(["--config", str(self.path), *self.variants[variant]], run=False)
+
+
+RECIPES = (
+    Recipe(
+        "cifar10",
+        "ResNet-LC-20-16x8, frozen 3x3 filters; CIFAR-10",
+        50_000,
+        {
+            "frozen 3x3, E = 8": (),
+            "learned 3x3, E = 8": ("--net.arguments.filter=spatial",),
+            "frozen 3x3, E = 128": ("--net.arguments.expansion=128",),
+            "frozen frequency filters, E = 8": (
+                "--net.arguments.kernel_size=null",
+                f"--net.arguments.filter={_FROZEN_FREQUENCY}",
+            ),
+            ORIGINAL: ("--net.arguments.expansion=null",),
+        },
+    ),
+    Recipe("imagenet100", "ConvNeXt-T, frequency filters; 100 classes of ImageNet", 126_689),
+    Recipe("imagenet1k_convnext", "ConvNeXt-T, frequency filters; ImageNet-1k", 1_281_167),
+    Recipe("imagenet1k_rsb_a2", "ResNet-50, split, frequency filters; ImageNet-1k", 1_281_167),
+)
+SMOKE = (replace(RECIPES[0], variants={"frozen 3x3, E = 8": (), ORIGINAL: RECIPES[0].variants[ORIGINAL]}),)
+"""To try out how cost is measured."""
