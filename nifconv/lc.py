@@ -75,6 +75,27 @@ class LCConv(nn.Module, ABC):
             y = y + self.pointwise.bias.to(y.dtype).view(-1, *(1,) * self.ndim)
         return y
 
+    @property
+    def kernel_size(self) -> tuple[int, ...] | None:
+        """Of the spatial filters, as are the following; None if they are as large as the map."""
+        return self.spatial.kernel_size
+
+    @property
+    def stride(self) -> tuple[int, ...]:
+        return self.spatial.stride
+
+    @property
+    def padding(self) -> tuple[int, ...] | str:
+        return self.spatial.padding
+
+    @property
+    def dilation(self) -> tuple[int, ...]:
+        return self.spatial.dilation
+
+    @property
+    def padding_mode(self) -> str:
+        return self.spatial.padding_mode
+
     def combined_taps(self, size: int | Sequence[int]) -> Tensor:
         """The kernels that the block applies as a whole, real, `(out_channels, in_channels // groups, *size)`.
 

@@ -213,3 +213,17 @@ def test_a_survey_sees_the_combined_kernels_of_a_block_and_its_spatial_ones() ->
 def test_refuses_senseless_arguments(options: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         LCConv2d(**{"in_channels": 4, "out_channels": 6, **options})
+
+
+def test_has_the_attributes_of_a_convolution() -> None:
+    arguments = {
+        "kernel_size": (3, 5),
+        "stride": (2, 1),
+        "padding": (0, 2),
+        "dilation": (1, 2),
+        "padding_mode": "zeros",
+    }
+    block, conv = LCConv2d(4, 6, **arguments), nn.Conv2d(4, 6, **arguments)
+    for name in ("in_channels", "out_channels", "groups", *arguments):
+        assert getattr(block, name) == getattr(conv, name)
+    assert LCConv2d(4, 6).kernel_size is None

@@ -23,17 +23,17 @@ class OneCycle(Schedule):
     """Up from a 25th to the optimiser's learning rate, then down to nearly nothing, both on half cosines.
 
     Args:
-        warmup: share of the steps that it goes up.
+        rise: share of the steps that it goes up.
     """
 
-    warmup: float = 0.3
+    rise: float = 0.3
 
     def __post_init__(self) -> None:
-        _check_share("warmup", self.warmup)
+        _check_share("rise", self.rise)
 
     def __call__(self, optimizer: Optimizer, steps: int) -> LRScheduler:
         peaks = [group["lr"] for group in optimizer.param_groups]
-        return OneCycleLR(optimizer, peaks, total_steps=steps, pct_start=self.warmup)
+        return OneCycleLR(optimizer, peaks, total_steps=steps, pct_start=self.rise)
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,12 @@ def rates(schedule: Schedule, steps: int = 100) -> list[float]:
 
 def test_one_cycle_is_torchs_own_at_the_learning_rate_of_the_optimiser() -> None:
     optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(()))], lr=3.0)
-    scheduler = OneCycle(warmup=0.2)(optimizer, 50)
+    scheduler = OneCycle(rise=0.2)(optimizer, 50)
     expected = torch.optim.lr_scheduler.OneCycleLR(
         torch.optim.AdamW([torch.nn.Parameter(torch.zeros(()))], lr=9.0), 3.0, total_steps=50, pct_start=0.2
     )
     assert scheduler.state_dict() == expected.state_dict()
-    found = rates(OneCycle(warmup=0.25))
+    found = rates(OneCycle(rise=0.25))
     assert max(found) == pytest.approx(2.0)
     assert found.index(max(found)) == 24
 
@@ -46,7 +46,7 @@ def test_steps_fall_at_their_shares_and_without_any_stay() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: OneCycle(warmup=5), r"warmup=5 must be a share .* divide by the number of epochs"),
+        (lambda: OneCycle(rise=5), r"rise=5 must be a share .* divide by the number of epochs"),
         (lambda: Cosine(warmup=-0.1), "warmup=-0.1"),
         (lambda: Cosine(floor=1.0), "floor=1.0"),
         (lambda: Steps(at=(0.5, 100)), "at=100"),
