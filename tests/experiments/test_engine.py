@@ -1,3 +1,5 @@
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,12 @@ def test_options_have_types(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit):
         commands.run(commands.arguments(tmp_path / "run", "--net.conversion", "{to: sideways}"))
     assert "split" in capsys.readouterr().err
+
+
+def test_the_command_of_the_readme_trains_and_surveys(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text().replace("\\\n", " ")
+    (command,) = re.findall(r"python -m experiments\.train (fit .*)", readme)
+    given = shlex.split(command)
+    given[given.index("--out") + 1] = str(tmp_path)
+    commands.run([*given, "--limit", "1", "--data.batch_size", "4"])
+    assert (tmp_path / "footprint" / "epoch=1.json").is_file()
