@@ -115,5 +115,6 @@ def test_the_command_of_the_readme_trains_and_surveys(tmp_path: Path) -> None:
     (command,) = re.findall(r"python -m experiments\.train (fit .*)", readme)
     given = shlex.split(command)
     given[given.index("--out") + 1] = str(tmp_path)
-    commands.run([*given, "--limit", "1", "--data.batch_size", "4"])
+    small = ("--limit", "1", "--data.batch_size", "4", "--net.arguments", "{width: 4, depths: [1, 1, 1]}")
+    commands.run([*given, *small])
     assert (tmp_path / "footprint" / "epoch=1.json").is_file()
