@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from functools import partial
 
-from torch import nn
+from torch import Tensor, nn
 
 from experiments.common.nets import pointwise
 from experiments.footprint_prior.tasks import CANVAS
@@ -32,19 +32,31 @@ def filter_of(arm: str, side: int, seed: int) -> FilterFactory:
     return factories[arm]
 
 
-def build(arm: str, width: int, classes: int, seed: int) -> nn.Sequential:
-    """Stem 1x1, then at each map of `MAPS` a depthwise convolution as large as the map and a 1x1 block.
+class Block(nn.Module):
+    """x + (depthwise convolution as large as the map, 1x1, BatchNorm, ReLU).
 
-    Maps are halved by max pooling. Every layer can fill its map, and wraps around, whatever its filter is.
+    The sum is what tells a kernel where its centre is: without it, one that is shifted on its torus does as well.
+    """
+
+    def __init__(self, width: int, filter: FilterFactory) -> None:
+        super().__init__()
+        self.spatial = FrequencyConv2d(width, width, groups=width, bias=False, filter=filter)
+        self.mix = pointwise(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.mix(self.spatial(x))
+
+
+def build(arm: str, width: int, classes: int, seed: int) -> nn.Sequential:
+    """Stem 1x1, then a `Block` at each map of `MAPS`, halved by max pooling, average pooling, linear.
+
+    Every kernel can fill its map, and wraps around, whatever its filter is.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict(stem=pointwise(1, width))
     for side in MAPS:
         if side != CANVAS:
             layers[f"pool{side}"] = nn.MaxPool2d(2)
-        layers[f"spatial{side}"] = FrequencyConv2d(
-            width, width, groups=width, bias=False, filter=filter_of(arm, side, seed)
-        )
-        layers[f"mix{side}"] = pointwise(width, width)
+        layers[f"block{side}"] = Block(width, filter_of(arm, side, seed))
     layers["pool"] = nn.AdaptiveAvgPool2d(1)
     layers["flatten"] = nn.Flatten()
     layers["head"] = nn.Linear(width, classes)

@@ -10,17 +10,18 @@ from typing import Any
 from nifconv.footprint import LayerFootprint, Survey
 from nifconv.footprint.null import Null
 
-MASS_3, MASS_5, HALF, ENERGY, SIZE, RELATIVE, RADIUS = (
+MASS_3, MASS_5, HALF, ENERGY, SIZE, RELATIVE, ALIGNED, RADIUS = (
     "mass3",
     "mass5",
     "mass_half",
     "energy_half",
     "size90",
     "relative_size90",
+    "aligned_size90",
     "rms_radius",
 )
 BEFORE, AFTER, CHANGE, NULL = "before", "after", "change", "null"
-TESTED = (MASS_3, SIZE, RADIUS)
+TESTED = (MASS_3, SIZE, ALIGNED, RADIUS)
 """What the survey measures on every fresh draw by itself, so that there is a deviation and a z."""
 CURVE = "mass"
 """Mass within each window."""
@@ -50,7 +51,7 @@ def state_of(layer: LayerFootprint) -> dict[str, Any]:
     )
     side = layer.map_size[0]
     state = {**_windows(mass, side), ENERGY: energy[half_window(side) // 2]}
-    return _rounded({**state, **_sizes(layer.statistic(SIZE), side), RADIUS: layer.statistic(RADIUS)})
+    return _rounded({**state, **_sizes({name: layer.statistic(name) for name in (SIZE, ALIGNED, RADIUS)}, side)})
 
 
 def mean_of(values: Sequence[Any]) -> Any:
@@ -88,8 +89,8 @@ def _compare(before: LayerFootprint, after: LayerFootprint) -> dict[str, Any]:
 
 def _null_of(layer: LayerFootprint) -> dict[str, Any]:
     null, side = _null(layer), layer.map_size[0]
-    size, radius = (null.statistics[measure].mean().item() for measure in (SIZE, RADIUS))
-    return _rounded({**_windows(null.mass_band[1].tolist(), side), **_sizes(size, side), RADIUS: radius})
+    sizes = {name: null.statistics[name].mean().item() for name in (SIZE, ALIGNED, RADIUS)}
+    return _rounded({**_windows(null.mass_band[1].tolist(), side), **_sizes(sizes, side)})
 
 
 def _effect(drawn: LayerFootprint, layer: LayerFootprint, measure: str) -> dict[str, Any]:
@@ -107,8 +108,8 @@ def _windows(mass: Sequence[float], side: int) -> dict[str, Any]:
     return {CURVE: list(mass), MASS_3: mass[1], MASS_5: mass[2], HALF: mass[half_window(side) // 2]}
 
 
-def _sizes(size: float, side: int) -> dict[str, float]:
-    return {SIZE: size, RELATIVE: size / side}
+def _sizes(sizes: Mapping[str, float], side: int) -> dict[str, float]:
+    return {**sizes, RELATIVE: sizes[SIZE] / side}
 
 
 def _rounded(values: dict[str, Any]) -> dict[str, Any]:

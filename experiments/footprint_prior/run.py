@@ -8,7 +8,6 @@ of its map-sized kernels, two of which prefer no place, and surveyed before and 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,9 +22,9 @@ from experiments.common.nets import parameters
 from experiments.common.statistics import spread
 from experiments.common.training import train_and_test
 from experiments.footprint_prior import verdict
-from experiments.footprint_prior.arms import ARMS, build
+from experiments.footprint_prior.arms import ARMS, FREE, build
 from experiments.footprint_prior.measures import compare, mean_of, without_curves
-from experiments.footprint_prior.tasks import CANVAS, CONDITIONS, Condition, Split
+from experiments.footprint_prior.tasks import CANVAS, DECAYED, ONE, TWO, Condition, Split
 from nifconv import footprint
 
 _TEST_SEED = 1_000_000
@@ -129,7 +128,7 @@ class Cell:
 
 
 def measure(recipe: Recipe, ledger: Ledger) -> dict[str, Any]:
-    """Tunes and trains all nets; rows by condition and parameterisation, and the verdict."""
+    """Tunes and trains all nets: rows by condition and parameterisation, and the verdict."""
     tuning, rows = [], []
     for cell in cells(recipe):
         trials = cell.tune(ledger)
@@ -138,8 +137,12 @@ def measure(recipe: Recipe, ledger: Ledger) -> dict[str, Any]:
     return {"tuning": tuning, "rows": rows, **verdict.judge_rows(rows)}
 
 
-def cells(recipe: Recipe) -> Sequence[Cell]:
-    """Every parameterisation under every condition."""
+def cells(recipe: Recipe) -> list[Cell]:
+    """Every parameterisation on both tasks, and the free ones, whose untrained weights are noise, under strong decay."""
+    plan = {ONE: ARMS, DECAYED: FREE, TWO: ARMS}
     return [
-        Cell(recipe, condition, split, arm) for condition in CONDITIONS for split in [condition.split()] for arm in ARMS
+        Cell(recipe, condition, split, arm)
+        for condition, arms in plan.items()
+        for split in [condition.split()]
+        for arm in arms
     ]

@@ -77,10 +77,9 @@ class Condition:
     name: str
     classes: int
     split: Callable[[], Split]
-    weight_decay: float
+    weight_decay: float = 0.01
 
 
-ONE = Condition("one digit", CLASSES, which_digit, weight_decay=0.01)
+ONE = Condition("one digit", CLASSES, which_digit)
 DECAYED = Condition("one digit, strong decay", CLASSES, which_digit, weight_decay=1.0)
-TWO = Condition("two digits", 2 * len(DISTANCES), how_far, weight_decay=0.01)
-CONDITIONS = (ONE, DECAYED, TWO)
+TWO = Condition("two digits", 2 * len(DISTANCES), how_far)
