@@ -54,6 +54,11 @@ def state_of(layer: LayerFootprint) -> dict[str, Any]:
     return _rounded({**state, **_sizes({name: layer.statistic(name) for name in (SIZE, ALIGNED, RADIUS)}, side)})
 
 
+def by_seed(row: Mapping[str, Any], state: str, measure: str) -> list[float]:
+    """A measure of each of a row's nets: the mean over its layers."""
+    return [statistics.mean(layer[state][measure] for layer in run["layers"]) for run in row["runs"]]
+
+
 def mean_of(values: Sequence[Any]) -> Any:
     """The mean over runs of everything that `compare` gives; windows of the curves one by one."""
     first = values[0]
@@ -109,7 +114,7 @@ def _windows(mass: Sequence[float], side: int) -> dict[str, Any]:
 
 
 def _sizes(sizes: Mapping[str, float], side: int) -> dict[str, float]:
-    return {**sizes, RELATIVE: sizes[SIZE] / side}
+    return {**sizes, RELATIVE: min(sizes[SIZE], side) / side}
 
 
 def _rounded(values: dict[str, Any]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class Recipe:
     steps: int = 50
     batch_size: int = 32
     test_batches: int = 32
-    learning_rates: tuple[float, ...] = (0.005, 0.015)
+    learning_rates: tuple[float, ...] = (0.003, 0.01, 0.03)
     tuning_seeds: tuple[int, ...] = (100,)
 
 
@@ -138,7 +138,7 @@ def measure(recipe: Recipe, ledger: Ledger) -> dict[str, Any]:
 
 
 def cells(recipe: Recipe) -> list[Cell]:
-    """Every parameterisation on both tasks, and the free ones, whose untrained weights are noise, under strong decay."""
+    """Every parameterisation on both tasks, and the free ones, whose fresh weights are noise, under strong decay."""
     plan = {ONE: ARMS, DECAYED: FREE, TWO: ARMS}
     return [
         Cell(recipe, condition, split, arm)

@@ -9,7 +9,7 @@ from typing import Any
 
 from experiments.common.statistics import Contrast, judge
 from experiments.footprint_prior.arms import ARMS, FREE
-from experiments.footprint_prior.measures import AFTER, BEFORE, CHANGE, HALF, MASS_3, NULL
+from experiments.footprint_prior.measures import AFTER, BEFORE, CHANGE, HALF, MASS_3, NULL, by_seed
 from experiments.footprint_prior.tasks import DECAYED, ONE, TWO
 
 LARGER, LOCAL = 0.5, 0.9
@@ -24,8 +24,8 @@ CLAIMS = {
     "taps, one digit)",
     "prior": "Before training, parameterisations differ by more than training changes them (one digit)",
     "converge": "After training, parameterisations differ by less than before (one digit)",
-    "decay": "Under strong weight decay, which removes the noise that free kernels start with, training makes them more "
-    "local than fresh draws (table and taps, one digit)",
+    "decay": "Under strong weight decay, which removes the noise that free kernels start with, training makes them "
+    "more local than fresh draws (table and taps, one digit)",
     "reach": "A question that needs reach leaves less mass within half the map than one that does not (every "
     "parameterisation, two digits against one)",
 }
@@ -40,9 +40,7 @@ def judge_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def values(rows: Sequence[Mapping[str, Any]]) -> Values:
     """What contrasts are made of, by seed: masses of each row and state, and differences between rows."""
     found = {
-        key(row["condition"], row["arm"], state, measure): [
-            statistics.mean(layer[state][measure] for layer in run["layers"]) for run in row["runs"]
-        ]
+        key(row["condition"], row["arm"], state, measure): by_seed(row, state, measure)
         for row in rows
         for state in (BEFORE, AFTER, CHANGE, NULL)
         for measure in (MASS_3, HALF)
