@@ -12,14 +12,15 @@ from matplotlib.ticker import PercentFormatter
 
 from experiments.common.figures import PALETTE, tidy, to_png
 from experiments.footprint_prior.arms import ARMS
-from experiments.footprint_prior.measures import AFTER, BEFORE, CURVE, HALF, NULL, RELATIVE, by_seed
+from experiments.footprint_prior.measures import AFTER, BEFORE, CHANGE, CURVE, HALF, NULL, RELATIVE, by_seed
 from experiments.footprint_prior.tasks import ONE
 from nifconv import footprint
 
 _CURVES: Mapping[str, dict[str, Any]] = {
     NULL: {"color": "#bbbbbb", "linewidth": 5, "label": "fresh draws"},
-    BEFORE: {"color": PALETTE[0], "linestyle": "--", "linewidth": 1.6, "label": "untrained"},
     AFTER: {"color": PALETTE[1], "linewidth": 1.8, "label": "trained"},
+    BEFORE: {"color": PALETTE[0], "linestyle": "--", "linewidth": 1.6, "label": "untrained"},
+    CHANGE: {"color": PALETTE[2], "linestyle": "-.", "linewidth": 1.4, "label": "added by training"},
 }
 _PANELS = {RELATIVE: "side that holds 90 % of the mass,\nshare of the map's side", HALF: "mass within half the map"}
 
@@ -103,6 +104,6 @@ def _size_panel(axes: Axes, rows: Sequence[Mapping[str, Any]], measure: str) -> 
             )
     axes.set_xticks(range(len(rows)), [row["arm"].replace(" ", "\n") for row in rows], fontsize=9)
     axes.set_xlim(-0.6, len(rows) - 0.4)
-    axes.set_ylim(0, 1.03)
+    axes.set_ylim(0, 1.07)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     tidy(axes)

@@ -49,10 +49,10 @@ class Recipe:
     width: int = 16
     null: int = 20
     epochs: int = 5
-    steps: int = 50
+    steps: int = 40
     batch_size: int = 32
     test_batches: int = 32
-    learning_rates: tuple[float, ...] = (0.003, 0.01, 0.03)
+    learning_rates: tuple[float, ...] = (0.005, 0.02)
     tuning_seeds: tuple[int, ...] = (100,)
 
 
