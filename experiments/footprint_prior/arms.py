@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from experiments.common.nets import pointwise
@@ -33,18 +34,20 @@ def filter_of(arm: str, side: int, seed: int) -> FilterFactory:
 
 
 class Block(nn.Module):
-    """x + (depthwise convolution as large as the map, 1x1, BatchNorm, ReLU).
+    """ReLU(x + BatchNorm(1x1(depthwise(x)))), with a depthwise convolution as large as the map.
 
-    The sum is what tells a kernel where its centre is: without it, one that is shifted on its torus does as well.
+    The sum before the ReLU is what tells a kernel where its centre is. Without it, kernels that are all shifted on
+    their torus do as well.
     """
 
     def __init__(self, width: int, filter: FilterFactory) -> None:
         super().__init__()
         self.spatial = FrequencyConv2d(width, width, groups=width, bias=False, filter=filter)
-        self.mix = pointwise(width, width)
+        self.mix = nn.Conv2d(width, width, 1, bias=False)
+        self.norm = nn.BatchNorm2d(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.mix(self.spatial(x))
+        return torch.relu(x + self.norm(self.mix(self.spatial(x))))
 
 
 def build(arm: str, width: int, classes: int, seed: int) -> nn.Sequential:

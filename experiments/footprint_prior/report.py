@@ -50,12 +50,12 @@ def _method(data: Mapping[str, Any]) -> str:
     halves = ", ".join(str(half_window(side)) for side in MAPS)
     decays = "; ".join(f"*{one.name}*, {one.weight_decay:g}" for one in (ONE, DECAYED, TWO))
     return f"""\
-One net: a 1x1 stem, then on maps of {maps} px one residual block each, x + ReLU(BatchNorm(1x1(depthwise(x)))), of
+One net: a 1x1 stem, then on maps of {maps} px one residual block each, ReLU(x + BatchNorm(1x1(depthwise(x)))), of
 width {recipe["width"]}, halved by max pooling. Every depthwise kernel is as large as its map, which wraps around. The
-sum with x tells a kernel where its centre is. Only the parameterisation of these kernels differs: an MLP on *raw pixel*
-coordinates (the library's default), on *raw image* coordinates (integers, two small MLPs, as published), on *Fourier
-features* that reach half the map, a *free table* of one complex weight for each frequency, and *free taps*. The last
-two start as white noise. Their numbers of parameters differ.
+sum tells a kernel where its centre is: without it, a shifted one would do as well. Only the parameterisation of these
+kernels differs: an MLP on *raw pixel* coordinates (the library's default), on *raw image* coordinates (integers, two
+small MLPs, as published), on *Fourier features* that reach half the map, a *free table* of one complex weight for each
+frequency, and *free taps*. The last two start as white noise. Their numbers of parameters differ.
 
 Tasks, on a torus of {CANVAS}x{CANVAS} px: *one digit* of 16 px at any place, which of ten it is; and *two digits* of
 8 px, {", ".join(map(str, DISTANCES))} px apart to the right or down, which of these it is. Scikit-learn's handwritten

@@ -46,9 +46,9 @@ class Recipe:
     """
 
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    width: int = 16
+    width: int = 12
     null: int = 20
-    epochs: int = 5
+    epochs: int = 4
     steps: int = 40
     batch_size: int = 32
     test_batches: int = 32
