@@ -82,7 +82,17 @@ def _summary(rows: Sequence[Row]) -> str:
     return (
         f"On one digit, fresh kernels hold between {percent(fresh[low])} % ({low}) and {percent(fresh[high])} % "
         f"({high}) of their mass within half the map. Training moves that by {percent(moved[most])} points at most "
-        f"({most}, mean over seeds)."
+        f"({most}, mean over seeds). {_largest_layer(rows)}"
+    )
+
+
+def _largest_layer(rows: Sequence[Row]) -> str:
+    changes = {
+        (row["arm"], layer["map"]): layer[AFTER][HALF] - layer[BEFORE][HALF] for row in rows for layer in row["layers"]
+    }
+    arm, side = max(changes, key=lambda place: abs(changes[place]))
+    return (
+        f"The layer that changes most is that of {arm} on the {side} px map, by {100 * changes[arm, side]:+.1f} points."
     )
 
 
@@ -114,11 +124,15 @@ def _layers_note(data: Mapping[str, Any], rows: Sequence[Row]) -> str:
 
 
 def _limits(data: Mapping[str, Any]) -> str:
-    recipe = data["settings"]
+    recipe, rows = data["settings"], data["rows"]
+    rates, accuracies = recipe["learning_rates"], [row["accuracy"]["mean"] for row in rows]
+    edge = sum(row["learning_rate"] in (min(rates), max(rates)) for row in rows)
     return f"""\
 - Training: {recipe["epochs"] * recipe["steps"]} batches are few, and AdamW moves every weight by about the same step
   whatever its gradient, so that free weights of little use to the task are moved too. Longer training, or plain SGD,
-  whose steps are in proportion to gradients, could make free kernels more local than here.
+  whose steps are in proportion to gradients, could make free kernels more local than here. The learning
+  rate is at the edge of those tried in {edge} of {len(rows)} rows, and rows reach from {percent(min(accuracies))} to
+  {percent(max(accuracies))} % accuracy, so that some are trained further than others.
 - Data: digits enlarged from 8x8 are smooth and fill much of the map. Larger natural images, where what belongs together
   is near, may reward local kernels more; ImageNet with the recipe of the paper decides for its nets.
 - Regularisation: weight decay treats near and far taps alike. A penalty that grows with distance makes any of these
