@@ -42,12 +42,12 @@ def separable_net(
         pool: called with 1 for the global pooling.
         in_channels: of the images.
     """
-    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=_pointwise(in_channels, width))
+    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=pointwise(in_channels, width))
     for index in range(depth):
         layers[f"spatial{index}"] = nn.Conv2d(
             width, width, kernel_size, padding="same", groups=width, bias=False, padding_mode=padding_mode
         )
-        layers[f"mix{index}"] = _pointwise(width, width)
+        layers[f"mix{index}"] = pointwise(width, width)
         if index in halve_after:
             layers[f"halve{index}"] = nn.MaxPool2d(2)
     layers["pool"] = pool(1)
@@ -72,7 +72,8 @@ def matching_width(target: int, kernel_size: int, *, classes: int, depth: int) -
     return min(range(1, _WIDEST), key=lambda width: abs(parameters(count(width)) - target))
 
 
-def _pointwise(in_channels: int, out_channels: int) -> nn.Sequential:
+def pointwise(in_channels: int, out_channels: int) -> nn.Sequential:
+    """1x1 convolution, BatchNorm, ReLU."""
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True)
     )

@@ -35,7 +35,7 @@ class Canvases:
     """A balanced set of canvases and how each was made.
 
     Attributes:
-        images: `(n, 1, 48, 48)`, float32 in [0, 1].
+        images: `(n, 1, size, size)`, float32 in [0, 1].
         labels: `(n,)`, index into the displacements.
         digits: `(n, 2)`, which digits of the pool they show.
         corners: `(n, 2)`, row and column of the first digit's upper left pixel.
@@ -49,18 +49,20 @@ class Canvases:
 
 @dataclass(frozen=True)
 class DisplacedDigits:
-    """The task: called with a count and a generator, draws canvases and labels.
+    """The task: called with a count and a generator, draws images `(n, 1, size, size)` and labels.
 
     Attributes:
         pool: digits to draw from, `(m, 8, 8)`.
         distances: in pixels, ascending, from 8 (so that digits do not overlap) to half the canvas; two classes each.
+        size: height and width of a canvas.
     """
 
     pool: Tensor
     distances: tuple[int, ...] = DISTANCES
+    size: int = CANVAS
 
     def __call__(self, count: int, generator: torch.Generator) -> Batch:
-        canvases = draw_canvases(self.pool, count, generator, self.distances)
+        canvases = draw_canvases(self.pool, count, generator, self.distances, self.size)
         return canvases.images, canvases.labels
 
 
@@ -79,7 +81,7 @@ def displaced_digits(distances: tuple[int, ...] = DISTANCES) -> tuple[DisplacedD
     return DisplacedDigits(train, distances), DisplacedDigits(test, distances)
 
 
-def compose(pool: Tensor, digits: Tensor, corners: Tensor, offsets: Tensor) -> Tensor:
+def compose(pool: Tensor, digits: Tensor, corners: Tensor, offsets: Tensor, size: int = CANVAS) -> Tensor:
     """Puts two digits on each canvas: the first at its corner, the second displaced from it.
 
     Args:
@@ -87,20 +89,25 @@ def compose(pool: Tensor, digits: Tensor, corners: Tensor, offsets: Tensor) -> T
         digits: `(n, 2)`, indices into the pool.
         corners: `(n, 2)`, row and column of the first digit.
         offsets: `(n, 2)`, pixels down and right, at least 8 on one axis so that the digits do not overlap.
+        size: height and width of a canvas.
 
     Returns:
-        `(n, 1, 48, 48)`. What leaves the canvas on one side enters it on the other.
+        `(n, 1, size, size)`. What leaves the canvas on one side enters it on the other.
     """
-    return canvas.compose(pool[digits], torch.stack([corners, corners + offsets], dim=1), CANVAS)
+    return canvas.compose(pool[digits], torch.stack([corners, corners + offsets], dim=1), size)
 
 
 def draw_canvases(
-    pool: Tensor, count: int, generator: torch.Generator, distances: Sequence[int] = DISTANCES
+    pool: Tensor,
+    count: int,
+    generator: torch.Generator,
+    distances: Sequence[int] = DISTANCES,
+    size: int = CANVAS,
 ) -> Canvases:
     """Draws `count` canvases, as many of each class as of any other (but for a remainder), in random order."""
     offsets = torch.tensor(displacements(distances))
     labels = torch.arange(count)[torch.randperm(count, generator=generator)] % len(offsets)
     digits = torch.randint(len(pool), (count, 2), generator=generator)
-    corners = torch.randint(CANVAS, (count, 2), generator=generator)
-    images = compose(pool, digits, corners, offsets[labels])
+    corners = torch.randint(size, (count, 2), generator=generator)
+    images = compose(pool, digits, corners, offsets[labels], size)
     return Canvases(images, labels, digits, corners)
