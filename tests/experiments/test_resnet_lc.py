@@ -72,8 +72,8 @@ def test_layers_see_one_bank() -> None:
     bank = FilterBank(FROZEN_TAPS, kernels=8 * 2 * 8, kernel_size=3)
     filters = [block.spatial.filter for block in blocks(resnet_lc(8, 2, expansion=2, filter=bank)).values()]
     largest = filters[-1].taps(3).flatten(0, 1)
-    for filter in filters:
-        taps = filter.taps(3).flatten(0, 1)
+    for one in filters:
+        taps = one.taps(3).flatten(0, 1)
         torch.testing.assert_close(taps / taps[0].norm(), largest[: len(taps)] / largest[0].norm())
 
 
