@@ -46,7 +46,7 @@ class Recipe:
         attack_steps: of PGD.
     """
 
-    seeds: tuple[int, ...] = (0, 1, 2, 3)
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     expansions: tuple[int, ...] = (1, 8, 32)
     studied: int = 8
     sizes: tuple[int, ...] = (3, 5, 7, 9)

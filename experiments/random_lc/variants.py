@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -97,14 +98,18 @@ class Variant:
         if self.sized_as is None:
             return WIDTH
         target = parameters(Variant(SMALLEST, False, self.sized_as).build(0))
-        with torch.device("meta"):
-            nets = {width: self._build(0, width) for width in range(1, _WIDEST)}
-        return min(nets, key=lambda width: abs(parameters(nets[width]) - target))
+
+        def learnable(width: int) -> int:
+            with torch.device("meta"):
+                return parameters(self._build(0, width))
+
+        above = bisect_left(range(_WIDEST), target, lo=2, key=learnable)
+        return min(above - 1, above, key=lambda width: abs(learnable(width) - target))
 
     @property
     def attacked(self) -> bool:
         """Whether its robustness is measured, too."""
-        return self.family == SMALLEST and not self.shared and self.sized_as is None
+        return self.family == SMALLEST and not (self.shared or self.activated or self.sized_as)
 
     def build(self, seed: int) -> nn.Module:
         """The net, with random weights; frozen filters depend on `seed` alone."""
@@ -113,8 +118,8 @@ class Variant:
     def _build(self, seed: int, width: int) -> nn.Module:
         net = partial(resnet_lc, 8, width, classes=CLASSES, in_channels=1)
         if self.expansion is None:
-            plain = net()
-            return plain if self.learned else convert(plain, to="dense", filter=frozen(SpatialFilter, seed=seed)).model
+            factory = frozen(SpatialFilter, seed=seed)
+            return net() if self.learned else convert(net(), to="dense", filter=factory, where={"kernel_size": 3}).model
         family = FAMILIES[self.family]
         return net(
             expansion=self.expansion,
