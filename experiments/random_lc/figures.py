@@ -53,6 +53,7 @@ def gap(data: Data) -> bytes:
     axes.set_xticks([*sizes, *places], labels)
     axes.set_xlabel(f"side of the kernel, pixels ({_repeats(data)})")
     axes.set_ylabel("learned - frozen, accuracy, points")
+    axes.margins(x=0.08)
     axes.legend(frameon=False)
     tidy(axes)
     return to_png(figure)

@@ -74,9 +74,9 @@ and no 1x1; if frozen, only BatchNorm and the linear layer learn.
 
 Data: scikit-learn's handwritten digits, enlarged to {SIDE}x{SIDE}, {CLASSES} classes; {recipe["train_images"]} training
 images drawn from a pool of {pools["train"]} for each of {len(recipe["seeds"])} seeds, {pools["validation"]} images for
-validation, {recipe["test_images"]} at most for the test; the three are disjoint. Training: {recipe["epochs"]} epochs,
-batches of {recipe["batch_size"]}, AdamW, one-cycle rate, no augmentation. A seed sets training images, their order,
-initial weights and frozen filters, so rows are compared seed by seed.
+validation, {pools["test"]} for the test; the three are disjoint. Training: {recipe["epochs"]} epochs, batches of
+{recipe["batch_size"]}, AdamW, one-cycle rate, no augmentation. A seed sets training images, their order, initial
+weights and frozen filters, so rows are compared seed by seed.
 
 Learning rates ({rates}) are chosen by validation with {len(recipe["tuning_seeds"])} other seeds, for each kind of
 net by itself: for taps with 5x5, and used for all sizes and under the Gaussian. Accuracy on validation, %:
@@ -166,7 +166,7 @@ def _grid(data: Data, shown: Callable[[str], bool]) -> list[Variant]:
 
 def _rows(data: Data, chosen: Iterable[Variant], *, energy: bool = False) -> str:
     by_name = {row["name"]: row for row in data["rows"]}
-    header = ["net", "width", "accuracy, %", "by seed", "learnable", "frozen"]
+    header = ["net", "width", "accuracy, %", "learnable", "frozen"]
     return table(
         [*header, "energy in 3x3, %"] if energy else header,
         [
@@ -174,7 +174,6 @@ def _rows(data: Data, chosen: Iterable[Variant], *, energy: bool = False) -> str
                 row["name"],
                 str(row["width"]),
                 with_error(row, 100),
-                ", ".join(percent(run["accuracy"]) for run in row["runs"]),
                 f"{row['parameters']['learnable']:,}",
                 f"{row['parameters']['frozen']:,}",
                 *([_energy(row)] if energy else []),

@@ -118,8 +118,7 @@ class Variant:
     def _build(self, seed: int, width: int) -> nn.Module:
         net = partial(resnet_lc, 8, width, classes=CLASSES, in_channels=1)
         if self.expansion is None:
-            factory = frozen(SpatialFilter, seed=seed)
-            return net() if self.learned else convert(net(), to="dense", filter=factory, where={"kernel_size": 3}).model
+            return net() if self.learned else _with_frozen_taps(net(), seed)
         family = FAMILIES[self.family]
         return net(
             expansion=self.expansion,
@@ -177,6 +176,11 @@ def ladder(studied: int, *, learned: bool) -> list[Variant]:
     """From global frequency filters to taps: each differs from the one before in one respect."""
     families = (FREQUENCY, WRAPPED_7, FREQUENCY_7, FEATURES_7, taps(7), WRAPPED_TAPS)
     return [Variant(family, learned, studied) for family in families]
+
+
+def _with_frozen_taps(plain: nn.Module, seed: int) -> nn.Module:
+    filter = frozen(SpatialFilter, seed=seed)
+    return convert(plain, to="dense", filter=filter, where={"kernel_size": 3}, padding_mode="zeros").model
 
 
 def _norm_and_relu(channels: int) -> nn.Module:
