@@ -68,7 +68,7 @@ def robustness(data: Data) -> bytes:
     panels = figure.subplots(len(attacks), len(expansions), squeeze=False, sharex=True, sharey=True)
     for attack, line in zip(attacks, panels, strict=True):
         for axes, e in zip(line, expansions, strict=True):
-            plain = {"color": _GREY, "linestyle": ":", "label": "plain 3x3"}
+            plain: dict[str, Any] = {"color": _GREY, "linestyle": ":", "label": "plain 3x3"}
             _points(axes, epsilons, _attacked(data, PLAIN, attack), **plain)
             for learned, style in _STYLES.items():
                 _points(axes, epsilons, _attacked(data, Variant(SMALLEST, learned, e), attack), **style, capsize=3)

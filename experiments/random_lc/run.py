@@ -138,7 +138,7 @@ def _row(variant: Variant, recipe: Recipe, rate: float, ledger: Ledger) -> dict[
         **dataclasses.asdict(variant),
         "width": variant.width,
         "learning_rate": rate,
-        "parameters": count_parameters(variant.build(recipe.seeds[0])).to_dict(),
+        "parameters": runs[0]["parameters"],
         **spread([run["accuracy"] for run in runs]),
         "runs": runs,
     }
@@ -151,7 +151,11 @@ def _validate(variant: Variant, recipe: Recipe, seed: int, rate: float) -> dict[
 def _test(variant: Variant, recipe: Recipe, seed: int, rate: float) -> dict[str, Any]:
     test = _first(digit_pools().test, recipe.test_images)
     net, correct = _train(variant, recipe, seed, rate, test)
-    result: dict[str, Any] = {"accuracy": correct, "centre": centre_energy(net)}
+    result: dict[str, Any] = {
+        "accuracy": correct,
+        "centre": centre_energy(net),
+        "parameters": count_parameters(net).to_dict(),
+    }
     if variant.attacked:
         result["attacked"] = _attack(net.eval(), _first(test, recipe.attacked_images), recipe)
     return result
@@ -174,10 +178,10 @@ def _train(variant: Variant, recipe: Recipe, seed: int, rate: float, test: Digit
 
 def centre_energy(net: nn.Module) -> float | None:
     """Share of energy in the middle 3x3 of a kernel of given size, mean over kernels and then layers."""
-    convolutions = [block.spatial for block in net.modules() if isinstance(block, LCConv2d)]
-    sized = [one for one in convolutions if one.kernel_size is not None]
+    spatial = [block.spatial for block in net.modules() if isinstance(block, LCConv2d)]
     with torch.no_grad():
-        shares = [footprint.energy_ratio(one.filter.taps(one.kernel_size))[..., 1].mean().item() for one in sized]
+        kernels = [one.filter.taps(one.kernel_size) for one in spatial if one.kernel_size is not None]
+    shares = [footprint.energy_ratio(taps)[..., 1].mean().item() for taps in kernels]
     return statistics.mean(shares) if shares else None
 
 

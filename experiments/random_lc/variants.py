@@ -179,8 +179,8 @@ def ladder(studied: int, *, learned: bool) -> list[Variant]:
 
 
 def _with_frozen_taps(plain: nn.Module, seed: int) -> nn.Module:
-    filter = frozen(SpatialFilter, seed=seed)
-    return convert(plain, to="dense", filter=filter, where={"kernel_size": 3}, padding_mode="zeros").model
+    factory = frozen(SpatialFilter, seed=seed)
+    return convert(plain, to="dense", filter=factory, where={"kernel_size": 3}, padding_mode="zeros").model
 
 
 def _norm_and_relu(channels: int) -> nn.Module:

@@ -126,7 +126,7 @@ def test_the_rate_of_best_validation_accuracy_is_taken() -> None:
     def ledger(key: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:  # noqa: ARG001
         return {"accuracy": 0.8 if "rate 0.006" in key else 0.7}
 
-    chosen = run.tune(RECIPE, ledger)  # type: ignore[arg-type]
+    chosen = run.tune(RECIPE, ledger)
     assert {one["learning_rate"] for one in chosen} == {0.006}
     assert {one["net"] for one in chosen} == {variant.tuned_as.name for variant in NAMES.values()}
 
