@@ -16,7 +16,7 @@ import typer
 from experiments.common import summary
 from experiments.common.results import write_text
 
-STUDIES = ("accuracy", "locality", "defaults", "roundtrip")
+STUDIES = ("accuracy", "random_lc", "locality", "defaults", "roundtrip")
 """Packages of `experiments` whose `__main__` holds a `STUDY`; the longest first, so that they end together."""
 _LOG = "log.txt"
 
