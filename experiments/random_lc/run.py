@@ -54,7 +54,7 @@ class Recipe:
     test_images: int = 1000
     attacked_images: int = 200
     batch_size: int = 50
-    epochs: int = 15
+    epochs: int = 12
     learning_rates: tuple[float, ...] = (0.002, 0.006, 0.02, 0.06)
     tuning_seeds: tuple[int, ...] = (100, 101)
     epsilons: tuple[int, ...] = (1, 4, 8)
