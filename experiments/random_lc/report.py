@@ -141,7 +141,7 @@ def _ladder(data: Data) -> str:
         'frequency filters of 7x7 pixels, "wrapped" (on maps that wrap around, as global ones do) and padded by zeros; '
         f"the same with {FEATURES} features of the MLP to combine kernels from; and 7x7 taps on maps that wrap around."
     )
-    rows = [one for learned in (False, True) for one in variants.ladder(data["settings"]["studied"], learned=learned)]
+    rows = variants.ladder(data["settings"]["studied"])
     return "\n\n".join([note, _rows(data, rows), _contrasts(data, "boundary", "parameters", "features")])
 
 

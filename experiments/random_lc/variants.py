@@ -172,10 +172,10 @@ def activated(studied: int) -> list[Variant]:
     return [Variant(SMALLEST, learned, studied, activated=True) for learned in (False, True)]
 
 
-def ladder(studied: int, *, learned: bool) -> list[Variant]:
+def ladder(studied: int) -> list[Variant]:
     """From global frequency filters to taps: each differs from the one before in one respect."""
     families = (FREQUENCY, WRAPPED_7, FREQUENCY_7, FEATURES_7, taps(7), WRAPPED_TAPS)
-    return [Variant(family, learned, studied) for family in families]
+    return [Variant(family, False, studied) for family in families]
 
 
 def _with_frozen_taps(plain: nn.Module, seed: int) -> nn.Module:

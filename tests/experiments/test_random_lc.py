@@ -81,7 +81,7 @@ def test_frozen_and_learned_nets_differ_in_what_learns(family: str) -> None:
 
 
 def test_each_rung_of_the_ladder_differs_in_one_respect() -> None:
-    rungs = [FAMILIES[variant.family] for variant in variants.ladder(8, learned=False)]
+    rungs = [FAMILIES[variant.family] for variant in variants.ladder(8)]
 
     def respects(one: variants.Family) -> tuple[Any, ...]:
         return one.kernel_size, one.padding_mode or ("zeros" if one.kernel_size else "circular"), one.filter
