@@ -97,14 +97,15 @@ class Variant:
         """Channels of the first stage."""
         if self.sized_as is None:
             return WIDTH
-        target = parameters(Variant(SMALLEST, False, self.sized_as).build(0))
 
         def learnable(width: int) -> int:
             with torch.device("meta"):
                 return parameters(self._build(0, width))
 
-        above = bisect_left(range(_WIDEST), target, lo=2, key=learnable)
-        return min(above - 1, above, key=lambda width: abs(learnable(width) - target))
+        with torch.random.fork_rng(devices=[]):  # the weights of a net must not depend on when its width was asked for
+            target = parameters(Variant(SMALLEST, False, self.sized_as).build(0))
+            above = bisect_left(range(_WIDEST), target, lo=2, key=learnable)
+            return min(above - 1, above, key=lambda width: abs(learnable(width) - target))
 
     @property
     def attacked(self) -> bool:

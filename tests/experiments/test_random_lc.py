@@ -66,6 +66,15 @@ def test_matched_nets_learn_as_many_parameters_as_the_frozen_one(expansion: int)
             assert farther >= abs(parameters(variant.build(0)) - target)
 
 
+def test_the_weights_of_a_net_do_not_depend_on_when_its_width_is_chosen() -> None:
+    (variant,) = variants.matched((2,))[:1]
+    heads = []
+    for _ in range(2):
+        torch.manual_seed(5)
+        heads.append(variant.build(0).get_parameter("head.weight"))
+    assert torch.equal(*heads)
+
+
 def test_frozen_nets_have_the_filters_of_their_seed_and_learned_ones_new_ones() -> None:
     for family in (SMALLEST, variants.ENVELOPED, FREQUENCY):
         for variant in (Variant(family, learned, 1) for learned in (False, True)):
