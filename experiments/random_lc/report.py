@@ -53,6 +53,7 @@ def to_markdown(data: Data) -> str:
 
 def _method(data: Data) -> str:
     recipe, pools = data["settings"], data["pools"]
+    seeds = ", ".join(map(str, recipe["tuning_seeds"]))
     rates = ", ".join(f"{rate:g}" for rate in recipe["learning_rates"])
     chosen = table(
         ["kind of net", *(f"rate {rate:g}" for rate in recipe["learning_rates"]), "chosen"],
@@ -78,8 +79,8 @@ validation, {pools["test"]} for the test; the three are disjoint. Training: {rec
 {recipe["batch_size"]}, AdamW, one-cycle rate, no augmentation. A seed sets training images, their order, initial
 weights and frozen filters, so rows are compared seed by seed.
 
-Learning rates ({rates}) are chosen by validation with {len(recipe["tuning_seeds"])} other seeds, for each kind of
-net by itself: for taps with 5x5, and used for all sizes and under the Gaussian. Accuracy on validation, %:
+Learning rates ({rates}) are chosen by validation with training images and weights of other seeds ({seeds}), for each
+kind of net by itself: for taps with 5x5, and used for all sizes and under the Gaussian. Accuracy on validation, %:
 
 {chosen}
 
@@ -154,7 +155,8 @@ def _limits(data: Data) -> str:
   confirm or refute each line.
 - Maps: the last stage runs at 4x4, where the outer taps of a large kernel see padding alone. Larger images would make
   large kernels matter more.
-- Rates: chosen from few, with few seeds, and for taps at one size.
+- Rates: chosen from {len(recipe["learning_rates"])} on few validation images, and for taps
+  at one size.
 - Attacks: white-box and without restarts. A stronger attack can only lower the accuracies; that frozen and learned
   filters change order under it is not excluded."""
 
