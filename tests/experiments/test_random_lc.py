@@ -4,13 +4,13 @@ import copy
 import itertools
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from experiments.common.attacks import accuracy
 from experiments.common.data.handwritten import digit_pools
 from experiments.common.nets import parameters
 from experiments.common.resnet_lc import resnet_lc
@@ -200,12 +200,14 @@ def test_energy_at_the_centre_is_that_of_the_middle_nine_taps() -> None:
 
 def test_attacks_see_the_pixels_of_the_images_that_the_net_was_trained_on() -> None:
     test = run._first(digit_pools().test, 60)
-    net = Variant(SMALLEST, True, 1).build(0).eval()
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(256, 10)).eval()
+    test = replace(test, labels=net(test.images).argmax(1))  # pixels that are not normalised get other labels
     outcome = run._attack(net, test, run.Recipe(epsilons=(0, 64), attack_steps=2))
-    clean = accuracy(net, test.images, test.labels)
+    clean = 1.0
     for accuracies in outcome.values():
-        assert accuracies[:2] == pytest.approx([clean, clean])
-        assert accuracies[2] <= clean
+        assert accuracies[:2] == [clean, clean]
+        assert accuracies[2] < clean
 
 
 def test_the_report_names_the_rates_at_the_edge() -> None:
