@@ -80,7 +80,8 @@ validation, {pools["test"]} for the test; the three are disjoint. Training: {rec
 weights and frozen filters, so rows are compared seed by seed.
 
 Learning rates ({rates}) are chosen by validation with training images and weights of other seeds ({seeds}), for each
-kind of net by itself: for taps with 5x5, and used for all sizes and under the Gaussian. Accuracy on validation, %:
+kind of net by itself. The nets of R4, R6 and R5 with BN+ReLU take those of the LC net of the same filters and E, and
+nets with 7x7 frequency filters those of global ones. Accuracy on validation, %:
 
 {chosen}
 
@@ -155,8 +156,7 @@ def _limits(data: Data) -> str:
   confirm or refute each line.
 - Maps: the last stage runs at 4x4, where the outer taps of a large kernel see padding alone. Larger images would make
   large kernels matter more.
-- Rates: chosen from {len(recipe["learning_rates"])} on few validation images, and for taps
-  at one size.
+- Rates: chosen from {len(recipe["learning_rates"])}, on few validation images.
 - Attacks: white-box and without restarts. A stronger attack can only lower the accuracies; that frozen and learned
   filters change order under it is not excluded."""
 

@@ -131,7 +131,7 @@ def tune(recipe: Recipe, ledger: Ledger) -> list[dict[str, Any]]:
 def _row(variant: Variant, recipe: Recipe, rate: float, ledger: Ledger) -> dict[str, Any]:
     runs = []
     for seed in recipe.seeds:
-        run = ledger(f"{variant.name}, seed {seed}", partial(_test, variant, recipe, seed, rate))
+        run = ledger(f"{variant.name}, rate {rate}, seed {seed}", partial(_test, variant, recipe, seed, rate))
         runs.append({"seed": seed, **run})
     return {
         "name": variant.name,

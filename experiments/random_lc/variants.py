@@ -33,14 +33,14 @@ class Family:
     Attributes:
         filter: its factory.
         kernel_size: None for kernels as large as the map.
-        tuned_as: name of the family whose learning rates it takes.
         padding_mode: see `resnet_lc`.
+        tuned_as: name of the family whose learning rates it takes; None for rates of its own.
     """
 
     filter: FilterFactory
     kernel_size: int | None
-    tuned_as: str
     padding_mode: str | None = None
+    tuned_as: str | None = None
 
 
 def taps(kernel_size: int) -> str:
@@ -48,18 +48,18 @@ def taps(kernel_size: int) -> str:
     return f"{kernel_size}x{kernel_size} taps"
 
 
-FREQUENCY, SMALLEST, MIDDLE, LARGEST = "frequency", taps(3), taps(5), taps(9)
+FREQUENCY, SMALLEST, LARGEST = "frequency", taps(3), taps(9)
 ENVELOPED = f"{LARGEST} under a Gaussian"
 WRAPPED_TAPS = "7x7 taps, wrapped"
 FREQUENCY_7, WRAPPED_7, FEATURES_7 = "frequency 7x7", "frequency 7x7, wrapped", f"frequency 7x7, {FEATURES} features"
 FAMILIES: Mapping[str, Family] = {
-    **{taps(size): Family(SpatialFilter, size, MIDDLE) for size in SIZES},
-    ENVELOPED: Family(Envelope(SpatialFilter, width=ENVELOPE_WIDTH), 9, MIDDLE),
-    FREQUENCY: Family(ImplicitFilter, None, FREQUENCY),
-    WRAPPED_TAPS: Family(SpatialFilter, 7, MIDDLE, "circular"),
-    FREQUENCY_7: Family(ImplicitFilter, 7, FREQUENCY),
-    WRAPPED_7: Family(ImplicitFilter, 7, FREQUENCY, "circular"),
-    FEATURES_7: Family(partial(ImplicitFilter, hidden=(16, FEATURES)), 7, FREQUENCY),
+    **{taps(size): Family(SpatialFilter, size) for size in SIZES},
+    ENVELOPED: Family(Envelope(SpatialFilter, width=ENVELOPE_WIDTH), 9),
+    FREQUENCY: Family(ImplicitFilter, None),
+    WRAPPED_TAPS: Family(SpatialFilter, 7, "circular", tuned_as=taps(7)),
+    FREQUENCY_7: Family(ImplicitFilter, 7, tuned_as=FREQUENCY),
+    WRAPPED_7: Family(ImplicitFilter, 7, "circular", tuned_as=FREQUENCY),
+    FEATURES_7: Family(partial(ImplicitFilter, hidden=(16, FEATURES)), 7, tuned_as=FREQUENCY),
 }
 
 
@@ -143,7 +143,7 @@ class Variant:
         """The row whose learning rate it takes."""
         if self.expansion is None:
             return PLAIN if self.learned else FROZEN_PLAIN
-        return Variant(FAMILIES[self.family].tuned_as, self.learned, self.expansion)
+        return Variant(FAMILIES[self.family].tuned_as or self.family, self.learned, self.expansion)
 
 
 PLAIN, FROZEN_PLAIN = Variant(SMALLEST, True, None), Variant(SMALLEST, False, None)

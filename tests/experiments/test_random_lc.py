@@ -129,6 +129,7 @@ def test_every_net_takes_the_rate_of_its_own_kind() -> None:
         tuned = variant.tuned_as
         assert (tuned.learned, tuned.expansion, tuned.sized_as) == (variant.learned, variant.expansion, None)
         assert (FREQUENCY in variant.family) == (tuned.family == FREQUENCY)
+        assert FAMILIES[variant.family].filter is FAMILIES[tuned.family].filter or FREQUENCY in variant.family
 
 
 def test_the_rate_of_best_validation_accuracy_is_taken() -> None:
