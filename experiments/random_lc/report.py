@@ -79,8 +79,8 @@ validation, {pools["test"]} for the test; the three are disjoint. Training: {rec
 {recipe["batch_size"]}, AdamW, one-cycle rate, no augmentation. A seed sets training images, their order, initial
 weights and frozen filters, so rows are compared seed by seed.
 
-Learning rates ({rates}) are chosen by validation with training images and weights of other seeds ({seeds}), for each
-kind of net by itself. The nets of R4, R6 and R5 with BN+ReLU take those of the LC net of the same filters and E, and
+Learning rates ({rates}) are chosen by validation with training images and weights of other seeds ({seeds}), for
+each kind of net by itself. The nets of R4, R6 and R5 with BN+ReLU take those of the LC net of the same filters and E, and
 nets with 7x7 frequency filters those of global ones. Accuracy on validation, %:
 
 {chosen}
@@ -124,7 +124,9 @@ def _robustness(data: Data) -> str:
         "The published comparison is at E from 64 on; here it is at the largest E."
     )
     figure = "![Accuracy under FGSM and PGD against the change of a pixel](robustness.png)"
-    return "\n\n".join([how, table(header, rows), figure, _contrasts(data, "R5")])
+    inside = variants.activated(recipe["studied"])
+    blocks = _rows(data, [one for variant in inside for one in (replace(variant, activated=False), variant)])
+    return "\n\n".join([how, table(header, rows), figure, blocks, _contrasts(data, "R5")])
 
 
 def _bank(data: Data) -> str:
