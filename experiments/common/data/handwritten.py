@@ -56,7 +56,11 @@ def split_digits(rounds_of: int = 5, test: tuple[int, ...] = (0,), validation: t
     labels = torch.from_numpy(source.target).long()
     place = torch.arange(len(labels)) % rounds_of
     tests, validates = torch.isin(place, torch.tensor(test)), torch.isin(place, torch.tensor(validation))
-    return Pools(*(Digits(images[chosen], labels[chosen]) for chosen in (~(tests | validates), validates, tests)))
+    trains = ~(tests | validates)
+    train, validation_pool, test_pool = (
+        Digits(images[chosen], labels[chosen]) for chosen in (trains, validates, tests)
+    )
+    return Pools(train, validation_pool, test_pool)
 
 
 def standardised(pools: Pools, side: int) -> Pools:
