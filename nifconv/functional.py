@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import torch
@@ -197,24 +198,31 @@ def convolve(
         trains=trains,
     )
     if method == "direct":
-        y = direct.conv(
-            x,
-            kernel.taps(),
-            stride=geometry.stride,
-            padding=geometry.padding,
-            dilation=geometry.dilation,
-            groups=groups,
-            padding_mode=geometry.padding_mode,
-        )
-        if pointwise is None:
-            return y
-        wide = at_least_single(y.dtype, pointwise.dtype)
-        with full_precision(x.device):
-            y = direct.pointwise(y.to(wide), pointwise.flatten(1).to(wide), y.shape[1] // pointwise.shape[1])
-        return y.to(x.dtype)
+        return _sum_over_taps(x, kernel.taps(), geometry, groups, pointwise)
     x, grid_size, origin = geometry.on_grid(x)
     pairs = kernel.pairs(grid_size, geometry.dilation, origin)
     return product(x, pairs, groups, grid_size, geometry.stride, geometry.output_size, pointwise)
+
+
+def _sum_over_taps(x: Tensor, taps: Tensor, geometry: Geometry, groups: int, pointwise: Tensor | None) -> Tensor:
+    convolution = functools.partial(
+        direct.conv,
+        stride=geometry.stride,
+        padding=geometry.padding,
+        dilation=geometry.dilation,
+        padding_mode=geometry.padding_mode,
+    )
+    if pointwise is None:
+        return convolution(x, taps, groups=groups)
+    weight = pointwise.flatten(1)
+    wide = at_least_single(x.dtype, taps.dtype, weight.dtype)
+    weight, pointwise_groups = weight.to(wide), len(taps) // weight.shape[1]
+    # A depthwise convolution is cheap as it is, and dense once it is combined with the 1x1 weights.
+    combines = groups == pointwise_groups and _is_fused(x, len(taps), weight)
+    with full_precision(x.device):
+        if combines:
+            return convolution(x, combine(taps.to(wide), weight, groups), groups=groups)
+        return direct.pointwise(convolution(x, taps, groups=groups).to(wide), weight, pointwise_groups).to(x.dtype)
 
 
 def _is_fused(x: Tensor, channels: int, pointwise: Tensor) -> bool:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.testing import assert_close
+from torch.utils.flop_counter import FlopCounterMode
 
 from nifconv import (
     Envelope,
@@ -132,6 +133,18 @@ def test_transforms_no_more_channels_than_it_must(expansion: int, batch: int, mo
     responses = 5 * expansion
     combined = responses > 7 and batch * responses >= 35
     assert counts == {"to_spectrum": batch * 5, "to_map": batch * (7 if combined else responses)}
+
+
+def test_a_dense_sum_over_taps_makes_no_more_maps_than_it_must() -> None:
+    block = LCConv2d(5, 7, 3, expansion=16, depthwise=False, filter=SpatialFilter, method="direct", bias=False)
+    x = torch.randn(8, 5, 6, 6)
+    taps, kernels = 3 * 3, 16 * 7
+    combining, convolving = 2 * 7 * kernels * 5 * taps, 2 * 8 * 6 * 6 * 7 * 5 * taps
+    with FlopCounterMode(display=False) as counter:
+        y = block(x)
+    assert counter.get_total_flops() == combining + convolving
+    separate = nn.functional.conv2d(block.spatial(x), block.pointwise.weight)
+    assert_close(y, separate, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("depthwise", [True, False])

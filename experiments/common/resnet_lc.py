@@ -25,7 +25,9 @@ def resnet_lc(
     *,
     expansion: int | None = None,
     kernel_size: int | None = 3,
+    padding_mode: str | None = None,
     filter: FilterFactory = ImplicitFilter,
+    activation: Callable[[int], nn.Module] | None = None,
     classes: int = 10,
     in_channels: int = 3,
 ) -> nn.Sequential:
@@ -40,9 +42,13 @@ def resnet_lc(
         width: channels of the first stage.
         expansion: E, spatial filters for each output channel; None for `nn.Conv2d` in the place of LC blocks, to
             which `filter` has no meaning.
-        kernel_size: with a number, zero padding as in the paper; None for kernels as large as the map, which then
-            wraps around.
-        filter: of all LC blocks. A frozen one is drawn for each layer anew, from its seed and the layer's name.
+        kernel_size: None for kernels as large as the map.
+        padding_mode: of LC blocks; by default that of the paper, "zeros", for kernels of a given size, and "circular"
+            for those as large as the map.
+        filter: of all LC blocks. A frozen one is drawn for each layer anew, from its seed and the layer's name; a
+            `FilterBank` is one for all.
+        activation: makes a module, from the number of spatial filters, to stand between them and the 1x1 convolution
+            of a block; by default there is nothing.
         classes: logits.
         in_channels: of the images.
 
@@ -56,7 +62,11 @@ def resnet_lc(
     per_stage, rest = divmod(depth - 2, _STAGES * _CONVS_PER_BLOCK)
     if rest or per_stage < 1:
         raise ValueError(f"depth={depth} must be 6n + 2 for n blocks in each of 3 stages; use 8, 14, 20, 26, ...")
-    make_conv = _plain(kernel_size) if expansion is None else _lc(expansion, kernel_size, filter)
+    if expansion is None:
+        make_conv = _plain(kernel_size)
+    else:
+        padding_mode = padding_mode or ("circular" if kernel_size is None else "zeros")
+        make_conv = _lc(expansion, kernel_size, padding_mode, filter, activation)
     layers: OrderedDict[str, nn.Module] = OrderedDict(
         stem=make_conv(in_channels, width, 1, "stem"), norm=nn.BatchNorm2d(width), relu=nn.ReLU(inplace=True)
     )
@@ -121,18 +131,43 @@ def _plain(kernel_size: int | None) -> _MakeConv:
     return make
 
 
-def _lc(expansion: int, kernel_size: int | None, filter: FilterFactory) -> _MakeConv:
+class ActivatedBlock(nn.Module):
+    """An LC block with something between its spatial filters and its 1x1 convolution.
+
+    Args:
+        block: the block, without it.
+        activation: takes and returns the responses of the spatial filters.
+    """
+
+    def __init__(self, block: LCConv2d, activation: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+        self.activation = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.block.pointwise(self.activation(self.block.spatial(x)))
+        return y
+
+
+def _lc(
+    expansion: int,
+    kernel_size: int | None,
+    padding_mode: str,
+    filter: FilterFactory,
+    activation: Callable[[int], nn.Module] | None,
+) -> _MakeConv:
     def make(in_channels: int, out_channels: int, stride: int, name: str) -> nn.Module:
-        return LCConv2d(
+        block = LCConv2d(
             in_channels,
             out_channels,
             kernel_size,
             stride,
             bias=False,
-            padding_mode="circular" if kernel_size is None else "zeros",
+            padding_mode=padding_mode,
             expansion=expansion,
             depthwise=False,
             filter=for_layer(filter, name),
         )
+        return block if activation is None else ActivatedBlock(block, activation(out_channels * expansion))
 
     return make

@@ -1,32 +1,32 @@
 """Do frozen random filters learn as well as learned ones, if a 1x1 convolution combines them?
 
 Small ResNet-LC nets on few handwritten digits: the same net with frozen and with learned spatial filters, of several
-kinds, at several expansions, and the plain net without LC blocks.
+kinds, at several expansions, without LC blocks, of as many learnable parameters, and under attack.
 """
 
 from __future__ import annotations
 
-import math
+import dataclasses
 import statistics
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import torch
 from lightning.pytorch import seed_everything
 from torch import nn
+from torchvision.transforms import Normalize
 
+from experiments.common.attacks import accuracy, fgsm, pgd
 from experiments.common.data.batches import Batches
-from experiments.common.data.handwritten import CLASSES, SIDE, Digits, digit_pools, subset
-from experiments.common.nets import parameters
-from experiments.common.resnet_lc import resnet_lc
-from experiments.common.results import environment
-from experiments.common.training import Outcome, train_and_test
-from nifconv import ImplicitFilter, SpatialFilter, count_parameters, frozen
-from nifconv.filters.factory import FilterFactory
+from experiments.common.data.handwritten import CLASSES, Digits, digit_pools, subset
+from experiments.common.ledger import Ledger
+from experiments.common.statistics import judge, spread
+from experiments.common.training import train_and_test
+from experiments.random_lc import variants, verdict
+from experiments.random_lc.variants import Variant
+from nifconv import LCConv2d, count_parameters, footprint
 
-FREQUENCY = "frequency"
-PLAIN, WIDE = "plain 3x3", "plain 3x3, wider"
-_WIDEST = 256
 _TEST_BATCH = 500
 
 
@@ -36,177 +36,169 @@ class Recipe:
 
     Attributes:
         seeds: of the training images, their order, the initial weights and the frozen filters.
-        depth, width: of the nets, see `resnet_lc`.
         expansions: E of the LC nets, ascending.
-        tap_sizes: sides of the kernels given by taps.
+        studied: the E of the questions that are asked at one.
+        sizes: sides of the kernels given by taps, ascending.
         train_images: drawn from the training pool for each seed.
-        test_images: at most so many, the first ones; None for all.
-        learning_rates: one-cycle peaks to choose from, with `tuning_seeds` and `tuning_expansion`.
+        test_images, attacked_images: at most so many, the first ones.
+        learning_rates: one-cycle peaks that each kind of net chooses from, by validation with `tuning_seeds`.
+        epsilons: what attacks may change, in 255ths of the range of a pixel.
+        attack_steps: of PGD.
     """
 
     seeds: tuple[int, ...] = (0, 1, 2, 3)
-    depth: int = 8
-    width: int = 8
-    expansions: tuple[int, ...] = (1, 8, 64)
-    tap_sizes: tuple[int, ...] = (3, 7)
-    train_images: int = 300
-    test_images: int | None = None
-    batch_size: int = 75
-    epochs: int = 16
-    learning_rates: tuple[float, ...] = (0.003, 0.01, 0.03)
-    tuning_seeds: tuple[int, ...] = (100, 101)
-    tuning_expansion: int = 8
+    expansions: tuple[int, ...] = (1, 8, 32)
+    studied: int = 8
+    sizes: tuple[int, ...] = (3, 5, 7, 9)
+    train_images: int = 200
+    test_images: int = 1000
+    attacked_images: int = 200
+    batch_size: int = 50
+    epochs: int = 12
+    learning_rates: tuple[float, ...] = (0.002, 0.006, 0.02, 0.06)
+    tuning_seeds: tuple[int, ...] = (100,)
+    epsilons: tuple[int, ...] = (1, 4, 8)
+    attack_steps: int = 10
 
 
 SMOKE = Recipe(
     seeds=(0, 1),
-    width=2,
     expansions=(1, 2),
-    train_images=16,
-    test_images=40,
-    batch_size=8,
+    studied=2,
+    sizes=(3, 9),
+    train_images=4,
+    test_images=20,
+    attacked_images=10,
+    batch_size=4,
     epochs=1,
-    learning_rates=(0.01, 0.02),
+    learning_rates=(0.02,),
     tuning_seeds=(100,),
-    tuning_expansion=1,
+    attack_steps=2,
 )
 """The same code path in seconds; the accuracies mean nothing."""
 
 
-@dataclass(frozen=True)
-class Variant:
-    """One row of the comparison.
-
-    Attributes:
-        family: "frequency", "3x3 taps", ... or the name of a plain net.
-        learned: whether the spatial filters are.
-        expansion: None for a plain net.
-        kernel_size: None for kernels as large as the map.
-        width: see `Recipe`.
-    """
-
-    family: str
-    learned: bool
-    expansion: int | None
-    kernel_size: int | None
-    width: int
-
-    @property
-    def name(self) -> str:
-        if self.expansion is None:
-            return self.family
-        return row_name(self.family, learned=self.learned, expansion=self.expansion)
-
-    def build(self, depth: int, seed: int) -> nn.Module:
-        """The net, with random weights; frozen filters depend on `seed` alone."""
-        factory: FilterFactory = ImplicitFilter if self.family == FREQUENCY else SpatialFilter
-        return resnet_lc(
-            depth,
-            self.width,
-            expansion=self.expansion,
-            kernel_size=self.kernel_size,
-            filter=factory if self.learned else frozen(factory, seed=seed),
-            classes=CLASSES,
-            in_channels=1,
-        )
-
-
-def row_name(family: str, *, learned: bool, expansion: int) -> str:
-    """Name of an LC row."""
-    return f"{'learned' if learned else 'frozen'} {family}, E={expansion}"
-
-
-def taps_family(kernel_size: int) -> str:
-    """Name of the filters with that many taps on a side."""
-    return f"{kernel_size}x{kernel_size} taps"
-
-
-def variants(recipe: Recipe) -> list[Variant]:
-    """All rows: two plain nets, then frozen and learned LC nets of each family at each expansion."""
-    plain = Variant(PLAIN, True, None, 3, recipe.width)
-    families = {FREQUENCY: None, **{taps_family(size): size for size in recipe.tap_sizes}}
-    blocks = [
-        Variant(family, learned, expansion, size, recipe.width)
-        for family, size in families.items()
-        for learned in (False, True)
-        for expansion in recipe.expansions
+def rows(recipe: Recipe) -> list[Variant]:
+    """All nets, each once."""
+    made = [
+        variants.PLAIN,
+        variants.FROZEN_PLAIN,
+        *variants.grid(recipe.sizes, recipe.expansions),
+        *variants.matched(recipe.expansions),
+        *variants.shared(recipe.expansions, recipe.studied),
+        *variants.activated(recipe.studied),
+        *variants.ladder(recipe.studied),
     ]
-    frozen_most = parameters(
-        Variant(FREQUENCY, False, recipe.expansions[-1], None, recipe.width).build(recipe.depth, 0)
-    )
-    return [plain, replace(plain, family=WIDE, width=_matching_width(recipe.depth, frozen_most)), *blocks]
+    return list(dict.fromkeys(made))
 
 
-def tune(recipe: Recipe) -> list[dict[str, Any]]:
-    """Validation accuracy of the learned frequency net at each learning rate."""
-    variant = Variant(FREQUENCY, True, recipe.tuning_expansion, None, recipe.width)
-    validation = digit_pools().validation
-    trials = []
-    for rate in recipe.learning_rates:
-        outcomes = [_train(variant, recipe, seed, rate, validation) for seed in recipe.tuning_seeds]
-        trials.append({"learning_rate": rate, "accuracy": statistics.mean(one.accuracy for one in outcomes)})
-    return trials
-
-
-def run_all(recipe: Recipe, learning_rate: float) -> Iterator[dict[str, Any]]:
-    """One row for each variant, as soon as it is there."""
-    test = _test_images(recipe)
-    for variant in variants(recipe):
-        runs = []
-        for seed in recipe.seeds:
-            outcome = _train(variant, recipe, seed, learning_rate, test)
-            runs.append({"seed": seed, "accuracy": outcome.accuracy, "seconds": outcome.seconds})
-        yield {
-            "name": variant.name,
-            **vars(variant),
-            "parameters": count_parameters(variant.build(recipe.depth, recipe.seeds[0])).to_dict(),
-            **spread([run["accuracy"] for run in runs]),
-            "seconds": statistics.mean(run["seconds"] for run in runs),
-            "runs": runs,
-        }
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """Mean, standard deviation (of a sample) and standard error of the mean."""
-    deviation = statistics.stdev(values)
-    return {"mean": statistics.mean(values), "deviation": deviation, "error": deviation / math.sqrt(len(values))}
-
-
-def settings(recipe: Recipe, learning_rate: float) -> dict[str, Any]:
-    """What the rows depend on."""
+def measure(recipe: Recipe, ledger: Ledger) -> dict[str, Any]:
+    """Tunes and trains all nets, and judges the claims."""
     pools = digit_pools()
-    fields = {name: list(value) if isinstance(value, tuple) else value for name, value in vars(recipe).items()}
-    sizes = {"train_pool": len(pools.train), "validation_images": len(pools.validation)}
-    sizes["test_images"] = len(_test_images(recipe))
-    return {**fields, "learning_rate": learning_rate, "side": SIDE, "classes": CLASSES, **sizes, **environment()}
+    chosen = tune(recipe, ledger)
+    rates = {one["net"]: one["learning_rate"] for one in chosen}
+    measured = [_row(variant, recipe, rates[variant.tuned_as.name], ledger) for variant in rows(recipe)]
+    return {
+        "pools": {
+            "train": len(pools.train),
+            "validation": len(pools.validation),
+            "test": len(_first(pools.test, recipe.test_images)),
+        },
+        "tuning": chosen,
+        "rows": measured,
+        **judge(verdict.CLAIMS, verdict.contrasts(recipe), verdict.values(measured)),
+    }
 
 
-def _test_images(recipe: Recipe) -> Digits:
-    test = digit_pools().test
-    return Digits(test.images[: recipe.test_images], test.labels[: recipe.test_images])
+def tune(recipe: Recipe, ledger: Ledger) -> list[dict[str, Any]]:
+    """The learning rate of best validation accuracy, for each kind of net that has one of its own."""
+    found: list[dict[str, Any]] = []
+    for variant in dict.fromkeys(one.tuned_as for one in rows(recipe)):
+        trials = []
+        for rate in recipe.learning_rates:
+            accuracies = [
+                ledger(
+                    f"tune {variant.name}, rate {rate}, seed {seed}", partial(_validate, variant, recipe, seed, rate)
+                )
+                for seed in recipe.tuning_seeds
+            ]
+            trials.append({"rate": rate, "accuracy": statistics.mean(one["accuracy"] for one in accuracies)})
+        best = max(trials, key=lambda trial: trial["accuracy"])
+        found.append({"net": variant.name, "learning_rate": best["rate"], "trials": trials})
+    return found
 
 
-def _train(variant: Variant, recipe: Recipe, seed: int, learning_rate: float, test: Digits) -> Outcome:
+def _row(variant: Variant, recipe: Recipe, rate: float, ledger: Ledger) -> dict[str, Any]:
+    runs = []
+    for seed in recipe.seeds:
+        run = ledger(f"{variant.name}, rate {rate}, seed {seed}", partial(_test, variant, recipe, seed, rate))
+        runs.append({"seed": seed, **run})
+    return {
+        "name": variant.name,
+        **dataclasses.asdict(variant),
+        "width": variant.width,
+        "learning_rate": rate,
+        "parameters": runs[0]["parameters"],
+        **spread([run["accuracy"] for run in runs]),
+        "runs": runs,
+    }
+
+
+def _validate(variant: Variant, recipe: Recipe, seed: int, rate: float) -> dict[str, Any]:
+    return {"accuracy": _train(variant, recipe, seed, rate, digit_pools().validation)[1]}
+
+
+def _test(variant: Variant, recipe: Recipe, seed: int, rate: float) -> dict[str, Any]:
+    test = _first(digit_pools().test, recipe.test_images)
+    net, correct = _train(variant, recipe, seed, rate, test)
+    result: dict[str, Any] = {
+        "accuracy": correct,
+        "centre": centre_energy(net),
+        "parameters": count_parameters(net).to_dict(),
+    }
+    if variant.attacked:
+        result["attacked"] = _attack(net.eval(), _first(test, recipe.attacked_images), recipe)
+    return result
+
+
+def _train(variant: Variant, recipe: Recipe, seed: int, rate: float, test: Digits) -> tuple[nn.Module, float]:
     seed_everything(seed, verbose=False)
     chosen = subset(digit_pools().train, recipe.train_images, seed)
-    return train_and_test(
-        variant.build(recipe.depth, seed),
+    net = variant.build(seed)
+    outcome = train_and_test(
+        net,
         Batches(chosen.images, chosen.labels, recipe.batch_size, seed),
         Batches(test.images, test.labels, _TEST_BATCH),
         classes=CLASSES,
         epochs=recipe.epochs,
-        learning_rate=learning_rate,
+        learning_rate=rate,
     )
+    return net, outcome.accuracy
 
 
-def _matching_width(depth: int, target: int) -> int:
-    """The width that brings the plain net closest to `target` learnable parameters."""
-    low, high = 1, _WIDEST
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if _plain_parameters(depth, middle) <= target else (low, middle)
-    return min(low, high, key=lambda width: abs(_plain_parameters(depth, width) - target))
+def centre_energy(net: nn.Module) -> float | None:
+    """Share of energy in the middle 3x3 of a kernel of given size, mean over kernels and then layers."""
+    spatial = [block.spatial for block in net.modules() if isinstance(block, LCConv2d)]
+    with torch.no_grad():
+        kernels = [one.filter.taps(one.kernel_size) for one in spatial if one.kernel_size is not None]
+    shares = [footprint.energy_ratio(taps)[..., 1].mean().item() for taps in kernels]
+    return statistics.mean(shares) if shares else None
 
 
-def _plain_parameters(depth: int, width: int) -> int:
-    return parameters(Variant(PLAIN, True, None, 3, width).build(depth, 0))
+def _attack(net: nn.Module, test: Digits, recipe: Recipe) -> dict[str, list[float]]:
+    """Accuracy by attack, without it and then for each epsilon."""
+    pools = digit_pools()
+    attacked = nn.Sequential(Normalize([pools.mean], [pools.deviation]), net).eval()
+    pixels = pools.pixels(test.images)
+    clean = accuracy(attacked, pixels, test.labels)
+    return {
+        name: [
+            clean,
+            *(accuracy(attacked, attack(attacked, pixels, test.labels, e / 255), test.labels) for e in recipe.epsilons),
+        ]
+        for name, attack in (("FGSM", fgsm), ("PGD", partial(pgd, steps=recipe.attack_steps)))
+    }
+
+
+def _first(digits: Digits, count: int) -> Digits:
+    return Digits(digits.images[:count], digits.labels[:count])

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from experiments.common.resnet_lc import Shortcut, resnet_lc
-from nifconv import ImplicitFilter, LCConv2d, ParameterCount, SpatialFilter, count_parameters, frozen
+from nifconv import FilterBank, ImplicitFilter, LCConv2d, ParameterCount, SpatialFilter, count_parameters, frozen
 
 NORMS_AND_HEAD = 2 * (16 * 7 + 32 * 6 + 64 * 6) + 64 * 10 + 10
 FROZEN_TAPS = frozen(SpatialFilter, seed=7)
@@ -49,6 +49,32 @@ def test_the_boundary_follows_the_kernel_size(kernel_size: int | None, mode: str
         assert (block.spatial.kernel_size, block.spatial.padding_mode) == (expected, mode)
         assert block.spatial.bias is None
         assert block.pointwise.bias is None
+
+
+def test_the_boundary_can_be_chosen() -> None:
+    net = resnet_lc(8, 2, expansion=2, kernel_size=7, padding_mode="circular", filter=FROZEN_TAPS, in_channels=1)
+    block = net.get_submodule("stage1_block1.conv1")
+    x = torch.randn(1, 2, 8, 8)
+    torch.testing.assert_close(block(x.roll(3, -1)), block(x).roll(3, -1), rtol=1e-4, atol=1e-5)
+
+
+def test_an_activation_stands_between_the_spatial_filters_and_the_pointwise_convolution() -> None:
+    nets = [resnet_lc(8, 4, expansion=3, filter=FROZEN_TAPS, activation=made) for made in (None, nn.BatchNorm2d)]
+    bare, activated = (net.get_submodule("stage2_block1.conv1") for net in nets)
+    x = torch.randn(2, 4, 9, 9)
+    responses = nn.functional.conv2d(x, bare.spatial.filter.taps(3), stride=2, padding=1)
+    expected = nn.functional.conv2d(nn.BatchNorm2d(24)(responses), activated.block.pointwise.weight)
+    torch.testing.assert_close(activated(x), expected, rtol=1e-4, atol=1e-5)
+    assert len(blocks(nets[0])) == len(blocks(nets[1]))
+
+
+def test_layers_see_one_bank() -> None:
+    bank = FilterBank(FROZEN_TAPS, kernels=8 * 2 * 8, kernel_size=3)
+    filters = [block.spatial.filter for block in blocks(resnet_lc(8, 2, expansion=2, filter=bank)).values()]
+    largest = filters[-1].taps(3).flatten(0, 1)
+    for one in filters:
+        taps = one.taps(3).flatten(0, 1)
+        torch.testing.assert_close(taps / taps[0].norm(), largest[: len(taps)] / largest[0].norm())
 
 
 def test_a_block_on_three_taps_is_the_plain_convolution_with_its_combined_taps() -> None:

@@ -27,11 +27,21 @@ class Digits:
 
 @dataclass(frozen=True)
 class Pools:
-    """Disjoint sets of digits."""
+    """Disjoint sets of digits.
+
+    Attributes:
+        mean, deviation: images are (pixels - mean) / deviation, of pixels in [0, 1].
+    """
 
     train: Digits
     validation: Digits
     test: Digits
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    def pixels(self, images: Tensor) -> Tensor:
+        """Images without their normalisation, in [0, 1]."""
+        return (images * self.deviation + self.mean).clamp(0, 1)
 
 
 def split_digits(rounds_of: int = 5, test: tuple[int, ...] = (0,), validation: tuple[int, ...] = (1,)) -> Pools:
@@ -46,7 +56,11 @@ def split_digits(rounds_of: int = 5, test: tuple[int, ...] = (0,), validation: t
     labels = torch.from_numpy(source.target).long()
     place = torch.arange(len(labels)) % rounds_of
     tests, validates = torch.isin(place, torch.tensor(test)), torch.isin(place, torch.tensor(validation))
-    return Pools(*(Digits(images[chosen], labels[chosen]) for chosen in (~(tests | validates), validates, tests)))
+    trains = ~(tests | validates)
+    train, validation_pool, test_pool = (
+        Digits(images[chosen], labels[chosen]) for chosen in (trains, validates, tests)
+    )
+    return Pools(train, validation_pool, test_pool)
 
 
 def standardised(pools: Pools, side: int) -> Pools:
@@ -57,9 +71,10 @@ def standardised(pools: Pools, side: int) -> Pools:
 
     reference = enlarged(pools.train)
     mean, deviation = reference.mean(), reference.std()
-    return Pools(
-        *(Digits((enlarged(p) - mean) / deviation, p.labels) for p in (pools.train, pools.validation, pools.test))
+    train, validation, test = (
+        Digits((enlarged(pool) - mean) / deviation, pool.labels) for pool in (pools.train, pools.validation, pools.test)
     )
+    return Pools(train, validation, test, mean.item(), deviation.item())
 
 
 def digit_pools(side: int = SIDE) -> Pools:
