@@ -36,6 +36,8 @@ class Recipe:
 
     Attributes:
         seeds: of the training images, their places, their order and the initial weights.
+        first_seeds: how many of them there were when the claims were first judged; so much was open that the others
+            were added.
         shape: of the nets.
         scene: that nets are trained on.
         canvases: that they are tested on besides.
@@ -49,7 +51,8 @@ class Recipe:
         learning_rates: one-cycle peaks to choose from for each family, with `tuning_seeds`.
     """
 
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    seeds: tuple[int, ...] = tuple(range(10))
+    first_seeds: int = 5
     shape: Shape = _SHAPE
     scene: Scene = _SCENE
     canvases: tuple[int, ...] = (12, 24, 32, 48)
@@ -68,6 +71,7 @@ class Recipe:
 
 SMOKE = Recipe(
     seeds=(0, 1),
+    first_seeds=1,
     shape=Shape(width=8, depth=1, halve_after=(0,)),
     canvases=(24, 32),
     kernel_sizes=(3,),
