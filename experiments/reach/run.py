@@ -111,8 +111,8 @@ def make_net(recipe: Recipe, task: Task, variant: Variant) -> nn.Module:
 def measure(recipe: Recipe, ledger: Ledger) -> list[dict[str, Any]]:
     """One row for each net on each task."""
     runs: dict[tuple[Task, Variant], list[dict[str, Any]]] = {}
-    for task in tasks(recipe):
-        for seed in recipe.seeds:
+    for seed in recipe.seeds:
+        for task in tasks(recipe):
             for variant in variants(task, recipe.kernel_sizes):
                 key = f"{row_name(task, variant)}, seed {seed}"
 
