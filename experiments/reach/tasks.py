@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cache
 
 import torch
-from sklearn.datasets import load_digits
 
 from experiments.common.data.batches import Batch, Draw
-from experiments.common.data.displaced import CANVAS, DIGIT, TEST_EVERY, DisplacedDigits, displaced_digits
+from experiments.common.data.displaced import CANVAS, DisplacedDigits, displaced_digits
+from experiments.common.data.handwritten import DIGIT, Digits, split_digits
 from experiments.common.data.pathfinder import Pathfinder
 
 CONTROL, DISPLACED, PATHFINDER = "control", "displaced digits", "Pathfinder"
@@ -71,13 +71,12 @@ def draws(task: Task) -> tuple[Draw, Draw]:
         return contours, contours
     if task.family == DISPLACED:
         return displaced_digits((task.reach,))
-    loaded = load_digits()
-    images, kinds = torch.from_numpy(loaded.images).float() / 16, torch.from_numpy(loaded.target)
-    test = torch.arange(len(kinds)) % TEST_EVERY == 0
-    train, tested = (
-        WhichDigit(*(DisplacedDigits(images[part & (kinds == kind)]) for kind in _KINDS)) for part in (~test, test)
-    )
-    return train, tested
+    pools = split_digits(validation=())
+    return _which_digit(pools.train), _which_digit(pools.test)
+
+
+def _which_digit(pool: Digits) -> WhichDigit:
+    return WhichDigit(*(DisplacedDigits(pool.images[pool.labels == kind].squeeze(1)) for kind in _KINDS))
 
 
 def pathfinder(reach: int, size: int) -> Pathfinder:
