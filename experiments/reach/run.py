@@ -52,7 +52,7 @@ class Recipe:
 
     seeds: tuple[int, ...] = (1, 2, 3, 4)
     distances: tuple[int, ...] = (10, 16, 22)
-    lengths: tuple[int, ...] = (6, 10, 18)
+    lengths: tuple[int, ...] = (6, 10, 14)
     contour_canvas: int = 32
     kernel_sizes: tuple[int, ...] = (3, 7, 31)
     displaced_width: int = 12

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -54,13 +55,13 @@ class Task:
 
 
 def needed_window(task: Task) -> int:
-    """The side of the smallest square that sees ink of both digits, or all of the contour and half of each dot.
+    """The side of the smallest square that sees ink of both digits, or a straight contour along its diagonal.
 
     A field of view below it cannot solve the task, whatever the net: digits are at most 8 pixels wide.
     """
     if task.family == CONTROL:
         return 1
-    return task.reach - DIGIT + 2 if task.family == DISPLACED else task.reach
+    return task.reach - DIGIT + 2 if task.family == DISPLACED else math.floor(task.reach / math.sqrt(2))
 
 
 @cache
