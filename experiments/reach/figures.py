@@ -71,17 +71,20 @@ def _accuracy(axes: Axes, rows: Rows, label: str) -> None:
         values = [[100 * run["accuracy"] for run in row["runs"]] for row in chosen]
         # By its name, not its place: a net has one colour in both panels.
         place = {GLOBAL: 0, LOCAL_PRIOR: 1}.get(net, index + 2)
-        _line(axes, chosen, values, {"color": PALETTE[place], "marker": MARKERS[place], "label": net})
+        style = {"color": PALETTE[place], "marker": MARKERS[place], "label": net}
+        # Side by side, where nets are equally right.
+        _line(axes, chosen, values, style, shift=0.025 * (index - len(nets) / 2) * rows[-1]["reach"])
     axes.axhline(50, color="black", linewidth=0.8, linestyle=":")
     axes.set(xlabel=label, ylabel="test accuracy, %", ylim=(40, 103))
     axes.legend(frameon=False, fontsize=8, loc="best")
 
 
-def _line(axes: Axes, rows: Rows, values: Sequence[Sequence[float]], style: Mapping[str, Any]) -> None:
+def _line(
+    axes: Axes, rows: Rows, values: Sequence[Sequence[float]], style: Mapping[str, Any], shift: float = 0.0
+) -> None:
+    places = [row["reach"] + shift for row in rows]
     errors = [spread(one)["error"] for one in values]
-    axes.errorbar(
-        [row["reach"] for row in rows], [mean(one) for one in values], yerr=errors, capsize=3, linewidth=1.8, **style
-    )
+    axes.errorbar(places, [mean(one) for one in values], yerr=errors, capsize=3, linewidth=1.8, **style)
 
 
 def _size(rows: Rows, family: str) -> int:
