@@ -32,7 +32,7 @@ def examples(data: Mapping[str, Any]) -> bytes:
     for column, task in zip(figure.subplots(2, len(tasks)).T, tasks, strict=True):
         images, labels = draws(task)[1](8, torch.Generator().manual_seed(0))
         for label, axes in enumerate(column):
-            axes.imshow(images[labels == label][0, 0], cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+            axes.imshow(images[labels == label][0, 0].numpy(), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
             axes.set(xticks=[], yticks=[], xlabel=_ANSWERS[task.family][label])
         column[0].set_title(task.name, fontsize=9)
     return to_png(figure)
