@@ -73,7 +73,7 @@ def _accuracy(axes: Axes, rows: Rows, label: str) -> None:
         place = {GLOBAL: 0, LOCAL_PRIOR: 1}.get(net, index + 2)
         style = {"color": PALETTE[place], "marker": MARKERS[place], "label": net}
         # Side by side, where nets are equally right.
-        _line(axes, chosen, values, style, shift=0.025 * (index - len(nets) / 2) * rows[-1]["reach"])
+        _line(axes, chosen, values, style, shift=0.012 * (index - len(nets) / 2) * rows[-1]["reach"])
     axes.axhline(50, color="black", linewidth=0.8, linestyle=":")
     axes.set(xlabel=label, ylabel="test accuracy, %", ylim=(40, 103))
     axes.legend(frameon=False, fontsize=8, loc="best")

@@ -49,7 +49,8 @@ ink of both. **Control:** the same canvases, but the class is whether the digits
 
 **{PATHFINDER}.** Two dots and two dashed contours on a torus of {contour_side} pixels; the class is whether a
 contour joins the dots. Each canvas could be of either class: an end of the other contour is as far from the first dot
-as the own contour's other end, so neither ink nor distance tells.
+as the own contour's other end, and its contour leaves it in the same direction; so neither ink, distance nor the
+directions at the dots tell.
 
 **Nets.** Digits: 1x1 stem, one depthwise convolution with {recipe["displaced_width"]} channels, 1x1, average pooling.
 Contours: plain 3x3 stem, one convolution of all {recipe["contour_width"]} channels, the largest response anywhere.
