@@ -16,7 +16,7 @@ import typer
 from experiments.common import summary
 from experiments.common.results import write_text
 
-STUDIES = ("accuracy", "random_lc", "locality", "footprint_prior", "defaults", "roundtrip")
+STUDIES = ("accuracy", "reach", "random_lc", "locality", "footprint_prior", "defaults", "roundtrip")
 """Packages of `experiments` whose `__main__` holds a `STUDY`; the longest first, so that they end together."""
 _LOG = "log.txt"
 

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
-from torch import Tensor
+from torch import Tensor, nn
 
 from experiments.common.data.pathfinder import Pathfinder, Scenes
 
@@ -131,7 +131,19 @@ def test_the_class_moves_one_dot_and_nothing_else() -> None:
     assert places.min(0).values.max() < task.dot + 1
 
 
-def test_ink_distance_and_places_of_the_dots_do_not_tell_the_class(many: tuple[Tensor, Tensor, Scenes]) -> None:
+def leaving(scenes: Scenes, dots: Tensor, size: int) -> Tensor:
+    """Unit vectors `(n, 2, 2)` in which the contours leave the dots, from the nearest ends of dashes."""
+    away = on_torus(scenes.dashes.flatten(1, 2).unsqueeze(1) - dots.unsqueeze(2), size)
+    nearest = away.argmin(2)
+    assert away.amin(2).max() < 1e-3
+    ends = scenes.dashes.flatten(1, 2)
+    here, there = (ends.gather(1, place.unsqueeze(2).expand(-1, -1, 2)) for place in (nearest, nearest ^ 1))
+    return nn.functional.normalize(there - here, dim=2)
+
+
+def test_ink_distance_places_and_directions_at_the_dots_do_not_tell_the_class(
+    many: tuple[Tensor, Tensor, Scenes],
+) -> None:
     images, labels, scenes = many
     dots = visible_dots(scenes, labels)
     size = images.shape[-1]
@@ -140,15 +152,30 @@ def test_ink_distance_and_places_of_the_dots_do_not_tell_the_class(many: tuple[T
     distance = step.norm(dim=1, keepdim=True)
     ink = torch.stack([images.mean((1, 2, 3)), images.square().mean((1, 2, 3)), images.amax((1, 2, 3))], 1)
     angle = torch.atan2(step[:, :1].abs(), step[:, 1:].abs())
-    features = torch.cat([ink, distance, angle, step, dots[:, 0] % size, dots[:, 1] % size], 1)
-    for linear in (True, False):
-        assert abs(accuracy(features, labels, linear=linear) - 0.5) < BOUND - 0.5
+    places = [angle, step, dots[:, 0] % size, dots[:, 1] % size]
+    first, second = leaving(scenes, dots, size).unbind(1)
+    between = torch.stack([(first * second).sum(1), first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]], 1)
+    # Not places and directions together: whether a contour leaves towards the other dot is the question itself.
+    for seen in (places, [first, second, between]):
+        for linear in (True, False):
+            assert abs(accuracy(torch.cat([ink, distance, *seen], 1), labels, linear=linear) - 0.5) < BOUND - 0.5
 
 
-def test_pixels_and_their_spectrum_do_not_tell_the_class_linearly(many: tuple[Tensor, Tensor, Scenes]) -> None:
+@each_task
+def test_contours_leave_either_second_dot_in_the_same_direction(name: str) -> None:
+    task = TASKS[name]
+    scenes = task.scenes(COUNTS.get(name, 200), generator())
+    joined, apart = (leaving(scenes, scenes.dots[:, [0, place]], task.size)[:, 1] for place in (1, 2))
+    torch.testing.assert_close(joined, apart, rtol=0, atol=1e-3)
+
+
+def test_pixels_and_their_autocorrelation_within_8_px_do_not_tell_the_class_linearly(
+    many: tuple[Tensor, Tensor, Scenes],
+) -> None:
     images, labels, _ = many
-    power = torch.fft.rfft2(images[:, 0]).abs()
-    for features in (images, power):
+    correlation = torch.fft.irfft2(torch.fft.rfft2(images[:, 0]).abs().square())
+    near = correlation.roll((8, 8), (1, 2))[:, :17, :17]
+    for features in (images, near):
         assert abs(accuracy(features.flatten(1), labels, linear=True) - 0.5) < BOUND - 0.5
 
 

@@ -2,11 +2,13 @@
 
 After Linsley et al. 2018, on a torus as the displaced digits are: the canvas wraps around, so that neither a border nor
 a position tells anything. The contours of a canvas are drawn before its class is: one dot sits at the end of a long
-contour, and the end of another one is exactly as far from that dot as the contour's own other end. The class decides
-which of the two has the second dot. So the contours, the ink and the distance of the dots are the same in both
-classes, in law, and a dot always sits at the end of a contour.
+contour, and the end of another one is exactly as far from that dot as the contour's own other end, and leaves it in
+the same direction. The class decides which of the two has the second dot. So the contours, the ink, the distance of
+the dots and the directions in which contours leave them are the same in both classes, in law. (Were the directions
+not, pooled local features could tell that an almost straight contour leaves its two ends in opposite directions.)
 
-What this leaves, as in the original: where a contour starts towards the other dot, it more likely leads there.
+What this leaves: as in the original, where a contour starts towards the other dot, it more likely leads there, the
+more so the straighter it is; and the second dot's distance from the other long contour differs a little in law.
 """
 
 from __future__ import annotations
@@ -122,10 +124,13 @@ class Pathfinder:
 
     def _propose(self, generator: torch.Generator) -> Scenes:
         """Two long contours, which may touch."""
-        long = self._walks((_PROPOSALS, 2), self.length, generator)
+        joined = self._walks(_any_direction((_PROPOSALS,), generator), self.length, generator)
+        start, last = joined[:, -1].unbind(1)
+        back = start - last
+        other = self._walks(torch.atan2(back[:, 0], back[:, 1]), self.length, generator)
+        long = torch.stack([joined, other], 1)
         end = long[:, 0, -1, 1]
-        turned = 2 * math.pi * torch.rand(_PROPOSALS, generator=generator)
-        apart = end.norm(dim=1, keepdim=True) * _direction(turned)
+        apart = end.norm(dim=1, keepdim=True) * _direction(_any_direction((_PROPOSALS,), generator))
         long[:, 1] += apart[:, None, None]
         corner = self.size * torch.rand(_PROPOSALS, 1, 2, generator=generator)
         dots = torch.stack([torch.zeros_like(end), end, apart], 1) + corner
@@ -135,15 +140,15 @@ class Pathfinder:
     def _add_distractors(self, scenes: Scenes, generator: torch.Generator) -> Scenes:
         shape = (len(scenes.dots), self.distractors)
         corners = self.size * torch.rand(*shape, 1, 1, 2, generator=generator)
-        walks = self._walks(shape, self.distractor_length, generator) + corners
+        walks = self._walks(_any_direction(shape, generator), self.distractor_length, generator) + corners
         contour = 2 + torch.arange(self.distractors).repeat_interleave(self.distractor_length)
         dashes = torch.cat([scenes.dashes, walks.flatten(1, 2)], 1)
         return Scenes(dashes, torch.cat([scenes.contour, contour]), scenes.dots)
 
-    def _walks(self, shape: tuple[int, ...], dashes: int, generator: torch.Generator) -> Tensor:
-        """Contours from the origin, `(*shape, dashes, 2, 2)`."""
-        first = 2 * math.pi * torch.rand(*shape, 1, generator=generator)
-        turns = self.turn * (2 * torch.rand(*shape, dashes - 1, generator=generator) - 1)
+    def _walks(self, first: Tensor, dashes: int, generator: torch.Generator) -> Tensor:
+        """Contours from the origin, `(..., dashes, 2, 2)`, that start in directions `(...)`."""
+        first = first.unsqueeze(-1)
+        turns = self.turn * (2 * torch.rand(*first.shape[:-1], dashes - 1, generator=generator) - 1)
         headings = torch.cat([first, first + turns.cumsum(-1)], -1)
         strokes = self.dash * _direction(headings)
         # Half of the turn before the gap and half behind it: reversed, it is a contour of the same law.
@@ -163,6 +168,10 @@ class Pathfinder:
         away -= self.size * (away / self.size).round()
         clear = (away.square().sum(-1) >= self.clearance**2).all(1)
         return Scenes(scenes.dashes[clear], scenes.contour, scenes.dots[clear])
+
+
+def _any_direction(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    return 2 * math.pi * torch.rand(shape, generator=generator)
 
 
 def _direction(angle: Tensor) -> Tensor:
