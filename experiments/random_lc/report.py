@@ -152,7 +152,8 @@ def _ladder(data: Data) -> str:
 def _limits(data: Data) -> str:
     recipe = data["settings"]
     return f"""\
-- Seeds: {len(recipe["seeds"])} decide large differences only.
+- Seeds: {len(recipe["seeds"])} decide large differences only. The claims were judged once before, after the first
+  {recipe["first_seeds"]}; the others were added because much was open.
 - Training: {recipe["epochs"]} epochs on {recipe["train_images"]} images show how fast a net learns as much as what it
   could learn. The paper trains far longer, on CIFAR-10, with its depth and width and E up to 128; that experiment could
   confirm or refute each line.

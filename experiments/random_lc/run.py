@@ -36,6 +36,8 @@ class Recipe:
 
     Attributes:
         seeds: of the training images, their order, the initial weights and the frozen filters.
+        first_seeds: how many of them there were when the claims were first judged; so much was open that the others
+            were added.
         expansions: E of the LC nets, ascending.
         studied: the E of the questions that are asked at one.
         sizes: sides of the kernels given by taps, ascending.
@@ -46,7 +48,8 @@ class Recipe:
         attack_steps: of PGD.
     """
 
-    seeds: tuple[int, ...] = (0, 1, 2, 3)
+    seeds: tuple[int, ...] = tuple(range(8))
+    first_seeds: int = 4
     expansions: tuple[int, ...] = (1, 8, 32)
     studied: int = 8
     sizes: tuple[int, ...] = (3, 5, 7, 9)
@@ -63,6 +66,7 @@ class Recipe:
 
 SMOKE = Recipe(
     seeds=(0, 1),
+    first_seeds=1,
     expansions=(1, 2),
     studied=2,
     sizes=(3, 9),
