@@ -48,11 +48,11 @@ class Recipe:
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     width: int = 12
     null: int = 20
-    epochs: int = 4
+    epochs: int = 8
     steps: int = 40
     batch_size: int = 32
     test_batches: int = 32
-    learning_rates: tuple[float, ...] = (0.005, 0.02)
+    learning_rates: tuple[float, ...] = (0.005, 0.02, 0.05)
     tuning_seeds: tuple[int, ...] = (100,)
 
 
