@@ -6,7 +6,7 @@ import pytest
 import torch
 import yaml
 
-from experiments.common.checkpoints import checkpoint_folder, checkpoints
+from experiments.common.engine.checkpoints import checkpoint_folder, checkpoints
 from tests.experiments import commands
 
 SGD = (
