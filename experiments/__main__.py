@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -48,7 +49,7 @@ def main(
 def _run(out: Path, smoke: bool, name: str) -> bool:
     """Whether the study failed."""
     folder = out / name
-    if (folder / "REPORT.md").is_file():  # the last file that a study writes
+    if _is_complete(folder, smoke):
         print(f"{name}: complete, see {folder / 'REPORT.md'}", flush=True)
         return False
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,6 +67,14 @@ def _run(out: Path, smoke: bool, name: str) -> bool:
     outcome = f"failed, see {folder / _LOG}" if done.returncode else f"see {folder / 'REPORT.md'}"
     print(f"{name}: {time.perf_counter() - start:.0f} s, {outcome}", flush=True)
     return bool(done.returncode)
+
+
+def _is_complete(folder: Path, smoke: bool) -> bool:
+    """Whether the study has run to its end there, and tiny or not as it is to be."""
+    if not (folder / "REPORT.md").is_file():  # the last file that a study writes
+        return False
+    data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    return bool(data.get("smoke", False) == smoke)
 
 
 if __name__ == "__main__":

@@ -15,18 +15,15 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, Namespace
 from lightning.pytorch.loggers import CSVLogger
 
-import experiments.common.callbacks
-import experiments.common.data.archives
-import experiments.common.data.embedded
-import experiments.common.data.imagenet
-import experiments.common.data.shards  # noqa: F401 - makes data and callbacks known by their short names
-from experiments.common.checkpoints import LastCheckpoints, VerifiedCheckpointIO, checkpoint_folder, last_intact
-from experiments.common.classifier import Classifier
+from experiments.common.data import archives, embedded, imagenet, shards  # noqa: F401 - known by their short names
 from experiments.common.data.module import ImageData
-from experiments.common.models import Network
-from experiments.common.quiet import expected_warnings
-from experiments.common.resume import ExactResume
-from experiments.common.runs import SaveConfig, check_same_run, set_aside
+from experiments.common.engine import callbacks  # noqa: F401 - likewise
+from experiments.common.engine.checkpoints import LastCheckpoints, VerifiedCheckpointIO, checkpoint_folder, last_intact
+from experiments.common.engine.classifier import Classifier
+from experiments.common.engine.models import Network
+from experiments.common.engine.quiet import expected_warnings
+from experiments.common.engine.resume import ExactResume
+from experiments.common.engine.runs import SaveConfig, check_same_run, set_aside
 
 
 class Command(LightningCLI):

@@ -162,8 +162,8 @@ def _validate(arm: Arm, rate: float, seed: int, recipe: Recipe) -> dict[str, Any
 
 def _run(arm: Arm, rate: float, seed: int, recipe: Recipe) -> dict[str, Any]:
     test = source_pools()[2]
-    net, found = _train(arm, rate, seed, recipe, _first(test, recipe.test_images))
-    few = _first(test, recipe.resolution_images)
+    net, found = _train(arm, rate, seed, recipe, test.first(recipe.test_images))
+    few = test.first(recipe.resolution_images)
     # JSON has text keys only; with them from the start, kept runs are like new ones.
     resolution = {
         kind: {str(size): accuracy(net, _shown(few, scene), classes=CLASSES) for size, scene in scenes.items()}
@@ -199,10 +199,6 @@ def _gains(net: nn.Module, arm: Arm, recipe: Recipe) -> dict[str, float]:
             taps = layer.filter.taps(layer.applied_size(size))
         gains[str(size)] = taps.square().flatten(1).sum(1).mean().sqrt().item()
     return gains
-
-
-def _first(digits: Digits, count: int) -> Digits:
-    return Digits(digits.images[:count], digits.labels[:count])
 
 
 def _shown(digits: Digits, scene: Scene) -> Batches:

@@ -62,9 +62,3 @@ def pgd(
         (gradient,) = torch.autograd.grad(nn.functional.cross_entropy(net(attacked), labels), attacked)
         attacked = (attacked + step_size * gradient.sign()).clamp(least, most)
     return attacked.detach()
-
-
-@torch.no_grad()
-def accuracy(net: nn.Module, pixels: Tensor, labels: Tensor) -> float:
-    """Share of images that `net` classifies as labelled."""
-    return (net(pixels).argmax(1) == labels).float().mean().item()

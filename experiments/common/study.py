@@ -31,7 +31,8 @@ class Study(Generic[RecipeT]):
     Attributes:
         name: of the folder `experiments/<name>`.
         folder: where the committed results are.
-        recipe, smoke: dataclasses of all that the numbers depend on; `smoke` runs the same code in seconds.
+        recipe, smoke: dataclasses of all that the numbers depend on; `smoke` runs the same code in seconds, and
+            results.json says so.
         measure: makes what results.json holds besides settings, through a ledger that keeps each run.
         report: the content of REPORT.md.
         figures: file name to the PNG's content.
@@ -76,7 +77,13 @@ class Study(Generic[RecipeT]):
         measured = self.measure(recipe, ledger)
         write_json(
             folder / "results.json",
-            {"experiment": self.name, "settings": settings, "seconds": ledger.seconds, **measured},
+            {
+                "experiment": self.name,
+                "smoke": recipe == self.smoke,
+                "settings": settings,
+                "seconds": ledger.seconds,
+                **measured,
+            },
         )
         ledger.close()
 

@@ -14,9 +14,9 @@ from lightning.pytorch.callbacks import RichProgressBar
 from torch import nn
 from torchmetrics.classification import MulticlassAccuracy
 
-from experiments.common.classifier import Classifier, Penalty
 from experiments.common.data.batches import Batch
-from experiments.common.quiet import expected_warnings
+from experiments.common.engine.classifier import Classifier, Penalty
+from experiments.common.engine.quiet import expected_warnings
 
 
 @dataclass(frozen=True)

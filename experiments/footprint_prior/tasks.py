@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from experiments.common.data.batches import Batch, Draw
-from experiments.common.data.displaced import DisplacedDigits, digit_pools
-from experiments.common.data.handwritten import CLASSES, Digits
-from experiments.common.data.handwritten import digit_pools as enlarged_pools
+from experiments.common.data.displaced import DisplacedDigits, displaced_digits
+from experiments.common.data.handwritten import CLASSES, Digits, digit_pools
 
 CANVAS = 24
 """Side of the torus in pixels; with two poolings, maps of 24, 12 and 6."""
@@ -51,13 +50,13 @@ class Split:
 
 def which_digit() -> Split:
     """Ten classes."""
-    pools = enlarged_pools()
+    pools = digit_pools()
     return Split(PlacedDigits(pools.train), PlacedDigits(pools.validation), PlacedDigits(pools.test))
 
 
 def how_far() -> Split:
     """Two digits of 8 px; the class is the displacement, one of `DISTANCES` to the right or down."""
-    pool, test = digit_pools()
+    pool, test = (task.pool for task in displaced_digits())
     validates = torch.arange(len(pool)) % _VALIDATE_EVERY == 0
     pools = (pool[~validates], pool[validates], test)
     return Split(*(DisplacedDigits(digits, DISTANCES, CANVAS) for digits in pools))

@@ -105,8 +105,8 @@ def measure(recipe: Recipe, ledger: Ledger) -> dict[str, Any]:
             "side": SIDE,
             "classes": CLASSES,
             "train_pool": len(pools.train),
-            "validation_images": len(_first(pools.validation, recipe)),
-            "test_images": len(_first(pools.test, recipe)),
+            "validation_images": len(pools.validation.first(recipe.test_images)),
+            "test_images": len(pools.test.first(recipe.test_images)),
         },
         "tuning": {"learning_rates": rates, "strengths": trials},
         "kernels": [_kernel(recipe, k) for k in recipe.kernel_sizes],
@@ -149,12 +149,12 @@ def _tune_rate(recipe: Recipe, ledger: Ledger, kernel_size: int) -> list[dict[st
 
 
 def _try(recipe: Recipe, ledger: Ledger, variant: Variant) -> dict[str, Any]:
-    runs = _runs(recipe, ledger, variant, recipe.tuning_seeds, _first(digit_pools().validation, recipe))
+    runs = _runs(recipe, ledger, variant, recipe.tuning_seeds, digit_pools().validation.first(recipe.test_images))
     return {**vars(variant), "accuracy": statistics.mean(run["accuracy"] for run in runs)}
 
 
 def _row(recipe: Recipe, ledger: Ledger, variant: Variant) -> dict[str, Any]:
-    runs = _runs(recipe, ledger, variant, recipe.seeds, _first(digit_pools().test, recipe))
+    runs = _runs(recipe, ledger, variant, recipe.seeds, digit_pools().test.first(recipe.test_images))
     states = ("initial", "trained")
     return {
         "name": accuracy_row(variant.kernel_size, variant.profile),
@@ -199,7 +199,3 @@ def _values(rows: list[dict[str, Any]]) -> Mapping[str, list[float]]:
         for state, by_seed in row["centre"].items()
     }
     return accuracies | shares
-
-
-def _first(pool: Digits, recipe: Recipe) -> Digits:
-    return Digits(pool.images[: recipe.test_images], pool.labels[: recipe.test_images])

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from experiments.common.data.displaced import CANVAS, CLASS_NAMES, DISPLACEMENTS, DISTANCES, compose, digit_pools
+from experiments.common.data.displaced import CANVAS, CLASS_NAMES, DISPLACEMENTS, DISTANCES, compose, displaced_digits
 from experiments.common.data.handwritten import DIGIT
 from experiments.quickstart.run import NetResult
 from nifconv import footprint
@@ -103,7 +103,7 @@ def examples(seed: int) -> Figure:
 
 
 def _one_of_each_class(seed: int) -> Tensor:
-    pool = digit_pools()[1]
+    pool = displaced_digits()[1].pool
     generator = torch.Generator().manual_seed(seed)
     count = len(DISPLACEMENTS)
     digits = torch.randint(len(pool), (count, 2), generator=generator)

@@ -14,15 +14,15 @@ from typing import Any
 
 import torch
 from lightning.pytorch import seed_everything
-from torch import nn
+from torch import Tensor, nn
 from torchvision.transforms import Normalize
 
-from experiments.common.attacks import accuracy, fgsm, pgd
+from experiments.common.attacks import fgsm, pgd
 from experiments.common.data.batches import Batches
 from experiments.common.data.handwritten import CLASSES, Digits, digit_pools, subset
 from experiments.common.ledger import Ledger
 from experiments.common.statistics import judge, spread
-from experiments.common.training import train_and_test
+from experiments.common.training import accuracy, train_and_test
 from experiments.random_lc import variants, verdict
 from experiments.random_lc.variants import Variant
 from nifconv import LCConv2d, count_parameters, footprint
@@ -106,7 +106,7 @@ def measure(recipe: Recipe, ledger: Ledger) -> dict[str, Any]:
         "pools": {
             "train": len(pools.train),
             "validation": len(pools.validation),
-            "test": len(_first(pools.test, recipe.test_images)),
+            "test": len(pools.test.first(recipe.test_images)),
         },
         "tuning": chosen,
         "rows": measured,
@@ -153,7 +153,7 @@ def _validate(variant: Variant, recipe: Recipe, seed: int, rate: float) -> dict[
 
 
 def _test(variant: Variant, recipe: Recipe, seed: int, rate: float) -> dict[str, Any]:
-    test = _first(digit_pools().test, recipe.test_images)
+    test = digit_pools().test.first(recipe.test_images)
     net, correct = _train(variant, recipe, seed, rate, test)
     result: dict[str, Any] = {
         "accuracy": correct,
@@ -161,7 +161,7 @@ def _test(variant: Variant, recipe: Recipe, seed: int, rate: float) -> dict[str,
         "parameters": count_parameters(net).to_dict(),
     }
     if variant.attacked:
-        result["attacked"] = _attack(net.eval(), _first(test, recipe.attacked_images), recipe)
+        result["attacked"] = _attack(net.eval(), test.first(recipe.attacked_images), recipe)
     return result
 
 
@@ -194,15 +194,12 @@ def _attack(net: nn.Module, test: Digits, recipe: Recipe) -> dict[str, list[floa
     pools = digit_pools()
     attacked = nn.Sequential(Normalize([pools.mean], [pools.deviation]), net).eval()
     pixels = pools.pixels(test.images)
-    clean = accuracy(attacked, pixels, test.labels)
+
+    def right(images: Tensor) -> float:
+        return accuracy(attacked, [(images, test.labels)], classes=CLASSES)
+
+    clean = right(pixels)
     return {
-        name: [
-            clean,
-            *(accuracy(attacked, attack(attacked, pixels, test.labels, e / 255), test.labels) for e in recipe.epsilons),
-        ]
+        name: [clean, *(right(attack(attacked, pixels, test.labels, e / 255)) for e in recipe.epsilons)]
         for name, attack in (("FGSM", fgsm), ("PGD", partial(pgd, steps=recipe.attack_steps)))
     }
-
-
-def _first(digits: Digits, count: int) -> Digits:
-    return Digits(digits.images[:count], digits.labels[:count])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from experiments.common.quiet import expected_warnings
+from experiments.common.engine.quiet import expected_warnings
 from experiments.train import Command
 
 FOLDER = Path(__file__).resolve().parent

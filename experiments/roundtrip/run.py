@@ -14,14 +14,14 @@ import onnxruntime
 import torch
 import torchvision
 from lightning.pytorch import seed_everything
-from torch import Tensor, nn
+from torch import nn
 from torchmetrics.functional.classification import multiclass_accuracy
 
 from experiments.common.data.batches import Batches
 from experiments.common.data.handwritten import CLASSES, SIDE, Digits, digit_pools
 from experiments.common.ledger import Ledger
 from experiments.common.resnet_lc import resnet_lc
-from experiments.common.training import train_and_test
+from experiments.common.training import accuracy, train_and_test
 from nifconv import Envelope, ImplicitFilter, SpatialFilter, bake, convert
 
 VARIANTS: Mapping[str, dict[str, Any]] = {
@@ -121,9 +121,7 @@ def _train(net: nn.Module, digits: Digits, recipe: Recipe, seed: int, epochs: in
 
 
 def _accuracy(net: nn.Module, digits: Digits) -> float:
-    net.eval()
-    with torch.no_grad():
-        return _share(net(digits.images), digits)
+    return accuracy(net, [(digits.images, digits.labels)], classes=CLASSES)
 
 
 def _onnx_accuracy(net: nn.Module, digits: Digits) -> float:
@@ -135,8 +133,4 @@ def _onnx_accuracy(net: nn.Module, digits: Digits) -> float:
         torch.onnx.export(net, (digits.images,), path, dynamo=True, verbose=False)
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         (logits,) = session.run(None, {session.get_inputs()[0].name: digits.images.numpy()})
-    return _share(torch.from_numpy(logits), digits)
-
-
-def _share(logits: Tensor, digits: Digits) -> float:
-    return multiclass_accuracy(logits, digits.labels, CLASSES, average="micro").item()
+    return multiclass_accuracy(torch.from_numpy(logits), digits.labels, CLASSES, average="micro").item()

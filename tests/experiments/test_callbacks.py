@@ -7,9 +7,9 @@ from lightning.pytorch import LightningModule, Trainer, seed_everything
 from lightning.pytorch.strategies import ModelParallelStrategy
 from torch import nn
 
-from experiments.common.callbacks import FootprintSurvey, LocalityPenalty, map_sizes
-from experiments.common.classifier import Classifier
-from experiments.common.models import Conversion, Network
+from experiments.common.engine.callbacks import FootprintSurvey, LocalityPenalty, map_sizes
+from experiments.common.engine.classifier import Classifier
+from experiments.common.engine.models import Conversion, Network
 from nifconv import locality_penalty
 from tests.experiments import commands
 

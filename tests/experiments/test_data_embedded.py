@@ -11,9 +11,14 @@ from torch import Tensor
 
 from experiments.common.data.canvas import compose
 from experiments.common.data.cluttered import ClutteredDigits
-from experiments.common.data.contours import PathfinderData
 from experiments.common.data.drawn import DrawnData
-from experiments.common.data.embedded import CentredDigitsData, ClutteredDigitsData, DigitsData, DisplacedDigitsData
+from experiments.common.data.embedded import (
+    CentredDigitsData,
+    ClutteredDigitsData,
+    DigitsData,
+    DisplacedDigitsData,
+    PathfinderData,
+)
 from experiments.common.data.handwritten import DIGIT, Digits, split_digits
 from experiments.common.data.loader import Loader
 from experiments.common.data.module import ImageData, IndexedData

@@ -162,6 +162,11 @@ def test_evaluation_sees_each_sample_once_in_equally_many_batches(count: int, ba
     assert sorted(chain(*whole)) == list(range(count))
 
 
+def test_no_process_has_an_empty_batch_of_single_samples() -> None:
+    shares = [indices(EvaluationOrder(5, 1, rank, 4)) for rank in range(4)]
+    assert shares == [[[0, 1]], [[2]], [[3]], [[4]]]
+
+
 def test_too_few_samples_are_refused() -> None:
     with pytest.raises(ValueError, match="50 samples has no batch for batch_size=30 on each of 2 processes"):
         TrainingOrder(COUNT, 30, 0, 2)

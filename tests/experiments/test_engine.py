@@ -1,12 +1,18 @@
 import re
 import shlex
+from importlib import import_module
+from inspect import isabstract
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 import yaml
+from lightning.pytorch import Callback
 
-from experiments.common.checkpoints import checkpoint_folder, checkpoints
+from experiments import train
+from experiments.common.data.module import ImageData
+from experiments.common.engine.checkpoints import checkpoint_folder, checkpoints
 from tests.experiments import commands
 
 SGD = (
@@ -102,6 +108,17 @@ def test_nonsense_is_refused(tmp_path: Path, options: tuple[str, ...], message: 
 def test_a_test_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"out='.*run' holds no checkpoint; run `fit` first, or give --ckpt_path"):
         commands.run(commands.arguments(tmp_path / "run", command="test"))
+
+
+def test_every_data_module_and_callback_is_known_by_its_short_name() -> None:
+    folder = Path(train.__file__).parent / "common"
+    known = {value for value in vars(train).values() if isinstance(value, ModuleType)}
+    for kind, place in ((ImageData, "data"), (Callback, "engine")):
+        for path in (folder / place).glob("[!_]*.py"):
+            module = import_module(f"experiments.common.{place}.{path.stem}")
+            made = [one for one in vars(module).values() if isinstance(one, type) and issubclass(one, kind)]
+            usable = [one for one in made if one.__module__ == module.__name__ and not isabstract(one)]
+            assert module in known or all(hasattr(train, one.__name__) for one in usable), usable
 
 
 def test_options_have_types(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

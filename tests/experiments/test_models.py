@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from experiments.common.convnext import convnext
-from experiments.common.models import Conversion, Network, read_filter
+from experiments.common.engine.models import Conversion, Network, read_filter
 from nifconv import SpatialFilter, TableFilter
 from nifconv.conv import FrequencyConv
 

@@ -17,7 +17,6 @@ from experiments.common.data.batches import FreshBatches
 from experiments.common.data.displaced import (
     CANVAS,
     DISPLACEMENTS,
-    digit_pools,
     displaced_digits,
     draw_canvases,
 )
@@ -57,14 +56,14 @@ def positions(canvas: Tensor, digit: Tensor) -> set[tuple[int, int]]:
 
 
 def test_no_digit_is_in_both_pools() -> None:
-    train, test = digit_pools()
+    train, test = (task.pool for task in displaced_digits())
     seen = {tuple(digit.flatten().tolist()) for digit in train}
     assert len(train) > len(test) > 300
     assert not any(tuple(digit.flatten().tolist()) in seen for digit in test)
 
 
 def test_the_label_is_the_displacement_found_in_the_pixels() -> None:
-    pool = digit_pools()[1]
+    pool = displaced_digits()[1].pool
     canvases = draw_canvases(pool, 64, torch.Generator().manual_seed(3))
     for image, label, (first, second) in zip(canvases.images, canvases.labels, canvases.digits, strict=True):
         starts, ends = positions(image, pool[first]), positions(image, pool[second])
@@ -74,7 +73,7 @@ def test_the_label_is_the_displacement_found_in_the_pixels() -> None:
 
 
 def test_classes_are_balanced_and_independent_of_position() -> None:
-    canvases = draw_canvases(digit_pools()[0], 8000, torch.Generator().manual_seed(0))
+    canvases = draw_canvases(displaced_digits()[0].pool, 8000, torch.Generator().manual_seed(0))
     assert canvases.labels.bincount().tolist() == [1000] * len(DISPLACEMENTS)
     # Ink falls on all rows and columns alike, whatever the class. Pairs kept off the border would give far more than 2.
     for label in range(len(DISPLACEMENTS)):

@@ -200,7 +200,7 @@ def test_energy_at_the_centre_is_that_of_the_middle_nine_taps() -> None:
 
 
 def test_attacks_see_the_pixels_of_the_images_that_the_net_was_trained_on() -> None:
-    test = run._first(digit_pools().test, 60)
+    test = digit_pools().test.first(60)
     torch.manual_seed(0)
     net = nn.Sequential(nn.Flatten(), nn.Linear(256, 10)).eval()
     test = replace(test, labels=net(test.images).argmax(1))  # pixels that are not normalised get other labels

@@ -14,7 +14,7 @@ from timm.optim import Lamb
 from torchvision import datasets
 from typer.testing import CliRunner
 
-from experiments.common.quiet import expected_warnings
+from experiments.common.engine.quiet import expected_warnings
 from experiments.common.resnet_lc import resnet_lc
 from experiments.recipes import report
 from experiments.recipes.__main__ import app
@@ -113,7 +113,7 @@ def test_the_published_values_are_set(recipe: Recipe, parser: Any) -> None:
         for part in key.split("."):
             found = found[part]
         assert found == value, key
-    assert config.model.schedule.class_path == "experiments.common.schedules.Cosine"
+    assert config.model.schedule.class_path == "experiments.common.engine.schedules.Cosine"
     assert config.model.schedule.init_args.warmup * config.trainer.max_epochs == pytest.approx(
         WARM_UP_EPOCHS[recipe.name]
     )

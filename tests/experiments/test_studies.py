@@ -36,6 +36,7 @@ def test_a_smoke_run_makes_all_files(study: Study[Any], smoke_folder: Callable[[
     assert sorted(path.name for path in folder.iterdir()) == sorted(study.files)
     data = json.loads((folder / "results.json").read_text())
     assert data["experiment"] == study.name
+    assert data["smoke"]
     assert (folder / "REPORT.md").read_text().startswith("# ")
     assert all((folder / name).read_bytes().startswith(PNG) for name in study.figures)
 
@@ -53,6 +54,7 @@ def test_the_committed_results_are_those_of_the_recipe(study: Study[Any]) -> Non
     recipe = json.loads(json.dumps(asdict(study.recipe)))
     assert {key: data["settings"][key] for key in recipe} == recipe
     assert data["seconds"] > 0
+    assert not data.get("smoke", False)
 
 
 def test_the_committed_figures_can_be_drawn_again(study: Study[Any]) -> None:
@@ -71,6 +73,22 @@ def test_one_command_runs_studies_and_skips_complete_ones(tmp_path: Path) -> Non
     assert (tmp_path / "defaults" / "REPORT.md").is_file()
     assert run().startswith("defaults: complete")
     assert "](defaults/REPORT.md)" in (tmp_path / "README.md").read_text()
+
+
+@pytest.mark.parametrize("smoke", [False, True])
+def test_a_tiny_run_is_not_taken_for_the_real_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], smoke: bool
+) -> None:
+    monkeypatch.setattr(every, "STUDIES", ("no_such_study",))
+    folder = tmp_path / "no_such_study"
+    folder.mkdir()
+    (folder / "REPORT.md").write_text("# Nothing\n")
+    (folder / "results.json").write_text(json.dumps({"smoke": smoke}))
+    every.main(out=tmp_path, smoke=smoke)
+    assert "no_such_study: complete" in capsys.readouterr().out
+    with pytest.raises(typer.Exit):
+        every.main(out=tmp_path, smoke=not smoke)
+    assert "failed, see" in capsys.readouterr().out
 
 
 def test_the_committed_page_of_verdicts_is_that_of_the_committed_results() -> None:

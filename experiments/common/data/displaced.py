@@ -66,19 +66,11 @@ class DisplacedDigits:
         return canvases.images, canvases.labels
 
 
-def digit_pools() -> tuple[Tensor, Tensor]:
-    """The digits to train with and, disjoint from them, to test with: each `(n, 8, 8)`, float32 in [0, 1].
-
-    Every fifth image of scikit-learn's `load_digits` is for the test.
-    """
-    pools = split_digits(validation=())
-    return pools.train.images.squeeze(1), pools.test.images.squeeze(1)
-
-
 def displaced_digits(distances: tuple[int, ...] = DISTANCES) -> tuple[DisplacedDigits, DisplacedDigits]:
     """The task to train with and, of digits disjoint from those, to test with."""
-    train, test = digit_pools()
-    return DisplacedDigits(train, distances), DisplacedDigits(test, distances)
+    pools = split_digits(validation=())
+    train, test = (DisplacedDigits(pool.images.squeeze(1), distances) for pool in (pools.train, pools.test))
+    return train, test
 
 
 def compose(pool: Tensor, digits: Tensor, corners: Tensor, offsets: Tensor, size: int = CANVAS) -> Tensor:

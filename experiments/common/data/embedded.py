@@ -1,6 +1,8 @@
-"""Data modules that need no download: handwritten digits as they are, and tasks that are drawn from them."""
+"""Data modules that need no download: handwritten digits as they are, tasks that are drawn from them, and contours."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from torch.utils.data import TensorDataset
 
@@ -13,6 +15,7 @@ from experiments.common.data.displaced import CANVAS, DISTANCES, DisplacedDigits
 from experiments.common.data.drawn import DrawnData
 from experiments.common.data.handwritten import DIGIT, Digits, split_digits, standardised
 from experiments.common.data.module import IndexedData
+from experiments.common.data.pathfinder import Pathfinder
 from experiments.common.data.seeded import KeyedSet, Seeded
 
 
@@ -76,12 +79,7 @@ class DisplacedDigitsData(DrawnData):
         self.classes = 2 * len(distances)
 
     def draws(self) -> tuple[Draw, Draw, Draw]:
-        pools = split_digits()
-        train, validation, test = (
-            DisplacedDigits(pool.images.squeeze(1), self.distances)
-            for pool in (pools.train, pools.validation, pools.test)
-        )
-        return train, validation, test
+        return _of_each_pool(lambda pool: DisplacedDigits(pool.images.squeeze(1), self.distances))
 
 
 class CentredDigitsData(DrawnData):
@@ -100,8 +98,7 @@ class CentredDigitsData(DrawnData):
         super().__init__(samples, held_out, batch_size, seed, workers)
 
     def draws(self) -> tuple[Draw, Draw, Draw]:
-        pools = split_digits()
-        return centred(pools.train), centred(pools.validation), centred(pools.test)
+        return _of_each_pool(centred)
 
 
 class ClutteredDigitsData(DrawnData):
@@ -127,12 +124,46 @@ class ClutteredDigitsData(DrawnData):
     ) -> None:
         super().__init__(samples, held_out, batch_size, seed, workers)
         self.size = size
-        pools = split_digits()
-        self._tasks = (
-            ClutteredDigits(pools.train, size, pieces),
-            ClutteredDigits(pools.validation, size, pieces),
-            ClutteredDigits(pools.test, size, pieces),
-        )
+        self._tasks = _of_each_pool(lambda pool: ClutteredDigits(pool, size, pieces))
 
     def draws(self) -> tuple[Draw, Draw, Draw]:
         return self._tasks
+
+
+class PathfinderData(DrawnData):
+    """Whether one contour joins two dots; see `pathfinder`.
+
+    Args:
+        size: of the canvas, in pixels.
+        length: dashes of each of the two long contours, the difficulty.
+        distractors: further contours.
+        samples, held_out, batch_size, seed, workers: see `DrawnData`.
+    """
+
+    classes = 2
+    block = 64
+    """Contours are proposed by the hundred, and most of them thrown away, however few are wanted."""
+
+    def __init__(
+        self,
+        size: int = 32,
+        length: int = 4,
+        distractors: int = 2,
+        samples: int = 16384,
+        held_out: int = 2048,
+        batch_size: int = 64,
+        seed: int = 0,
+        workers: int = 0,
+    ) -> None:
+        super().__init__(samples, held_out, batch_size, seed, workers)
+        self.size = size
+        self.task = Pathfinder(size, length=length, distractors=distractors)
+
+    def draws(self) -> tuple[Draw, Draw, Draw]:
+        return self.task, self.task, self.task
+
+
+def _of_each_pool(task: Callable[[Digits], Draw]) -> tuple[Draw, Draw, Draw]:
+    """A task of digits to train, to validate and to test with, which are disjoint."""
+    pools = split_digits()
+    return task(pools.train), task(pools.validation), task(pools.test)

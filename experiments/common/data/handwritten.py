@@ -24,6 +24,10 @@ class Digits:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def first(self, count: int | None) -> Digits:
+        """At most so many of them, in their order; None for all."""
+        return Digits(self.images[:count], self.labels[:count])
+
 
 @dataclass(frozen=True)
 class Pools:

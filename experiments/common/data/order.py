@@ -82,11 +82,12 @@ class EvaluationOrder(Order):
     """Each sample once, the same in every epoch, in as many batches on one process as on another.
 
     Batches and shares differ by one sample at most, so that nothing is repeated and no process waits for another's
-    last batch for ever.
+    last batch for ever. Where `batch_size` is 1 a share may have two, or another one would be empty.
     """
 
     def __len__(self) -> int:
-        return -(-self.count // (self.batch_size * self.world_size))
+        full = self.batch_size * self.world_size
+        return min(-(-self.count // full), self.count // self.world_size)
 
     def batches(self, epoch: int, start: int) -> Iterator[list[Key]]:  # noqa: ARG002
         for batch in torch.arange(self.count).tensor_split(len(self))[start:]:

@@ -16,8 +16,8 @@ from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from experiments.common.data.batches import Batch
-from experiments.common.mixing import Mixing
-from experiments.common.schedules import OneCycle, Schedule
+from experiments.common.engine.mixing import Mixing
+from experiments.common.engine.schedules import OneCycle, Schedule
 
 Penalty = Callable[[nn.Module], Tensor]
 """A net to a scalar that is added to its loss."""

@@ -12,8 +12,8 @@ from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor, nn
 
-from experiments.common.classifier import Classifier
 from experiments.common.data.module import ImageData
+from experiments.common.engine.classifier import Classifier
 from experiments.common.results import write_json
 from nifconv import footprint, locality_penalty, probe
 from nifconv.conv import FrequencyConv
@@ -104,7 +104,7 @@ def map_sizes(net: nn.Module, example_input: Tensor) -> dict[str, tuple[int, ...
 
 def _classifier(module: LightningModule) -> Classifier:
     if not isinstance(module, Classifier):
-        raise TypeError(f"pl_module={type(module).__name__} must be an experiments.common.classifier.Classifier")
+        raise TypeError(f"pl_module={type(module).__name__} must be an experiments.common.engine.classifier.Classifier")
     return module
 
 
