@@ -64,12 +64,13 @@ class Study(Generic[RecipeT]):
         folder = results_folder(out, self.folder, self.name, self.files, smoke=smoke)
         if redraw and not (folder / "results.json").is_file():
             raise typer.BadParameter(f"{folder} has no results.json; run without --redraw", param_hint="--redraw")
-        if not redraw:
+        if redraw:
+            self.draw(folder)
+        else:
             self.run(folder, self.smoke if smoke else self.recipe)
-        self.draw(folder)
 
     def run(self, folder: Path, recipe: RecipeT) -> None:
-        """Measures what is missing and writes results.json."""
+        """Measures what is missing, writes results.json and draws it."""
         torch.set_num_threads(THREADS)
         settings = {**dataclasses.asdict(recipe), **environment()}  # type: ignore[call-overload]
         ledger = Ledger(folder / UNFINISHED, settings)
@@ -78,7 +79,8 @@ class Study(Generic[RecipeT]):
             folder / "results.json",
             {"experiment": self.name, "settings": settings, "seconds": ledger.seconds, **measured},
         )
-        ledger.close()
+        self.draw(folder)
+        ledger.close()  # not before: the same command goes on with a report that could not be written, too
 
     def draw(self, folder: Path) -> None:
         """Writes figures and, last, the report from results.json."""
