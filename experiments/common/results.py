@@ -33,9 +33,7 @@ def claim_folder(folder: Path, experiment: str, names: Iterable[str]) -> None:
         NotADirectoryError: `folder`, or a parent of it, is a file.
         FileExistsError: one of the names is taken by a file that is not ours.
     """
-    for path in (folder, *folder.parents):
-        if path.exists() and not path.is_dir():
-            raise NotADirectoryError(f"{path} is a file, but must be a folder; choose another one")
+    check_can_be_folder(folder)
     taken = [name for name in names if (folder / name).exists()]
     if taken and not _is_ours(folder / "results.json", experiment):
         raise FileExistsError(
@@ -43,6 +41,17 @@ def claim_folder(folder: Path, experiment: str, names: Iterable[str]) -> None:
             "another folder, or move the file"
         )
     folder.mkdir(parents=True, exist_ok=True)
+
+
+def check_can_be_folder(folder: Path) -> None:
+    """Makes sure that no file is in the way.
+
+    Raises:
+        NotADirectoryError: `folder`, or a parent of it, is a file.
+    """
+    for path in (folder, *folder.parents):
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(f"{path} is a file, but must be a folder; choose another one")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -15,6 +15,7 @@ import typer
 from experiments.common.ledger import Ledger
 from experiments.common.options import Out, Smoke, results_folder
 from experiments.common.results import environment, write_bytes, write_json, write_text
+from experiments.common.termination import terminated_is_failed
 
 RecipeT = TypeVar("RecipeT")
 Data = Mapping[str, Any]
@@ -52,7 +53,8 @@ class Study(Generic[RecipeT]):
 
     def command(self) -> None:
         """The command line, `python -m experiments.<name>`."""
-        typer.run(self.main)
+        with terminated_is_failed():
+            typer.run(self.main)
 
     def main(
         self,
