@@ -14,7 +14,7 @@ import typer
 
 from experiments.common.ledger import Ledger
 from experiments.common.options import Out, Smoke, results_folder
-from experiments.common.results import environment, write_bytes, write_json, write_text
+from experiments.common.results import environment, read_json, write_bytes, write_json, write_text
 from experiments.common.termination import terminated_is_failed
 
 RecipeT = TypeVar("RecipeT")
@@ -83,6 +83,12 @@ class Study(Generic[RecipeT]):
         )
         self.draw(folder)
         ledger.close()  # not before: the same command goes on with a report that could not be written, too
+
+    def holds(self, folder: Path, recipe: RecipeT) -> bool:
+        """Whether the results in a folder are those of a recipe."""
+        data = read_json(folder / "results.json") or {}
+        expected = json.loads(json.dumps(dataclasses.asdict(recipe)))  # type: ignore[call-overload]
+        return data.get("settings", {}).items() >= expected.items()
 
     def draw(self, folder: Path) -> None:
         """Writes figures and, last, the report from results.json."""

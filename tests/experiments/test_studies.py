@@ -1,9 +1,14 @@
 """What holds for every study: it runs tiny, its report and figures follow from its results, and it is one command."""
 
 import json
+import os
 import re
+import select
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib import import_module
@@ -71,6 +76,44 @@ def test_one_command_runs_studies_and_skips_complete_ones(tmp_path: Path) -> Non
     assert (tmp_path / "defaults" / "REPORT.md").is_file()
     assert run().startswith("defaults: complete")
     assert "](defaults/REPORT.md)" in (tmp_path / "README.md").read_text()
+
+
+def test_smoke_and_real_results_do_not_pass_for_one_another(
+    tmp_path: Path, smoke_folder: Callable[[str], Path]
+) -> None:
+    shutil.copytree(smoke_folder("defaults"), tmp_path / "defaults")
+    assert every._is_complete("defaults", tmp_path / "defaults", smoke=True)
+    assert not every._is_complete("defaults", tmp_path / "defaults", smoke=False)
+    assert all(every._is_complete("defaults", ROOT / "experiments" / "defaults", smoke) for smoke in (True, False))
+
+
+def test_an_end_of_the_command_is_one_of_its_studies(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "experiments", "--out", str(tmp_path), "--jobs", "1"]
+    command += ["--study", "accuracy", "--study", "locality"]
+    alive, held = os.pipe()  # open for reading without an end as long as one of the processes holds its standard input
+    with subprocess.Popen(command, cwd=ROOT, stdin=held, stdout=subprocess.DEVNULL) as running:
+        os.close(held)
+        while not (tmp_path / "accuracy" / "log.txt").exists():
+            time.sleep(0.05)
+        running.terminate()
+        assert running.wait(timeout=60) == 128 + signal.SIGTERM
+    assert select.select([alive], [], [], 1.0)[0]
+    os.close(alive)
+    assert not (tmp_path / "accuracy" / "REPORT.md").exists()
+    assert not (tmp_path / "locality").exists()
+
+
+def test_the_page_leaves_out_damaged_results(tmp_path: Path) -> None:
+    (tmp_path / "defaults").mkdir()
+    (tmp_path / "defaults" / "REPORT.md").write_text("# Title")
+    (tmp_path / "defaults" / "results.json").write_text('{"claims": [')
+    assert "Title" not in summary.to_markdown(tmp_path, every.STUDIES)
+
+
+def test_a_file_as_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(typer.BadParameter, match=r"/file is a file, but must be a folder"):
+        every.main(out=tmp_path / "file")
 
 
 def test_the_committed_page_of_verdicts_is_that_of_the_committed_results() -> None:

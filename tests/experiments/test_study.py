@@ -118,6 +118,15 @@ def test_smoke_needs_a_folder_of_its_own(study: Study[Recipe], tmp_path: Path) -
     assert json.loads((tmp_path / "other" / "results.json").read_text())["settings"]["seeds"] == [7]
 
 
+def test_knows_the_results_of_a_recipe(study: Study[Recipe], tmp_path: Path) -> None:
+    study.main(out=tmp_path / "tiny", smoke=True)
+    assert study.holds(tmp_path / "tiny", study.smoke)
+    assert not study.holds(tmp_path / "tiny", study.recipe)
+    assert not study.holds(tmp_path / "nowhere", study.recipe)
+    (tmp_path / "tiny" / "results.json").write_text('{"experiment": "counting", "sett')
+    assert not study.holds(tmp_path / "tiny", study.smoke)
+
+
 def test_redraw_measures_nothing(study: Study[Recipe], counting: Counting) -> None:
     with pytest.raises(typer.BadParameter, match=r"has no results\.json"):
         study.main(redraw=True)
