@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from experiments.common import summary
-from experiments.common.results import write_text
+from experiments.common.results import check_can_be_folder, write_text
 
 STUDIES = ("accuracy", "reach", "random_lc", "locality", "footprint_prior", "defaults", "roundtrip")
 """Packages of `experiments` whose `__main__` holds a `STUDY`; the longest first, so that they end together."""
@@ -35,47 +36,80 @@ def main(
     unknown = set(study or ()) - set(STUDIES)
     if unknown:
         raise typer.BadParameter(f"{sorted(unknown)} must be among {', '.join(STUDIES)}", param_hint="--study")
+    try:
+        check_can_be_folder(out)
+    except NotADirectoryError as error:
+        raise typer.BadParameter(str(error), param_hint="--out") from error
     page = out / "README.md"
-    if page.is_file() and not page.read_text(encoding="utf-8").startswith(summary.TITLE):
+    if page.is_file() and not page.read_bytes().startswith(summary.TITLE.encode()):
         raise typer.BadParameter(f"{page} is not ours and would be replaced; choose another folder", param_hint="--out")
     names = [name for name in STUDIES if not study or name in study]
+    children = _Children()
     with ThreadPoolExecutor(jobs) as pool:
-        failures = sum(pool.map(partial(_run, out, smoke), names))
+        try:
+            failures = sum(pool.map(partial(_run, children, out, smoke), names))
+        except BaseException:
+            children.terminate()
+            raise
     write_text(page, summary.to_markdown(out, STUDIES))
     if failures:
         raise typer.Exit(code=1)
 
 
-def _run(out: Path, smoke: bool, name: str) -> bool:
+class _Children:
+    """Processes that end before this one does."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._ending = False
+
+    def run(self, command: list[str], **options: Any) -> int:
+        """The exit status of a command."""
+        with subprocess.Popen(command, **options) as process:  # noqa: S603
+            self._running.add(process)
+            if self._ending:  # since before it was among those to be terminated
+                process.terminate()
+            status = process.wait()
+            self._running.discard(process)
+        return status
+
+    def terminate(self) -> None:
+        """Ends the commands that run, and those that are about to."""
+        self._ending = True
+        for process in tuple(self._running):
+            process.terminate()
+
+
+def _is_complete(name: str, folder: Path, smoke: bool) -> bool:
+    """Whether a study has its report, and not from a smoke run unless that is what is asked for."""
+    if not (folder / "REPORT.md").is_file():  # the last file that a study writes
+        return False
+    study = import_module(f"experiments.{name}.__main__").STUDY
+    return study.holds(folder, study.recipe) or (smoke and study.holds(folder, study.smoke))
+
+
+def _run(children: _Children, out: Path, smoke: bool, name: str) -> bool:
     """Whether the study failed."""
     folder = out / name
-    if _is_complete(folder, smoke):
+    if _is_complete(name, folder, smoke):
         print(f"{name}: complete, see {folder / 'REPORT.md'}", flush=True)
         return False
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", f"experiments.{name}", "--out", str(folder.resolve()), *["--smoke"] * smoke]
     start = time.perf_counter()
     with (folder / _LOG).open("a", encoding="utf-8") as log:
-        done = subprocess.run(  # noqa: S603
+        status = children.run(
             command,
             stdout=log,
             stderr=subprocess.STDOUT,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             cwd=Path(__file__).parents[1],
-            check=False,
         )
-    outcome = f"failed, see {folder / _LOG}" if done.returncode else f"see {folder / 'REPORT.md'}"
+    outcome = f"failed, see {folder / _LOG}" if status else f"see {folder / 'REPORT.md'}"
     print(f"{name}: {time.perf_counter() - start:.0f} s, {outcome}", flush=True)
-    return bool(done.returncode)
-
-
-def _is_complete(folder: Path, smoke: bool) -> bool:
-    """Whether the study has run to its end there, and tiny or not as it is to be."""
-    if not (folder / "REPORT.md").is_file():  # the last file that a study writes
-        return False
-    data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    return bool(data.get("smoke", False) == smoke)
+    return bool(status)
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     typer.run(main)

@@ -23,7 +23,9 @@ from experiments.common.engine.classifier import Classifier
 from experiments.common.engine.models import Network
 from experiments.common.engine.quiet import expected_warnings
 from experiments.common.engine.resume import ExactResume
-from experiments.common.engine.runs import SaveConfig, check_same_run, set_aside
+from experiments.common.engine.runs import SaveConfig, check_same_run, reserve, set_aside
+from experiments.common.results import check_can_be_folder
+from experiments.common.termination import terminated_is_failed
 
 
 class Command(LightningCLI):
@@ -79,6 +81,7 @@ class Command(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self.settings
+        check_can_be_folder(Path(config.out))
         if config.limit is None:
             return
         if config.limit < 1:
@@ -99,6 +102,7 @@ class Command(LightningCLI):
     def before_fit(self) -> None:
         config = self.settings
         out = Path(config.out)
+        reserve(out)
         if config.ckpt_path is not None:
             return
         if config.resume:
@@ -131,7 +135,7 @@ def _as_list(value: Any) -> list[Any]:
 
 def main(args: list[str] | None = None) -> None:
     """The command line."""
-    with expected_warnings():
+    with expected_warnings(), terminated_is_failed():
         Command(args)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.common.results import write_json
+from experiments.common.results import read_json, write_json
 
 
 class Ledger:
@@ -26,7 +26,7 @@ class Ledger:
         self._folder = folder
         recorded = folder / "settings.json"
         expected = json.loads(json.dumps(settings))
-        if folder.exists() and (not recorded.is_file() or json.loads(recorded.read_text(encoding="utf-8")) != expected):
+        if folder.exists() and read_json(recorded) != expected:
             print(f"{folder} holds runs of other settings; they are measured again", flush=True)
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -37,12 +37,11 @@ class Ledger:
     def __call__(self, key: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The result of `work`, a mapping that JSON can hold, from the last time if it was finished then.
 
-        "seconds", how long it took, is added to it.
+        "seconds", how long it took, is added to it. What a crash has damaged is measured again.
         """
         path = self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
-        if path.is_file():
-            entry = json.loads(path.read_text(encoding="utf-8"))
-        else:
+        entry = read_json(path)
+        if entry is None:
             start = time.perf_counter()
             result = work()
             entry = {"key": key, "result": {**result, "seconds": time.perf_counter() - start}}

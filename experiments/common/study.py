@@ -14,7 +14,8 @@ import typer
 
 from experiments.common.ledger import Ledger
 from experiments.common.options import Out, Smoke, results_folder
-from experiments.common.results import environment, write_bytes, write_json, write_text
+from experiments.common.results import environment, read_json, write_bytes, write_json, write_text
+from experiments.common.termination import terminated_is_failed
 
 RecipeT = TypeVar("RecipeT")
 Data = Mapping[str, Any]
@@ -31,8 +32,7 @@ class Study(Generic[RecipeT]):
     Attributes:
         name: of the folder `experiments/<name>`.
         folder: where the committed results are.
-        recipe, smoke: dataclasses of all that the numbers depend on; `smoke` runs the same code in seconds, and
-            results.json says so.
+        recipe, smoke: dataclasses of all that the numbers depend on; `smoke` runs the same code in seconds.
         measure: makes what results.json holds besides settings, through a ledger that keeps each run.
         report: the content of REPORT.md.
         figures: file name to the PNG's content.
@@ -53,7 +53,8 @@ class Study(Generic[RecipeT]):
 
     def command(self) -> None:
         """The command line, `python -m experiments.<name>`."""
-        typer.run(self.main)
+        with terminated_is_failed():
+            typer.run(self.main)
 
     def main(
         self,
@@ -65,27 +66,29 @@ class Study(Generic[RecipeT]):
         folder = results_folder(out, self.folder, self.name, self.files, smoke=smoke)
         if redraw and not (folder / "results.json").is_file():
             raise typer.BadParameter(f"{folder} has no results.json; run without --redraw", param_hint="--redraw")
-        if not redraw:
+        if redraw:
+            self.draw(folder)
+        else:
             self.run(folder, self.smoke if smoke else self.recipe)
-        self.draw(folder)
 
     def run(self, folder: Path, recipe: RecipeT) -> None:
-        """Measures what is missing and writes results.json."""
+        """Measures what is missing, writes results.json and draws it."""
         torch.set_num_threads(THREADS)
         settings = {**dataclasses.asdict(recipe), **environment()}  # type: ignore[call-overload]
         ledger = Ledger(folder / UNFINISHED, settings)
         measured = self.measure(recipe, ledger)
         write_json(
             folder / "results.json",
-            {
-                "experiment": self.name,
-                "smoke": recipe == self.smoke,
-                "settings": settings,
-                "seconds": ledger.seconds,
-                **measured,
-            },
+            {"experiment": self.name, "settings": settings, "seconds": ledger.seconds, **measured},
         )
-        ledger.close()
+        self.draw(folder)
+        ledger.close()  # not before: the same command goes on with a report that could not be written, too
+
+    def holds(self, folder: Path, recipe: RecipeT) -> bool:
+        """Whether the results in a folder are those of a recipe."""
+        data = read_json(folder / "results.json") or {}
+        expected = json.loads(json.dumps(dataclasses.asdict(recipe)))  # type: ignore[call-overload]
+        return data.get("settings", {}).items() >= expected.items()
 
     def draw(self, folder: Path) -> None:
         """Writes figures and, last, the report from results.json."""

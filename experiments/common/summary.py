@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.common.markdown import table
+from experiments.common.results import read_json
 
 TITLE = "# Studies"
 _INTRODUCTION = f"""\
@@ -24,11 +24,12 @@ def to_markdown(folder: Path, names: Sequence[str]) -> str:
     sections, others = [_INTRODUCTION], []
     for name in names:
         report = folder / name / "REPORT.md"
-        if not report.is_file():
+        data = read_json(folder / name / "results.json")
+        if data is None or not report.is_file():
             continue
         title = report.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
         link = f"[{title}]({name}/REPORT.md)"
-        claims = json.loads((folder / name / "results.json").read_text(encoding="utf-8")).get("claims")
+        claims = data.get("claims")
         if claims is None:
             others.append(f"- {link}")
         else:

@@ -1,3 +1,4 @@
+import os
 import random
 import warnings
 from pathlib import Path
@@ -43,7 +44,11 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert {file.name for file in tmp_path.iterdir()} == {path.name, f"{path.name}.sha256"}
 
 
-@pytest.mark.parametrize("damage", [truncate, flip_a_bit])
+def garble_the_checksum(path: Path) -> None:
+    path.with_name(f"{path.name}.sha256").write_bytes(b"\xff\xfe\x9c")
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_a_bit, garble_the_checksum])
 def test_the_one_before_a_damaged_checkpoint_is_taken_and_both_are_named(tmp_path: Path, damage: Any) -> None:
     paths = write(tmp_path)
     with warnings.catch_warnings():
@@ -96,6 +101,20 @@ def test_a_failed_write_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: p
         write(tmp_path, (5,))
     verify(path)
     assert last_intact(tmp_path) == path
+    assert {file.name for file in tmp_path.iterdir()} == {path.name, f"{path.name}.sha256"}
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = write(tmp_path)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"step=200.ckpt could not be written .*No space left.* MiB are free .*go"):
+        write(tmp_path, (200,))
+    assert last_intact(tmp_path) == paths[-1]
+    assert len(list(tmp_path.iterdir())) == 2 * len(paths)
 
 
 def test_removing_a_checkpoint_removes_its_checksum(tmp_path: Path) -> None:

@@ -214,11 +214,42 @@ def test_classes_that_are_not_as_many_or_not_there_are_refused(photographs: Path
     with pytest.raises(ValueError, match=rf"classes=1000 must be the number of classes in {photographs}.* has 3"):
         ImageNetData(photographs).train_dataloader()
     chosen = photographs / "classes.txt"
-    chosen.write_text("n01 n04")
+    chosen.write_text("n01\nn04\n")
     with pytest.raises(FileNotFoundError, match=r"train/n04 is not there. Download ILSVRC2012_img_train.tar"):
         ImageNetData(photographs, classes=2, class_list=chosen).train_dataloader()
     with pytest.raises(FileNotFoundError, match=r"nowhere/train, .*nowhere/val is not there"):
         ImageNetData(photographs / "nowhere").test_dataloader()
+    chosen.write_text("n01\n\nn02\r\nn01\n")
+    with pytest.raises(ValueError, match=r"classes.txt names n01 twice"):
+        ImageNetData(photographs, classes=3, class_list=chosen).train_dataloader()
+
+
+def test_training_and_test_number_the_classes_alike(photographs: Path) -> None:
+    (photographs / "val" / "n02").rename(photographs / "val" / "of two words")
+    with pytest.raises(ValueError, match=r"only one of `train` and `val`: n02, of two words; name .* class_list"):
+        ImageNetData(photographs, classes=3).test_dataloader()
+    (photographs / "train" / "n02").rename(photographs / "train" / "of two words")
+    (photographs / "train" / ".thumbnails").mkdir()
+    chosen = photographs / "classes.txt"
+    chosen.write_text("n01\nof two words\n")
+    assert ImageNetData(photographs, classes=3).train_set()[0, 17][1] == 2
+    assert ImageNetData(photographs, classes=2, class_list=chosen).train_set()[0, 11][1] == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", None])
+def test_a_damaged_photograph_is_named(photographs: Path, content: bytes | None) -> None:
+    file = photographs / "val" / "n01" / "n01_1.JPEG"
+    file.write_bytes(file.read_bytes()[:-200] if content is None else content)
+    with pytest.raises(ValueError, match=r"n01/n01_1.JPEG is no whole image .*; copy it again"):
+        loaded(ImageNetData(photographs, classes=3, batch_size=2).test_dataloader())
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK", "RGBA", "P"])
+def test_photographs_of_all_kinds_become_three_channels(photographs: Path, mode: str) -> None:
+    file = photographs / "val" / "n01" / "n01_1.JPEG"
+    Image.open(file).convert(mode).save(file, "PNG" if mode in ("RGBA", "P") else "JPEG")
+    data = ImageNetData(photographs, classes=3, views=Views(test_size=32), batch_size=3)
+    assert brightest(loaded(data.test_dataloader())[0])[2:] == [1, 1, 2, 2]
 
 
 @pytest.mark.parametrize("ratio", [0.5, 0.95, 1.0])
@@ -247,3 +278,5 @@ def test_policies_and_erasing_change_training_alone() -> None:
     assert (view(Views(size=32, erasing=1.0)) == 0).sum() > 3 * 10
     with pytest.raises(ValueError, match=r"crop_ratio=1.2 must be above 0 and at most 1"):
         Views(crop_ratio=1.2)
+    with pytest.raises(ValueError, match=r"magnitude=31 must be from 0 to 30"):
+        Views(magnitude=31)

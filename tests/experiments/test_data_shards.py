@@ -36,6 +36,24 @@ def write(path: Path, numbers: range) -> None:
                 tar.addfile(entry, io.BytesIO(content))
 
 
+def jpeg() -> bytes:
+    buffer = io.BytesIO()
+    Image.effect_noise((20, 30), 90).convert("RGB").save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+JPEG = jpeg()
+
+
+def pack(path: Path, members: dict[str, bytes]) -> None:
+    """One sample, 0."""
+    with tarfile.open(path, "w") as tar:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(f"0.{name}")
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shards")
@@ -197,6 +215,30 @@ def test_what_cannot_be_loaded_is_refused(data: Callable[..., ShardsData], tmp_p
     tarfile.open(tmp_path / "empty.tar", "w").close()
     with pytest.raises(ValueError, match=r"empty.tar'\] hold no sample; each must hold some, or be left out"):
         next(iter(data(train=str(tmp_path / "empty.tar")).train_dataloader()))
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"jpg": JPEG}, r"sample 0 of .*bad.tar holds \['jpg'\]; it must hold cls"),
+        ({"webp": JPEG, "cls": b"0"}, r"sample 0 of .*bad.tar holds \['cls', 'webp'\]; it must hold .* jpg, jpeg, png"),
+        ({"jpg": JPEG[:-200], "cls": b"0"}, r"sample 0 of .*bad.tar has a damaged jpg \(.*\); write"),
+        ({"jpg": JPEG, "cls": b"cat"}, r"sample 0 of .*bad.tar has a damaged cls \(.*cat.*\)"),
+        ({"jpg": JPEG, "cls": b"48"}, r"bad.tar has the label 48; it must be from 0 to 47, as classes=48"),
+        ({"jpg": JPEG, "cls": b"-1"}, r"sample 0 of .*bad.tar has the label -1"),
+    ],
+)
+def test_a_sample_that_cannot_be_used_is_named(
+    data: Callable[..., ShardsData], tmp_path: Path, members: dict[str, bytes], message: str
+) -> None:
+    pack(tmp_path / "bad.tar", members)
+    with pytest.raises(ValueError, match=message):
+        next(iter(data(val=str(tmp_path / "bad.tar"), val_samples=1).val_dataloader()))
+
+
+def test_other_members_are_left_alone(data: Callable[..., ShardsData], tmp_path: Path) -> None:
+    pack(tmp_path / "more.tar", {"jpg": JPEG, "cls": b"3", "pyd": b"no pickle", "json": b"{"})
+    assert labels(list(data(val=str(tmp_path / "more.tar"), val_samples=1).val_dataloader())) == [3]
 
 
 def test_folders_are_written_to_shards(tmp_path: Path, data: Callable[..., ShardsData]) -> None:

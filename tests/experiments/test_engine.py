@@ -1,5 +1,6 @@
 import re
 import shlex
+import signal
 from importlib import import_module
 from inspect import isabstract
 from pathlib import Path
@@ -8,10 +9,12 @@ from types import ModuleType
 import pytest
 import torch
 import yaml
+from filelock import FileLock, Timeout
 from lightning.pytorch import Callback
 
 from experiments import train
 from experiments.common.data.module import ImageData
+from experiments.common.engine import runs
 from experiments.common.engine.checkpoints import checkpoint_folder, checkpoints
 from tests.experiments import commands
 
@@ -103,6 +106,52 @@ def test_nonsense_is_refused(tmp_path: Path, options: tuple[str, ...], message: 
     with pytest.raises(ValueError, match=message):
         commands.run(commands.arguments(tmp_path / "run", *options))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match=r"/file is a file, but must be a folder"):
+        commands.run(commands.arguments(tmp_path / "file" / "run"))
+
+
+@pytest.mark.parametrize("damage", [b"", b"net: {name: [", b"\xff\xfe", b"[1]"])
+def test_a_damaged_configuration_is_named(tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / "config.yaml").write_bytes(damage)
+    with pytest.raises(
+        ValueError, match=r"config.yaml (cannot be read|holds).*; restore it, delete it .*--resume=false"
+    ):
+        commands.run(commands.arguments(tmp_path))
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "_PATIENCE", 0.0)
+    with FileLock(tmp_path / ".lock"), pytest.raises(ValueError, match=r"out='.*' is in use by another process"):
+        runs.reserve(tmp_path)
+    runs.reserve(tmp_path)
+    runs.reserve(tmp_path)
+    with pytest.raises(Timeout):
+        FileLock(tmp_path / ".lock", timeout=0).acquire()
+
+
+def test_where_nothing_can_be_locked_a_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(*_: object, **__: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(FileLock, "acquire", without)
+    with pytest.warns(UserWarning, match=f"{tmp_path} cannot be locked"):
+        runs.reserve(tmp_path)
+
+
+def test_an_asked_for_end_is_no_success(tmp_path: Path) -> None:
+    ask = ("--trainer.callbacks.step", "3", f"--trainer.callbacks.marker={tmp_path / 'asked'}")
+    command = commands.arguments(tmp_path / "run", "--trainer.callbacks+=tests.experiments.crash.CrashOnce", *ask)
+    command += ["--trainer.callbacks.by", str(signal.SIGTERM.value), "--checkpoints.every_n_steps", "1"]
+    with pytest.raises(SystemExit) as end:
+        commands.run(command)
+    assert end.value.code == 128 + signal.SIGTERM
+    assert commands.last(tmp_path / "run")["global_step"] in (2, 3)
+    commands.run(command)
+    assert commands.last(tmp_path / "run")["global_step"] == 16
 
 
 def test_a_test_of_nothing_is_refused(tmp_path: Path) -> None:

@@ -1,9 +1,14 @@
 """What holds for every study: it runs tiny, its report and figures follow from its results, and it is one command."""
 
 import json
+import os
 import re
+import select
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib import import_module
@@ -36,7 +41,6 @@ def test_a_smoke_run_makes_all_files(study: Study[Any], smoke_folder: Callable[[
     assert sorted(path.name for path in folder.iterdir()) == sorted(study.files)
     data = json.loads((folder / "results.json").read_text())
     assert data["experiment"] == study.name
-    assert data["smoke"]
     assert (folder / "REPORT.md").read_text().startswith("# ")
     assert all((folder / name).read_bytes().startswith(PNG) for name in study.figures)
 
@@ -54,7 +58,6 @@ def test_the_committed_results_are_those_of_the_recipe(study: Study[Any]) -> Non
     recipe = json.loads(json.dumps(asdict(study.recipe)))
     assert {key: data["settings"][key] for key in recipe} == recipe
     assert data["seconds"] > 0
-    assert not data.get("smoke", False)
 
 
 def test_the_committed_figures_can_be_drawn_again(study: Study[Any]) -> None:
@@ -75,20 +78,42 @@ def test_one_command_runs_studies_and_skips_complete_ones(tmp_path: Path) -> Non
     assert "](defaults/REPORT.md)" in (tmp_path / "README.md").read_text()
 
 
-@pytest.mark.parametrize("smoke", [False, True])
-def test_a_tiny_run_is_not_taken_for_the_real_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], smoke: bool
+def test_smoke_and_real_results_do_not_pass_for_one_another(
+    tmp_path: Path, smoke_folder: Callable[[str], Path]
 ) -> None:
-    monkeypatch.setattr(every, "STUDIES", ("no_such_study",))
-    folder = tmp_path / "no_such_study"
-    folder.mkdir()
-    (folder / "REPORT.md").write_text("# Nothing\n")
-    (folder / "results.json").write_text(json.dumps({"smoke": smoke}))
-    every.main(out=tmp_path, smoke=smoke)
-    assert "no_such_study: complete" in capsys.readouterr().out
-    with pytest.raises(typer.Exit):
-        every.main(out=tmp_path, smoke=not smoke)
-    assert "failed, see" in capsys.readouterr().out
+    shutil.copytree(smoke_folder("defaults"), tmp_path / "defaults")
+    assert every._is_complete("defaults", tmp_path / "defaults", smoke=True)
+    assert not every._is_complete("defaults", tmp_path / "defaults", smoke=False)
+    assert all(every._is_complete("defaults", ROOT / "experiments" / "defaults", smoke) for smoke in (True, False))
+
+
+def test_an_end_of_the_command_is_one_of_its_studies(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "experiments", "--out", str(tmp_path), "--jobs", "1"]
+    command += ["--study", "accuracy", "--study", "locality"]
+    alive, held = os.pipe()  # open for reading without an end as long as one of the processes holds its standard input
+    with subprocess.Popen(command, cwd=ROOT, stdin=held, stdout=subprocess.DEVNULL) as running:
+        os.close(held)
+        while not (tmp_path / "accuracy" / "log.txt").exists():
+            time.sleep(0.05)
+        running.terminate()
+        assert running.wait(timeout=60) == 128 + signal.SIGTERM
+    assert select.select([alive], [], [], 1.0)[0]
+    os.close(alive)
+    assert not (tmp_path / "accuracy" / "REPORT.md").exists()
+    assert not (tmp_path / "locality").exists()
+
+
+def test_the_page_leaves_out_damaged_results(tmp_path: Path) -> None:
+    (tmp_path / "defaults").mkdir()
+    (tmp_path / "defaults" / "REPORT.md").write_text("# Title")
+    (tmp_path / "defaults" / "results.json").write_text('{"claims": [')
+    assert "Title" not in summary.to_markdown(tmp_path, every.STUDIES)
+
+
+def test_a_file_as_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(typer.BadParameter, match=r"/file is a file, but must be a folder"):
+        every.main(out=tmp_path / "file")
 
 
 def test_the_committed_page_of_verdicts_is_that_of_the_committed_results() -> None:

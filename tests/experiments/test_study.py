@@ -1,5 +1,6 @@
 """The shared command line of the studies, on a study that counts its runs."""
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,32 @@ def test_goes_on_where_it_was_interrupted(study: Study[Recipe], counting: Counti
     assert counting.done == [0, 1, 2] * 2
 
 
+@pytest.mark.parametrize("damage", [b"", b'{"key": "seed', b"\xff\xfe"])
+def test_what_a_crash_has_damaged_is_measured_again(study: Study[Recipe], counting: Counting, damage: bytes) -> None:
+    counting.break_at = 1
+    with pytest.raises(KeyboardInterrupt):
+        study.main()
+    (entry,) = (path for path in (study.folder / UNFINISHED).iterdir() if path.name != "settings.json")
+    entry.write_bytes(damage)
+    with pytest.raises(KeyboardInterrupt):
+        study.main()
+    (study.folder / UNFINISHED / "settings.json").write_bytes(damage)
+    counting.break_at = None
+    study.main()
+    assert counting.done == [0, 0, 0, 1, 2]
+
+
+def test_a_report_that_could_not_be_written_loses_no_run(study: Study[Recipe], counting: Counting) -> None:
+    def full(_: object) -> str:
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="full"):
+        dataclasses.replace(study, report=full).main()
+    study.main()
+    assert counting.done == [0, 1, 2]
+    assert sorted(path.name for path in study.folder.iterdir()) == sorted(study.files)
+
+
 def test_runs_of_other_settings_are_not_used(study: Study[Recipe], counting: Counting, tmp_path: Path) -> None:
     counting.break_at = 2
     with pytest.raises(KeyboardInterrupt):
@@ -89,6 +116,15 @@ def test_smoke_needs_a_folder_of_its_own(study: Study[Recipe], tmp_path: Path) -
         study.main(smoke=True)
     study.main(out=tmp_path / "other", smoke=True)
     assert json.loads((tmp_path / "other" / "results.json").read_text())["settings"]["seeds"] == [7]
+
+
+def test_knows_the_results_of_a_recipe(study: Study[Recipe], tmp_path: Path) -> None:
+    study.main(out=tmp_path / "tiny", smoke=True)
+    assert study.holds(tmp_path / "tiny", study.smoke)
+    assert not study.holds(tmp_path / "tiny", study.recipe)
+    assert not study.holds(tmp_path / "nowhere", study.recipe)
+    (tmp_path / "tiny" / "results.json").write_text('{"experiment": "counting", "sett')
+    assert not study.holds(tmp_path / "tiny", study.smoke)
 
 
 def test_redraw_measures_nothing(study: Study[Recipe], counting: Counting) -> None:

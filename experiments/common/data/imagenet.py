@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from PIL import Image
 from torchvision.datasets import ImageFolder, VisionDataset
+from torchvision.datasets.folder import pil_loader
 
 from experiments.common.data.files import FilesData, Transform, require
 from experiments.common.data.seeded import KeyedSet
@@ -58,7 +60,7 @@ class ImageNetData(FilesData):
             f"and in {self.root / 'val'}."
         )
         require("ImageNet", self.root, [self.root / "train", self.root / "val"], remedy)
-        names = self._names(folder)
+        names = self._names()
         require("all classes", self.root, [folder / name for name in names], remedy)
         return _Folders(folder, transform, names)
 
@@ -68,15 +70,26 @@ class ImageNetData(FilesData):
     def _plain(self) -> Transform:
         return self.views.evaluation()
 
-    def _names(self, folder: Path) -> list[str]:
+    def _names(self) -> list[str]:
+        """The classes in the order of their labels, which is the same for training and test."""
         if self.class_list is not None:
-            names = self.class_list.read_text().split()
+            lines = self.class_list.read_text(encoding="utf-8-sig").splitlines()
+            names = [line.strip() for line in lines if line.strip()]
             where = f"class_list={self.class_list}"
         else:
-            names = [entry.name for entry in folder.iterdir() if entry.is_dir()]
-            where = str(folder)
+            names = _folders(self.root / "train")
+            where = str(self.root / "train")
+            differing = set(names) ^ set(_folders(self.root / "val"))
+            if differing:
+                raise ValueError(
+                    f"root={self.root} has classes in only one of `train` and `val`: {', '.join(sorted(differing))}; "
+                    "name those to be used in a class_list, or complete the other folder"
+                )
         if len(names) != self.classes:
             raise ValueError(f"classes={self.classes} must be the number of classes in {where}, which has {len(names)}")
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{where} names {', '.join(twice)} twice; name each class once")
         return sorted(names)
 
 
@@ -85,7 +98,19 @@ class _Folders(ImageFolder):
 
     def __init__(self, root: Path, transform: Transform, names: list[str]) -> None:
         self._names = names
-        super().__init__(str(root), transform)
+        super().__init__(str(root), transform, loader=_read)
 
     def find_classes(self, directory: str) -> tuple[list[str], dict[str, int]]:  # noqa: ARG002
         return self._names, {name: label for label, name in enumerate(self._names)}
+
+
+def _folders(folder: Path) -> list[str]:
+    return [entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+
+
+def _read(path: str) -> Image.Image:
+    """An image in RGB; Pillow's own errors do not name the file."""
+    try:
+        return pil_loader(path)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"{path} is no whole image ({error}); copy it again, or remove it") from error

@@ -63,14 +63,13 @@ class ShardsData(ImageData):
                 "processes needs one; use fewer workers or smaller shards"
             )
         order = TrainingOrder(self.train_samples, self.batch_size, rank, processes)
-        stream = TrainingStream(shards, order, self.views.training(), self.seed, self.buffer)
+        stream = TrainingStream(shards, order, self.classes, self.views.training(), self.seed, self.buffer)
         return ShardLoader(stream, self.workers)
 
     def val_dataloader(self) -> Loader:
         order = EvaluationOrder(self.val_samples, self.batch_size, *self._process())
-        return ShardLoader(
-            EvaluationStream(_present(self.val), order, self.views.evaluation(), self.seed), self.workers
-        )
+        stream = EvaluationStream(_present(self.val), order, self.classes, self.views.evaluation(), self.seed)
+        return ShardLoader(stream, self.workers)
 
     def test_dataloader(self) -> Loader:
         return self.val_dataloader()

@@ -9,7 +9,9 @@ from typing import Any
 
 import torch
 import webdataset
+from PIL import Image
 from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
+from webdataset.autodecode import Decoder, DecodingError, imagehandler
 from webdataset.gopen import gopen
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
@@ -20,6 +22,9 @@ from experiments.common.data.order import Order, TrainingOrder
 from experiments.common.data.seeded import randomness, seed_of
 
 Sample = dict[str, Any]
+_IMAGES, _LABEL = ("jpg", "jpeg", "png"), "cls"
+# Only these: webdataset would unpickle members of other kinds, too.
+_DECODER = Decoder([imagehandler("pilrgb")], only=[*_IMAGES, _LABEL])
 
 
 class Stream(IterableDataset[Batch]):
@@ -28,25 +33,27 @@ class Stream(IterableDataset[Batch]):
     Args:
         shards: paths or addresses.
         order: how many batches there are, and of which size.
+        classes: number of labels.
         transform: of an image.
         seed: of what is random.
     """
 
-    def __init__(self, shards: list[str], order: Order, transform: Transform, seed: int) -> None:
+    def __init__(self, shards: list[str], order: Order, classes: int, transform: Transform, seed: int) -> None:
         self.order = order
         self.epoch = 0
         self.start = 0
         self._shards = shards
+        self._classes = classes
         self._transform = transform
         self._seed = seed
 
     def _batch(self, samples: list[Sample]) -> Batch:
-        decoded = webdataset.to_tuple("jpg;jpeg;png", "cls", "__key__")(webdataset.decode("pilrgb")(iter(samples)))
-        return default_collate([(self._view(image, key), label) for image, label, key in decoded])
+        return default_collate([self._view(sample) for sample in samples])
 
-    def _view(self, image: Any, key: str) -> Any:
-        with randomness(seed_of(self._seed, self.epoch, key)):
-            return self._transform(image)
+    def _view(self, sample: Sample) -> tuple[Any, int]:
+        image, label = decoded(sample, self._classes)
+        with randomness(seed_of(self._seed, self.epoch, sample["__key__"])):
+            return self._transform(image), label
 
 
 class TrainingStream(Stream):
@@ -58,12 +65,14 @@ class TrainingStream(Stream):
     reads what comes before, but decodes none of it.
 
     Args:
-        shards, order, transform, seed: see `Stream`.
+        shards, order, classes, transform, seed: see `Stream`.
         buffer: samples among which the next one is drawn.
     """
 
-    def __init__(self, shards: list[str], order: TrainingOrder, transform: Transform, seed: int, buffer: int) -> None:
-        super().__init__(shards, order, transform, seed)
+    def __init__(
+        self, shards: list[str], order: TrainingOrder, classes: int, transform: Transform, seed: int, buffer: int
+    ) -> None:
+        super().__init__(shards, order, classes, transform, seed)
         self._buffer = buffer
 
     def __iter__(self) -> Iterator[Batch]:
@@ -134,6 +143,28 @@ class ShardLoader(Loader):
         if state["workers"] != self._workers:
             raise ValueError(f"workers={self._workers} must be {state['workers']}, as when the state was saved")
         super().load_state_dict(state)
+
+
+def decoded(sample: Sample, classes: int) -> tuple[Image.Image, int]:
+    """Image and label.
+
+    Raises:
+        ValueError: one of them is missing or damaged, or the label is not below `classes`; the message names the
+            sample and its shard.
+    """
+    place = f"sample {sample['__key__']} of {sample['__url__']}"
+    kinds = sorted(kind for kind in sample if not kind.startswith("__"))
+    image = next((kind for kind in _IMAGES if kind in kinds), None)
+    if image is None or _LABEL not in kinds:
+        raise ValueError(f"{place} holds {kinds}; it must hold {_LABEL}, its label, and one of {', '.join(_IMAGES)}")
+    try:
+        content = _DECODER(sample)
+    except DecodingError as error:
+        raise ValueError(f"{place} has a damaged {error.k} ({error.__cause__}); write the shard again") from error
+    label = content[_LABEL]
+    if not 0 <= label < classes:
+        raise ValueError(f"{place} has the label {label}; it must be from 0 to {classes - 1}, as classes={classes}")
+    return content[image], label
 
 
 def _read(shards: list[str]) -> Iterator[Sample]:

@@ -49,6 +49,8 @@ class Views:
     def __post_init__(self) -> None:
         if not 0 < self.crop_ratio <= 1:
             raise ValueError(f"crop_ratio={self.crop_ratio} must be above 0 and at most 1, which crops nothing away")
+        if not 0 <= self.magnitude <= 30:
+            raise ValueError(f"magnitude={self.magnitude} must be from 0 to 30; 9 is usual")
 
     def training(self) -> v2.Compose:
         policies = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ import torch
 from lightning.fabric.plugins.io import CheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+
+from experiments.common.results import replacing, write_bytes
 
 _SUFFIX, _CHECKSUM = ".ckpt", ".sha256"
 _STEP = re.compile(r"step=(\d+)\.ckpt$")
@@ -31,13 +34,18 @@ class VerifiedCheckpointIO(CheckpointIO):
             raise TypeError(f"storage_options={storage_options!r} have no meaning for a local file; leave them out")
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.draft")
-        with draft.open("wb") as file:
-            torch.save(checkpoint, file)
-            _force_to_disk(file.fileno())
-        # First the checksum: a crash in between leaves a checkpoint that is either whole and known, or not there.
-        _replace(_checksum_path(path), f"{_sha256(draft)}  {path.name}\n".encode())
-        draft.replace(path)
+        try:
+            with replacing(path) as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                # First the checksum: a crash in between leaves a checkpoint that is whole and known, or not there.
+                write_bytes(_checksum_path(path), f"{_sha256(Path(file.name))}  {path.name}\n".encode())
+        except (OSError, RuntimeError) as error:  # torch makes the first one the second
+            free = shutil.disk_usage(path.parent).free // 2**20
+            raise OSError(
+                f"{path} could not be written ({error}); {free} MiB are free there. The checkpoints before it are as "
+                "they were: make room, and the same command goes on from the last one."
+            ) from error
         _force_folder(path.parent)
 
     def load_checkpoint(
@@ -153,7 +161,7 @@ def verify(path: Path) -> None:
             f"{path} cannot be verified without {beside.name}; if you trust the file, write one with `sha256sum "
             f"{path.name} > {beside.name}`."
         )
-    if beside.read_text(encoding="utf-8").split()[:1] != [_sha256(path)]:
+    if beside.read_bytes().split()[:1] != [_sha256(path).encode()]:
         raise DamagedCheckpointError(f"{path} is damaged: it does not have the checksum in {beside.name}.")
 
 
@@ -172,18 +180,6 @@ def _sha256(path: Path) -> str:
         while chunk := file.read(2**20):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.draft")
-    with draft.open("wb") as file:
-        file.write(content)
-        _force_to_disk(file.fileno())
-    draft.replace(path)
-
-
-def _force_to_disk(descriptor: int) -> None:
-    os.fsync(descriptor)
 
 
 def _force_folder(folder: Path) -> None:
