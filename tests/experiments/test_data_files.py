@@ -175,6 +175,16 @@ def test_a_validation_part_that_cannot_be_held_out_is_refused(tmp_path: Path, mo
         CIFAR10Data(tmp_path, validation=195).train_dataloader()
 
 
+@pytest.mark.parametrize("content", [b"", b"neither sizes nor images", struct.pack(">IIII", 2051, 200, 28, 28)])
+def test_files_without_checksums_are_refused_if_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    write_fashion_mnist(tmp_path, monkeypatch)
+    (tmp_path / "FashionMNIST" / "raw" / "train-images-idx3-ubyte").write_bytes(content)
+    with pytest.raises(ValueError, match=r"holds files of Fashion-MNIST that are not as published \(.*Download"):
+        FashionMNISTData(tmp_path).train_dataloader()
+
+
 @pytest.fixture
 def photographs(tmp_path: Path) -> Path:
     write_photographs(tmp_path)

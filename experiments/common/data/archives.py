@@ -49,9 +49,9 @@ class ArchiveData(FilesData):
         require(self.title, self.root, self._files(), self._remedy())
         try:
             return self._read(train, transform)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError, AssertionError) as error:  # torchvision asserts what it reads in a header
             raise ValueError(
-                f"root={self.root} holds files of {self.title} that are not as published ({error}). {self._remedy()}"
+                f"root={self.root} holds files of {self.title} that are not as published ({error!r}). {self._remedy()}"
             ) from error
 
     def _augmented(self) -> Transform:
