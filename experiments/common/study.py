@@ -64,6 +64,10 @@ class Study(Generic[RecipeT]):
     ) -> None:
         """Runs the study, or what an interruption has left of it, and writes its report."""
         folder = results_folder(out, self.folder, self.name, self.files, smoke=smoke)
+        if smoke and self.holds(folder, self.recipe):
+            raise typer.BadParameter(
+                f"{folder} holds real results; choose another folder for --smoke", param_hint="--out"
+            )
         if redraw and not (folder / "results.json").is_file():
             raise typer.BadParameter(f"{folder} has no results.json; run without --redraw", param_hint="--redraw")
         if redraw:

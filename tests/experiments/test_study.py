@@ -114,6 +114,9 @@ def test_runs_of_other_settings_are_not_used(study: Study[Recipe], counting: Cou
 def test_smoke_needs_a_folder_of_its_own(study: Study[Recipe], tmp_path: Path) -> None:
     with pytest.raises(typer.BadParameter, match="committed holds the real results"):
         study.main(smoke=True)
+    study.main(out=tmp_path / "real")
+    with pytest.raises(typer.BadParameter, match="real holds real results; choose another folder for --smoke"):
+        study.main(out=tmp_path / "real", smoke=True)
     study.main(out=tmp_path / "other", smoke=True)
     assert json.loads((tmp_path / "other" / "results.json").read_text())["settings"]["seeds"] == [7]
 
