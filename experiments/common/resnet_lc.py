@@ -41,7 +41,7 @@ def resnet_lc(
         depth: 6n + 2 for n blocks in each stage.
         width: channels of the first stage.
         expansion: E, spatial filters for each output channel; None for `nn.Conv2d` in the place of LC blocks, to
-            which `filter` has no meaning.
+            which `padding_mode`, `filter` and `activation` have no meaning.
         kernel_size: None for kernels as large as the map.
         padding_mode: of LC blocks; by default that of the paper, "zeros", for kernels of a given size, and "circular"
             for those as large as the map.
@@ -120,17 +120,6 @@ class Shortcut(nn.Module):
         return nn.functional.pad(kept, (0, 0, 0, 0, *self.padding)) if any(self.padding) else kept
 
 
-def _plain(kernel_size: int | None) -> _MakeConv:
-    if kernel_size is None:
-        raise ValueError("kernel_size=None needs LC blocks; give an expansion, or a kernel_size for the plain ResNet")
-    size = kernel_size
-
-    def make(in_channels: int, out_channels: int, stride: int, name: str) -> nn.Module:  # noqa: ARG001
-        return nn.Conv2d(in_channels, out_channels, size, stride, padding=size // 2, bias=False)
-
-    return make
-
-
 class ActivatedBlock(nn.Module):
     """An LC block with something between its spatial filters and its 1x1 convolution.
 
@@ -147,6 +136,17 @@ class ActivatedBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.block.pointwise(self.activation(self.block.spatial(x)))
         return y
+
+
+def _plain(kernel_size: int | None) -> _MakeConv:
+    if kernel_size is None:
+        raise ValueError("kernel_size=None needs LC blocks; give an expansion, or a kernel_size for the plain ResNet")
+    size = kernel_size
+
+    def make(in_channels: int, out_channels: int, stride: int, name: str) -> nn.Module:  # noqa: ARG001
+        return nn.Conv2d(in_channels, out_channels, size, stride, padding=size // 2, bias=False)
+
+    return make
 
 
 def _lc(

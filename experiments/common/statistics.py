@@ -55,7 +55,8 @@ def judge(
     """Every contrast tested, and a verdict on each claim: that of all its contrasts, if they agree.
 
     One contrast that is decided against a claim suffices to leave it unsupported; it is supported only if all are
-    decided in its favour.
+    decided in its favour. The rule allows for the variation between seeds, not for that between test images, which
+    most studies give to all seeds alike. Contrasts that share rows are correlated; the adjustment makes no allowance.
 
     Args:
         claims: key to text.

@@ -12,11 +12,11 @@ TITLE = "# Studies"
 _INTRODUCTION = f"""\
 {TITLE}
 
-The claims of the papers, and a few of our own, as questions to embedded data: small nets, a few minutes each on one
-core. A claim is *supported* if all its contrasts between seeds are decided in its favour, *not supported* if one is
-decided against it, and *not decidable at this size* otherwise; each report tells the method, the test, the numbers and
-what would change the verdict. `python -m experiments --out my-results` runs them all; the same command again goes on
-after an interruption."""
+The claims of the papers, and a few of our own, as questions to embedded data and small nets. A claim is *supported* if
+all its contrasts between seeds are decided in its favour, *not supported* if one is decided against it, and *not
+decidable at this size* otherwise; each report tells the method, the test, the numbers and what would change the
+verdict. `python -m experiments --out my-results` runs them all; the same command again goes on after an
+interruption."""
 
 
 def to_markdown(folder: Path, names: Sequence[str]) -> str:

@@ -80,8 +80,9 @@ validation, {pools["test"]} for the test; the three are disjoint. Training: {rec
 weights and frozen filters, so rows are compared seed by seed.
 
 Learning rates ({rates}) are chosen by validation with training images and weights of other seeds ({seeds}), for
-each kind of net by itself. The nets of R4, of R6 and with BN+ReLU take those of the LC net of the same filters and E,
-and nets with 7x7 frequency filters those of global ones. Accuracy on validation, %:
+each kind of net by itself. The nets of R4 take that of the net they are a wider or narrower one of, those of R6 and
+with BN+ReLU that of the LC net of the same filters and E, and nets with 7x7 frequency filters that of global ones; 7x7
+taps on maps that wrap around take that of padded ones. Accuracy on validation, %:
 
 {chosen}
 

@@ -22,19 +22,10 @@ from nifconv.filters import TableFilter, frozen
 from nifconv.filters.presets import PRESETS
 from nifconv.functional import PADDING_MODES
 
-
-class Filter(str, Enum):
-    """Filters by name; their arguments are for Python."""
-
-    implicit = "implicit"
-    niff_small = "niff-small"
-    niff_big = "niff-big"
-    niff_tiny = "niff-tiny"
-    table = "table"
-    spatial = "spatial"
-
-
+_TABLE = "table"
+"""The one filter by name that needs an argument; those of the others are for Python."""
 # By calls, since a member called `split` would hide the method of str.
+Filter = Enum("Filter", {name: name for name in (*PRESETS, _TABLE)}, type=str)  # type: ignore[misc]
 To = Enum("To", {word: word for word in ("split", "dense", "lc")}, type=str)  # type: ignore[misc]
 PaddingMode = Enum("PaddingMode", {mode: mode for mode in PADDING_MODES}, type=str)  # type: ignore[misc]
 
@@ -43,7 +34,7 @@ def convert_model(
     model: Annotated[str, typer.Argument(help="A torchvision or timm name, or package.module:function.")],
     to: Annotated[To, typer.Option(help="Structure of the new layers.")] = To["split"],
     expansion: Annotated[int, typer.Option(help="Filters per input channel, for --to lc.")] = 1,
-    filter: Annotated[Filter, typer.Option(help="What the filters are made of.")] = Filter.implicit,
+    filter: Annotated[Filter, typer.Option(help="What the filters are made of.")] = Filter["implicit"],
     table_size: Annotated[int, typer.Option(help="Base size of --filter table, in pixels.")] = 14,
     frozen_seed: Annotated[int | None, typer.Option(help="Freeze the filters at a draw from this seed.")] = None,
     where: Annotated[list[str] | None, typer.Option(help="Name pattern of layers to replace; repeatable.")] = None,
@@ -60,7 +51,7 @@ def convert_model(
     report: Annotated[Path | None, typer.Option(help="Where to write the report, as JSON.")] = None,
 ) -> None:
     """Replaces the spatial convolutions of a model by frequency convolutions and reports on each."""
-    factory = partial(TableFilter, size=table_size) if filter is Filter.table else PRESETS[filter.value]
+    factory = partial(TableFilter, size=table_size) if filter.value == _TABLE else PRESETS[filter.value]
     net = load_model(model)
     if weights is not None:
         load_weights(net, weights)

@@ -22,6 +22,8 @@ class Schedule(ABC):
 class OneCycle(Schedule):
     """Up from a 25th to the optimiser's learning rate, then down to nearly nothing, both on half cosines.
 
+    As PyTorch does it, momentum, AdamW's first beta too, goes the other way: from 0.95 to 0.85 and back.
+
     Args:
         rise: share of the steps that it goes up.
     """
