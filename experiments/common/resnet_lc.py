@@ -65,7 +65,6 @@ def resnet_lc(
     if expansion is None:
         make_conv = _plain(kernel_size)
     else:
-        padding_mode = padding_mode or ("circular" if kernel_size is None else "zeros")
         make_conv = _lc(expansion, kernel_size, padding_mode, filter, activation)
     layers: OrderedDict[str, nn.Module] = OrderedDict(
         stem=make_conv(in_channels, width, 1, "stem"), norm=nn.BatchNorm2d(width), relu=nn.ReLU(inplace=True)
@@ -152,10 +151,12 @@ def _plain(kernel_size: int | None) -> _MakeConv:
 def _lc(
     expansion: int,
     kernel_size: int | None,
-    padding_mode: str,
+    padding_mode: str | None,
     filter: FilterFactory,
     activation: Callable[[int], nn.Module] | None,
 ) -> _MakeConv:
+    boundary = padding_mode or ("circular" if kernel_size is None else "zeros")
+
     def make(in_channels: int, out_channels: int, stride: int, name: str) -> nn.Module:
         block = LCConv2d(
             in_channels,
@@ -163,7 +164,7 @@ def _lc(
             kernel_size,
             stride,
             bias=False,
-            padding_mode=padding_mode,
+            padding_mode=boundary,
             expansion=expansion,
             depthwise=False,
             filter=for_layer(filter, name),
