@@ -21,9 +21,9 @@ MARGIN = 0.01
 """What "within a point" allows, in either direction."""
 CLAIMS = {
     "not worse": "At equal parameters (and width), global frequency filters are at most one point worse than 3x3 taps",
-    "not better": "They are at most one point better, too",
+    "not better": "At equal parameters (and width), they are at most one point better",
     "not worse, width": "At equal width, with a larger MLP, they are at most one point worse than 3x3 taps",
-    "not better, width": "They are at most one point better, too",
+    "not better, width": "At equal width, with a larger MLP, they are at most one point better",
     "boundary": "Zero padding instead of a map that wraps around changes the accuracy of global frequency filters by "
     "less than one point",
     "objects": "Where objects grow with the image, image coordinates keep more accuracy than pixel coordinates",

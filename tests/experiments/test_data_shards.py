@@ -258,6 +258,15 @@ def test_folders_are_written_to_shards(tmp_path: Path, data: Callable[..., Shard
     assert [grey > 25 for images, _ in batches for grey in greys(images)] == [bool(number) for number in numbers]
 
 
+def test_images_that_cannot_be_read_again_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "images" / "cat").mkdir(parents=True)
+    for name in ("a.png", "b.bmp", "c.webp"):
+        Image.new("RGB", (4, 4)).save(tmp_path / "images" / "cat" / name)
+    with pytest.raises(ValueError, match=r"b\.bmp and 1 more images are not jpg, jpeg, png; convert them"):
+        write_shards.write_shards(tmp_path / "images", tmp_path / "shards")
+    assert not (tmp_path / "shards").exists()
+
+
 def _command() -> Any:
     import typer
 

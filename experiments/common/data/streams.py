@@ -22,9 +22,9 @@ from experiments.common.data.order import Order, TrainingOrder
 from experiments.common.data.seeded import randomness, seed_of
 
 Sample = dict[str, Any]
-_IMAGES, _LABEL = ("jpg", "jpeg", "png"), "cls"
+IMAGES, _LABEL = ("jpg", "jpeg", "png"), "cls"
 # Only these: webdataset would unpickle members of other kinds, too.
-_DECODER = Decoder([imagehandler("pilrgb")], only=[*_IMAGES, _LABEL])
+_DECODER = Decoder([imagehandler("pilrgb")], only=[*IMAGES, _LABEL])
 
 
 class Stream(IterableDataset[Batch]):
@@ -154,9 +154,9 @@ def decoded(sample: Sample, classes: int) -> tuple[Image.Image, int]:
     """
     place = f"sample {sample['__key__']} of {sample['__url__']}"
     kinds = sorted(kind for kind in sample if not kind.startswith("__"))
-    image = next((kind for kind in _IMAGES if kind in kinds), None)
+    image = next((kind for kind in IMAGES if kind in kinds), None)
     if image is None or _LABEL not in kinds:
-        raise ValueError(f"{place} holds {kinds}; it must hold {_LABEL}, its label, and one of {', '.join(_IMAGES)}")
+        raise ValueError(f"{place} holds {kinds}; it must hold {_LABEL}, its label, and one of {', '.join(IMAGES)}")
     try:
         content = _DECODER(sample)
     except DecodingError as error:

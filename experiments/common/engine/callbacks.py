@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -98,7 +99,7 @@ def map_sizes(net: nn.Module, example_input: Tensor) -> dict[str, tuple[int, ...
     }
     sizes: dict[str, tuple[int, ...]] = {}
     for module, size in probe.map_sizes(net, example_input, names):
-        sizes[names[module]] = max(sizes.get(names[module], size), size)
+        sizes[names[module]] = max(sizes.get(names[module], size), size, key=math.prod)
     return sizes
 
 
