@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor, wait
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +20,8 @@ from experiments.common.results import check_can_be_folder, write_text
 STUDIES = ("accuracy", "reach", "random_lc", "locality", "footprint_prior", "defaults", "roundtrip")
 """Packages of `experiments` whose `__main__` holds a `STUDY`; the longest first, so that they end together."""
 _LOG = "log.txt"
+_TURN = 0.5
+"""Seconds."""
 
 
 def main(
@@ -47,12 +48,15 @@ def main(
     children = _Children()
     with ThreadPoolExecutor(jobs) as pool:
         try:
-            failures = sum(pool.map(partial(_run, children, out, smoke), names))
+            runs = [pool.submit(_run, children, out, smoke, name) for name in names]
+            # In turns, since a signal that comes just before an endless wait is not noticed during it.
+            while wait(runs, timeout=_TURN).not_done:
+                pass
         except BaseException:
             children.terminate()
             raise
     write_text(page, summary.to_markdown(out, STUDIES))
-    if failures:
+    if any(run.result() for run in runs):
         raise typer.Exit(code=1)
 
 

@@ -96,7 +96,10 @@ def test_an_end_of_the_command_is_one_of_its_studies(tmp_path: Path) -> None:
         while not (tmp_path / "accuracy" / "log.txt").exists():
             time.sleep(0.05)
         running.terminate()
-        assert running.wait(timeout=60) == 128 + signal.SIGTERM
+        try:
+            assert running.wait(timeout=60) == 128 + signal.SIGTERM
+        finally:
+            running.kill()  # if it has not ended, the test shall
     assert select.select([alive], [], [], 1.0)[0]
     os.close(alive)
     assert not (tmp_path / "accuracy" / "REPORT.md").exists()
