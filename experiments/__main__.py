@@ -53,6 +53,7 @@ def main(
             while wait(runs, timeout=_TURN).not_done:
                 pass
         except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
             children.terminate()
             raise
     write_text(page, summary.to_markdown(out, STUDIES))
