@@ -64,7 +64,7 @@ Data: scikit-learn's 8x8 digits, bilinearly enlarged to {scene["digit"]} px, any
 one-cycle. The peak was chosen for each family of kernels from {_listed(recipe["learning_rates"])} by validation with
 {len(recipe["tuning_seeds"])} other seeds on maps that wrap around; zero padding, `k=` and longer training use their
 family's. A seed sets training images, places, order and initial weights; nets are compared seed by seed. The claims
-were written down before the runs."""
+were written down before these runs, after others to find settings."""
 
 
 def _accuracy(data: Mapping[str, Any]) -> str:

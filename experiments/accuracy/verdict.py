@@ -1,4 +1,4 @@
-"""What the runs say about the claims, which were written down before any of them."""
+"""What the runs say about the claims, which were written down before the final ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the footprints say about the claims, which were written down before the runs."""
+"""What the footprints say about the claims, most of them from the papers, some added after exploring."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The claims, fixed before the data were seen, and the contrasts between rows that decide them."""
+"""The claims, from the paper but for the last three, and the contrasts between rows that decide them."""
 
 from __future__ import annotations
 

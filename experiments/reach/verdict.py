@@ -1,4 +1,4 @@
-"""What was claimed before the runs, and what they say about it."""
+"""The claims, and what the runs say about them."""
 
 from __future__ import annotations
 
