@@ -62,7 +62,8 @@ its fresh kernels are small.
 **Training.** {recipe["displaced_steps"]} and {recipe["contour_steps"]} batches of {recipe["batch_size"]} new canvases,
 one-cycle learning rates up to {recipe["displaced_rate"]:g} and {recipe["contour_rate"]:g}, the same for all nets of a
 family and set by exploring with another seed on test digits, with no validation split. So were the lengths of the
-contours; the longest was shortened after a first partial run, to one that the global kernels learn in part. {len(recipe["seeds"])} seeds. Accuracy is that on {recipe["test_images"]}
+contours; the longest was shortened after a first partial run, to one that the global kernels learn in part.
+{len(recipe["seeds"])} seeds. Accuracy is that on {recipe["test_images"]}
 canvases per seed (of digits kept for the test), with BatchNorm's statistics of these canvases: after so few steps
 running ones are not yet reliable. A net counts as near chance below {100 * CHANCE:g} % and as solving a task above
 {100 * SOLVED:g} %.
