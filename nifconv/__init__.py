@@ -1,37 +1,36 @@
 """nifconv: convolutions whose kernels are small functions of frequency."""
 
 from nifconv import footprint, frequency, functional
-from nifconv.bake import bake
-from nifconv.baked import Baked
-from nifconv.conv import FrequencyConv1d, FrequencyConv2d, FrequencyConv3d
-from nifconv.conversion import Conversion
-from nifconv.convert import convert
-from nifconv.count import ParameterCount, count_parameters
+from nifconv.baking import Baked, bake
+from nifconv.conversion import Conversion, FitResult, convert, fit, load
 from nifconv.filters import (
     Envelope,
     FilterBank,
+    FilterFactory,
     FourierFeatures,
     FrequencyFilter,
     ImplicitFilter,
     SpatialFilter,
     TableFilter,
     compact_state_dict,
+    evaluated_once,
     frozen,
     load_compact_state_dict,
     niff_big,
     niff_small,
     niff_tiny,
 )
-from nifconv.fit import FitResult, fit
-from nifconv.lc import LCConv1d, LCConv2d, LCConv3d
-from nifconv.loading import load
-from nifconv.locality import locality_penalty
+from nifconv.layers import FrequencyConv1d, FrequencyConv2d, FrequencyConv3d, LCConv1d, LCConv2d, LCConv3d
+from nifconv.parameters import ParameterCount, count_parameters
+from nifconv.penalties import locality_penalty
+from nifconv.spectral import use_crossover
 
 __all__ = [
     "Baked",
     "Conversion",
     "Envelope",
     "FilterBank",
+    "FilterFactory",
     "FitResult",
     "FourierFeatures",
     "FrequencyConv1d",
@@ -49,6 +48,7 @@ __all__ = [
     "compact_state_dict",
     "convert",
     "count_parameters",
+    "evaluated_once",
     "fit",
     "footprint",
     "frequency",
@@ -60,4 +60,5 @@ __all__ = [
     "niff_big",
     "niff_small",
     "niff_tiny",
+    "use_crossover",
 ]

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nifconv._validate import at_least_single, complex_spectrum, ints_per_axis, map_size, real_floating
+from nifconv._support.arguments import at_least_single, complex_spectrum, ints_per_axis, map_size, real_floating
 
 
 def half_shape(size: Sequence[int]) -> tuple[int, ...]:

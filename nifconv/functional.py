@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
 import torch
-from einops import rearrange
 from torch import Tensor
 
 from nifconv import frequency
-from nifconv._precision import full_precision
-from nifconv._validate import (
-    at_least_single,
+from nifconv._support.arguments import (
     choice,
     complex_spectrum,
     groups_of,
     integer,
     ints_per_axis,
+    map_size_of,
     real_floating,
 )
-from nifconv.geometry import PADDING_MODES, Geometry, Kernel
-from nifconv.methods import direct, operator, plain
-from nifconv.methods.crossover import METHODS, chosen
+from nifconv.spectral import METHODS, PADDING_MODES, Geometry, Kernel, convolve, multiply
 
 
 def spectral_conv(
@@ -74,7 +69,7 @@ def spectral_conv(
     _check_sizes(map_size, size, output_size, tuple(spectrum.shape[2:]))
 
     pairs = torch.view_as_real(spectrum.resolve_conj())
-    return product(x, pairs, groups, size, stride, output_size, pointwise)
+    return multiply(x, pairs, groups, size, stride, output_size, pointwise)
 
 
 def fft_conv(
@@ -99,7 +94,7 @@ def fft_conv(
         padding_mode: what the padding holds: "zeros", "circular", "reflect" or "replicate".
         pointwise: see `spectral_conv`.
         method: "fft"; "direct", the sum over taps; or "auto", the one that measurements say is faster (see
-            `nifconv.methods`).
+            `nifconv.spectral`).
 
     Returns:
         `(batch, out_channels, *output)`, output = floor((map + before + after - span) / stride) + 1 with
@@ -125,115 +120,6 @@ def fft_conv(
     )
     _check_channels(x, tuple(taps.shape), groups, "taps")
     return convolve(x, Kernel(taps), geometry, groups, pointwise, method)
-
-
-def combine(kernels: Tensor, pointwise: Tensor, groups: int) -> Tensor:
-    """The kernels of a convolution followed by a 1x1 convolution, as those of a single one.
-
-    sum_k P[o, k] w[k, i]: a linear combination for each pair of channels (Gavrikov & Keuper 2023, lemma 3.1). It
-    holds for taps and for spectra.
-
-    Args:
-        kernels: `(channels, in_channels // groups, *axes)`, real or complex.
-        pointwise: `(out_channels, channels // pointwise_groups)`, of the same dtype.
-        groups: of the first convolution, a multiple of those of the second.
-
-    Returns:
-        `(out_channels, in_channels // pointwise_groups, *axes)`.
-    """
-    pointwise_groups = len(kernels) // pointwise.shape[1]
-    kernels = rearrange(kernels, "(q g k) i ... -> q g k i ...", q=pointwise_groups, g=groups // pointwise_groups)
-    pointwise = rearrange(pointwise, "(q o) (g k) -> q o g k", q=pointwise_groups, g=groups // pointwise_groups)
-    return rearrange(torch.einsum("qogk,qgki...->qogi...", pointwise, kernels), "q o g i ... -> (q o) (g i) ...")
-
-
-def map_size_of(x: Tensor, ndim: int) -> tuple[int, ...]:
-    """The spatial size of `x`, its last `ndim` axes.
-
-    Raises:
-        ValueError: the map is empty, so that it has no spectrum.
-    """
-    size = tuple(x.shape[-ndim:])
-    if min(size) < 1:
-        raise ValueError(f"x has a map of size {size}; every spatial axis needs at least 1 pixel")
-    return size
-
-
-def product(
-    x: Tensor,
-    pairs: Tensor,
-    groups: int,
-    size: tuple[int, ...],
-    stride: tuple[int, ...],
-    output_size: tuple[int, ...],
-    pointwise: Tensor | None = None,
-) -> Tensor:
-    """`spectral_conv` of a spectrum given by real and imaginary parts; arguments are not checked."""
-    if pointwise is None:
-        shape = tuple(-(-n // s) for n, s in zip(output_size, stride, strict=True))
-        compute = plain.conv if torch.onnx.is_in_onnx_export() else operator.conv
-        return compute(x, pairs, groups, size, (1,) * len(size), stride, shape)
-    weight, channels = pointwise.flatten(1), len(pairs)
-    wide = at_least_single(x.dtype, pairs.dtype, weight.dtype)
-    with full_precision(x.device):
-        if _is_fused(x, channels, weight):
-            combined = combine(pairs.to(wide), weight.to(wide), groups)
-            return product(x, combined, channels // weight.shape[1], size, stride, output_size)
-        y = product(x, pairs, groups, size, stride, output_size).to(wide)
-        return direct.pointwise(y, weight.to(wide), channels // weight.shape[1]).to(x.dtype)
-
-
-def convolve(
-    x: Tensor, kernel: Kernel, geometry: Geometry, groups: int, pointwise: Tensor | None, method: str
-) -> Tensor:
-    """`fft_conv` of a kernel that knows how to make its taps and its spectrum, by the method that is chosen."""
-    trains = torch.is_grad_enabled() and (x.requires_grad or kernel.requires_grad)
-    method = chosen(
-        method,
-        x,
-        geometry.kernel_size,
-        geometry.size,
-        depthwise=groups == x.shape[1],
-        wraps=geometry.padding_mode == "circular",
-        trains=trains,
-    )
-    if method == "direct":
-        return _sum_over_taps(x, kernel.taps(), geometry, groups, pointwise)
-    x, grid_size, origin = geometry.on_grid(x)
-    pairs = kernel.pairs(grid_size, geometry.dilation, origin)
-    return product(x, pairs, groups, grid_size, geometry.stride, geometry.output_size, pointwise)
-
-
-def _sum_over_taps(x: Tensor, taps: Tensor, geometry: Geometry, groups: int, pointwise: Tensor | None) -> Tensor:
-    convolution = functools.partial(
-        direct.conv,
-        stride=geometry.stride,
-        padding=geometry.padding,
-        dilation=geometry.dilation,
-        padding_mode=geometry.padding_mode,
-    )
-    if pointwise is None:
-        return convolution(x, taps, groups=groups)
-    weight = pointwise.flatten(1)
-    wide = at_least_single(x.dtype, taps.dtype, weight.dtype)
-    weight, pointwise_groups = weight.to(wide), len(taps) // weight.shape[1]
-    # A depthwise convolution is cheap as it is, and dense once it is combined with the 1x1 weights.
-    combines = groups == pointwise_groups and _is_fused(x, len(taps), weight)
-    with full_precision(x.device):
-        if combines:
-            return convolution(x, combine(taps.to(wide), weight, groups), groups=groups)
-        return direct.pointwise(convolution(x, taps, groups=groups).to(wide), weight, pointwise_groups).to(x.dtype)
-
-
-def _is_fused(x: Tensor, channels: int, pointwise: Tensor) -> bool:
-    """Whether kernels and 1x1 weights are combined first: fewer maps to transform back, and no more memory.
-
-    A batch size that an exporter leaves open does not decide, since the choice would fix it.
-    """
-    out_channels, combined = len(pointwise), len(pointwise) * x.shape[1] * pointwise.shape[1] // channels
-    if out_channels >= channels:
-        return False
-    return isinstance(x.shape[0], torch.SymInt) or combined <= x.shape[0] * channels
 
 
 def _check_operands(x: Tensor, spectrum: Tensor, groups: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nifconv.conv import FrequencyConv
+from nifconv.layers._conv import FrequencyConv
 from tests import oracles
 from tests.models import saved_and_loaded
 from tests.tolerances import assert_near

@@ -9,8 +9,8 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from nifconv.conv import FrequencyConv
-from nifconv.lc import LCConv
+from nifconv.layers._conv import FrequencyConv
+from nifconv.layers._linear_combination import LCConv
 
 PLAIN = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 CONVS: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}

@@ -12,7 +12,7 @@ from torch import nn
 from experiments.common.data.handwritten import CLASSES
 from experiments.common.nets import PaddingMode, matching_width, parameters, separable_net
 from nifconv import ImplicitFilter, convert, niff_small
-from nifconv.filters.factory import FilterFactory
+from nifconv.filters import FilterFactory
 
 TAPS_3, TAPS_7, TAPS_7_WIDE = "3x3 taps", "7x7 taps, narrower", "7x7 taps"
 PIXEL, IMAGE = "frequency, pixel", "frequency, image"

@@ -21,7 +21,7 @@ from experiments.common.nets import parameters
 from experiments.common.statistics import spread
 from experiments.common.training import accuracy, train_and_test
 from nifconv import count_parameters
-from nifconv.conv import FrequencyConv
+from nifconv.layers import FrequencyConv
 
 _SHAPE = Shape(width=24, depth=3, halve_after=(0,))
 _SCENE = Scene(digit=12, canvas=16)

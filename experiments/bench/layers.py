@@ -14,7 +14,7 @@ from experiments.bench.memory import peak_bytes
 from experiments.bench.peers import OURS, Peer, peers
 from experiments.bench.profile import shares
 from nifconv.functional import fft_conv, spectral_conv
-from nifconv.methods.measure import Timing, side_by_side
+from nifconv.spectral import Timing, side_by_side
 
 
 def rows(plan: Plan) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from torchvision import models
 from experiments.bench.cases import Plan
 from experiments.bench.memory import peak_bytes
 from nifconv import FrequencyConv2d, ImplicitFilter, LCConv2d, SpatialFilter, bake, convert
-from nifconv.methods.measure import side_by_side
+from nifconv.spectral import side_by_side
 
 SPLIT = "split, global frequency filters"
 BAKED = "baked at tolerance 1e-2 from local taps"

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from experiments.bench.cases import Case
 from nifconv import FrequencyConv2d, TableFilter
-from nifconv.filters.factory import FilterFactory
+from nifconv.filters import FilterFactory
 from nifconv.functional import spectral_conv
 
 OURS = "nifconv, kernel = map"

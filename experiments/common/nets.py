@@ -10,7 +10,7 @@ from typing import Literal
 from torch import nn
 
 from nifconv import convert
-from nifconv.filters.factory import FilterFactory
+from nifconv.filters import FilterFactory
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 _WIDEST = 512

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from nifconv import ImplicitFilter, LCConv2d
-from nifconv.filters.factory import FilterFactory, for_layer
+from nifconv.filters import FilterFactory, for_layer
 
 _STAGES = 3
 _CONVS_PER_BLOCK = 2

@@ -17,7 +17,7 @@ from experiments.common.ledger import Ledger
 from experiments.common.nets import frequency_net, parameters
 from experiments.common.training import train_and_test
 from nifconv import FourierFeatures, ImplicitFilter
-from nifconv.filters.factory import FilterFactory
+from nifconv.filters import FilterFactory
 
 FOURIER = FourierFeatures(reach=24)
 FILTERS: Mapping[str, FilterFactory] = {

@@ -17,7 +17,7 @@ from torchvision import models
 from experiments.common.results import environment
 from experiments.footprint.published import HIDDEN, kernels, labelled_mass
 from nifconv import convert, footprint, niff_big, niff_small
-from nifconv.filters.factory import FilterFactory
+from nifconv.filters import FilterFactory
 from nifconv.footprint import Survey
 
 FILTERS: Mapping[str, FilterFactory] = {"niff_big": niff_big, "niff_small": niff_small}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from experiments.common.nets import pointwise
 from experiments.footprint_prior.tasks import CANVAS
 from nifconv import FourierFeatures, FrequencyConv2d, ImplicitFilter, SpatialFilter, TableFilter, niff_small
-from nifconv.filters.factory import FilterFactory
+from nifconv.filters import FilterFactory
 
 MAPS = (CANVAS, CANVAS // 2, CANVAS // 4)
 PIXEL, IMAGE, FOURIER, TABLE, TAPS = "raw pixel", "raw image", "Fourier features", "free table", "free taps"

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nifconv.footprint import LayerFootprint, Survey
-from nifconv.footprint.null import Null
+from nifconv.footprint import LayerFootprint, Null, Survey
 
 MASS_3, MASS_5, HALF, ENERGY, SIZE, RELATIVE, ALIGNED, RADIUS = (
     "mass3",

@@ -14,7 +14,7 @@ from experiments.common.data.handwritten import CLASSES
 from experiments.common.nets import parameters
 from experiments.common.resnet_lc import resnet_lc
 from nifconv import Envelope, FilterBank, ImplicitFilter, SpatialFilter, convert, frozen
-from nifconv.filters.factory import FilterFactory
+from nifconv.filters import FilterFactory
 
 WIDTH = 8
 SIZES = (3, 5, 7, 9)

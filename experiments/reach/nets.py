@@ -11,7 +11,7 @@ from torch import nn
 from experiments.common.nets import separable_net
 from experiments.reach.tasks import CLASSES, PATHFINDER, Task
 from nifconv import FourierFeatures, ImplicitFilter, convert
-from nifconv.filters.factory import FilterFactory
+from nifconv.filters import FilterFactory
 
 FEATURES, PIXELS = "Fourier features", "raw pixel coordinates"
 STEM = 3

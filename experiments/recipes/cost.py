@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from experiments.common.nets import parameters
 from experiments.recipes.catalogue import ORIGINAL, Recipe
-from nifconv.methods.measure import side_by_side
+from nifconv.spectral import side_by_side
 
 _HOUR = 3600
 

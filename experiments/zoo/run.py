@@ -14,7 +14,7 @@ from torch.utils import _pytree
 
 from experiments.zoo.models import Entry, is_transformer
 from nifconv import SpatialFilter, bake, convert
-from nifconv.selection import convolutions
+from nifconv.conversion import convolutions
 
 _KINDS = {
     "1x1": "1x1",

@@ -10,7 +10,7 @@ def main() -> None:
         SystemExit: always, with the exit status, or with what is wrong and what to do about it.
     """
     try:
-        from nifconv.cli.app import app
+        from nifconv.cli._app import app
     except ImportError as error:
         raise SystemExit(f"the command line needs {error.name}; install it with: pip install 'nifconv[cli]'") from error
     try:

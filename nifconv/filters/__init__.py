@@ -1,27 +1,39 @@
 """Filters: what a frequency convolution multiplies with."""
 
-from nifconv.filters.bank import FilterBank
-from nifconv.filters.base import FrequencyFilter
-from nifconv.filters.encoding import FourierFeatures
-from nifconv.filters.envelope import Envelope
-from nifconv.filters.frozen import compact_state_dict, frozen, load_compact_state_dict
-from nifconv.filters.implicit import ImplicitFilter
-from nifconv.filters.presets import niff_big, niff_small, niff_tiny
-from nifconv.filters.spatial import SpatialFilter
-from nifconv.filters.table import TableFilter
+from nifconv.filters._bank import FilterBank
+from nifconv.filters._base import DEFAULT_GAIN, FrequencyFilter
+from nifconv.filters._cache import evaluated_once
+from nifconv.filters._encoding import FourierFeatures
+from nifconv.filters._envelope import Envelope
+from nifconv.filters._factory import FilterFactory, build_filter, for_layer, needs_kernel_size
+from nifconv.filters._frozen import compact_state_dict, frozen, load_compact_state_dict
+from nifconv.filters._implicit import ImplicitFilter
+from nifconv.filters._presets import PRESETS, niff_big, niff_small, niff_tiny
+from nifconv.filters._spatial import SpatialFilter
+from nifconv.filters._spec import read_spec, write_spec
+from nifconv.filters._table import TableFilter
 
 __all__ = [
+    "DEFAULT_GAIN",
+    "PRESETS",
     "Envelope",
     "FilterBank",
+    "FilterFactory",
     "FourierFeatures",
     "FrequencyFilter",
     "ImplicitFilter",
     "SpatialFilter",
     "TableFilter",
+    "build_filter",
     "compact_state_dict",
+    "evaluated_once",
+    "for_layer",
     "frozen",
     "load_compact_state_dict",
+    "needs_kernel_size",
     "niff_big",
     "niff_small",
     "niff_tiny",
+    "read_spec",
+    "write_spec",
 ]

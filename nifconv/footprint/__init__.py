@@ -4,21 +4,23 @@
 `effective_receptive_field` measures what an output sees. The functions work on taps of any origin.
 """
 
-from nifconv.footprint.comparison import Comparison, compare
-from nifconv.footprint.ensemble import even_share, position_variance, principal_kernels
-from nifconv.footprint.layer import LayerFootprint
-from nifconv.footprint.measures import MEASURES
-from nifconv.footprint.metrics import effective_size, energy_ratio, mass_ratio, radial_profile
-from nifconv.footprint.moments import align, anisotropy, centroid, rms_radius, spectral_radius
-from nifconv.footprint.receptive_field import ReceptiveField, effective_receptive_field
-from nifconv.footprint.result import Survey
-from nifconv.footprint.survey import survey
-from nifconv.windows import windows
+from nifconv.footprint._comparison import Comparison, compare
+from nifconv.footprint._layer import LayerFootprint
+from nifconv.footprint._null import Null
+from nifconv.footprint._receptive_field import ReceptiveField, effective_receptive_field
+from nifconv.footprint._result import Survey
+from nifconv.footprint._survey import survey
+from nifconv.footprint.measures._ensemble import even_share, position_variance, principal_kernels
+from nifconv.footprint.measures._moments import align, anisotropy, centroid, rms_radius, spectral_radius
+from nifconv.footprint.measures._size import effective_size, energy_ratio, mass_ratio, radial_profile
+from nifconv.footprint.measures._table import MEASURES
+from nifconv.spectral import windows
 
 __all__ = [
     "MEASURES",
     "Comparison",
     "LayerFootprint",
+    "Null",
     "ReceptiveField",
     "Survey",
     "align",

@@ -16,8 +16,8 @@ from experiments.bench.cases import SMOKE, Case
 from experiments.bench.layers import _error
 from experiments.bench.memory import peak_bytes
 from experiments.bench.peers import peers
-from nifconv.cli.app import app
-from nifconv.methods import Crossover, measure
+from nifconv.cli._app import app
+from nifconv.spectral import Crossover, _timing
 
 COMMITTED = FOLDER / "results.json"
 LIMITS = {True: 2e-5, False: 1e-3}
@@ -64,22 +64,22 @@ def test_peak_memory_counts_what_is_alive_at_one_time() -> None:
 def test_contenders_take_turns_and_warming_up_does_not_count() -> None:
     turns: list[str] = []
     calls: dict[str, Any] = {name: (lambda name=name: turns.append(name)) for name in ("a", "b")}
-    timings = measure.side_by_side(calls, 3, warmup=1)
+    timings = _timing.side_by_side(calls, 3, warmup=1)
     assert turns == ["a", "b"] * 4
     assert all(t.low <= t.median <= t.high for t in timings.values())
-    (single,) = measure.side_by_side({"a": calls["a"]}, 1).values()
+    (single,) = _timing.side_by_side({"a": calls["a"]}, 1).values()
     assert single.low == single.median == single.high
 
 
 def test_crossovers_pass_over_single_losses_and_stop_at_two_clear_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     ratios = iter([0.5, 2.1, 0.3, 1.6, 1.7] + [0.5, 2.0, 2.0] * 7)
 
-    def timed(*_: Any) -> dict[str, measure.Timing]:
+    def timed(*_: Any) -> dict[str, _timing.Timing]:
         ratio = next(ratios)
-        return {"direct": measure.Timing(ratio, ratio, ratio), "fft": measure.Timing(1, 1, 1)}
+        return {"direct": _timing.Timing(ratio, ratio, ratio), "fft": _timing.Timing(1, 1, 1)}
 
-    monkeypatch.setattr(measure, "side_by_side", timed)
-    rows = list(measure.crossovers(batch=1, channels=2, maps=(8,), taps=(1, 3, 5, 7, 9, 11)))
+    monkeypatch.setattr(_timing, "side_by_side", timed)
+    rows = list(_timing.crossovers(batch=1, channels=2, maps=(8,), taps=(1, 3, 5, 7, 9, 11)))
     assert rows == [
         ("inference", "depthwise", 64, 25),
         ("inference", "depthwise on a torus", 64, 1),
@@ -91,7 +91,7 @@ def test_crossovers_pass_over_single_losses_and_stop_at_two_clear_ones(monkeypat
         ("training", "dense on a torus", 64, 1),
     ]
     assert not list(ratios)
-    table = measure.as_table(rows, processor="any")
+    table = _timing.as_table(rows, processor="any")
     assert table.limits["inference"]["depthwise"] == [(64, 25)]
     assert table.origin["processor"] == "any"
 
@@ -107,7 +107,7 @@ def test_crossovers_pass_over_single_losses_and_stop_at_two_clear_ones(monkeypat
     ],
 )
 def test_limits_lose_least_and_never_grow_with_the_map(ratios: list[list[float]], limits: list[int]) -> None:
-    assert measure._limits(ratios, 3) == limits
+    assert _timing._limits(ratios, 3) == limits
 
 
 def test_the_command_writes_a_table_that_can_be_used(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from torch import nn
 from experiments.common.convnext import convnext
 from experiments.common.engine.models import Conversion, Network, read_filter
 from nifconv import SpatialFilter, TableFilter
-from nifconv.conv import FrequencyConv
+from nifconv.layers._conv import FrequencyConv
 
 SEPARABLE = {"width": 8, "kernel_size": 3, "depth": 2}
 

@@ -19,7 +19,7 @@ from nifconv import (
     count_parameters,
     frozen,
 )
-from nifconv.plain import conv_gain
+from nifconv.layers._convnd import conv_gain
 from tests.filter_contract import FilterContract
 
 

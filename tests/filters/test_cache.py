@@ -21,8 +21,8 @@ from nifconv import (
     TableFilter,
     frozen,
 )
-from nifconv.filters import cache
-from nifconv.filters.cache import evaluated_once
+from nifconv.filters import _cache
+from nifconv.filters._cache import evaluated_once
 from tests.tolerances import assert_near
 
 SIZE = (9, 8)
@@ -115,11 +115,11 @@ def test_no_change_of_the_weights_is_hidden(kept: FrequencyConv2d, change: Calla
 
 
 def test_edits_in_place_are_seen_without_a_look_at_the_values(kept: FrequencyConv2d) -> None:
-    stamp = cache._Stamp.of(cache._Parts.of(kept.filter))
-    assert stamp.fits(cache._Parts.of(kept.filter))
+    stamp = _cache._Stamp.of(_cache._Parts.of(kept.filter))
+    assert stamp.fits(_cache._Parts.of(kept.filter))
     unseen = dataclasses.replace(stamp, values=())  # as on a GPU
     first(kept).detach().mul_(2)
-    assert not unseen.fits(cache._Parts.of(kept.filter))
+    assert not unseen.fits(_cache._Parts.of(kept.filter))
 
 
 def with_activation(activation: Callable[[], nn.Module]) -> Any:
@@ -261,7 +261,7 @@ def test_few_sizes_are_kept() -> None:
     with torch.no_grad():
         for n in range(3, 12):
             subject.filter.pairs((n, n))
-        assert len(subject.filter._cache._state[1]) == cache._KEPT
+        assert len(subject.filter._cache._state[1]) == _cache._KEPT
         assert subject.filter.pairs((11, 11)) is subject.filter.pairs((11, 11))
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from nifconv import FourierFeatures
-from nifconv.filters.encoding import encode
+from nifconv.filters._encoding import encode
 
 
 @pytest.mark.parametrize("ndim", [1, 2, 3])

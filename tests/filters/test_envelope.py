@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from nifconv import Envelope, FrequencyConv2d, FrequencyFilter, ImplicitFilter, SpatialFilter, TableFilter, frozen
-from nifconv.filters.envelope import EnvelopedFilter
+from nifconv.filters._envelope import EnvelopedFilter
 from nifconv.footprint import rms_radius
 from tests.filter_contract import FilterContract
 from tests.tolerances import assert_near

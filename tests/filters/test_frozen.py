@@ -25,7 +25,7 @@ from nifconv import (
     frozen,
     load_compact_state_dict,
 )
-from nifconv.filters.factory import for_layer
+from nifconv.filters._factory import for_layer
 from tests.filter_contract import FilterContract
 
 ROOT = Path(__file__).parents[2]

@@ -16,8 +16,8 @@ from nifconv import (
     frozen,
     niff_big,
 )
-from nifconv.filters.factory import build_filter
-from nifconv.filters.spec import read_spec, write_spec
+from nifconv.filters._factory import build_filter
+from nifconv.filters._spec import read_spec, write_spec
 
 FACTORIES = {
     "class": ImplicitFilter,

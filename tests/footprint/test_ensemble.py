@@ -6,7 +6,7 @@ import torch
 from torch.testing import assert_close
 
 from nifconv.footprint import even_share, position_variance, principal_kernels
-from nifconv.footprint.ensemble import effective_rank, first_explained, variance_spread
+from nifconv.footprint.measures._ensemble import effective_rank, first_explained, variance_spread
 from tests.footprint.kernels import SIZES, box, checkerboard, delta
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from nifconv.footprint import align, anisotropy, centroid, effective_size, rms_radius, spectral_radius
-from nifconv.footprint.moments import centroid_offset
+from nifconv.footprint.measures._moments import centroid_offset
 from nifconv.frequency import offsets
 from tests.footprint.kernels import SIZES, checkerboard, delta, gaussian
 

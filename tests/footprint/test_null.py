@@ -21,7 +21,7 @@ from nifconv import (
     footprint,
     frozen,
 )
-from nifconv.footprint.null import Null, redrawn
+from nifconv.footprint._null import Null, redrawn
 
 FILTERS = {
     "implicit": ImplicitFilter,

@@ -8,8 +8,8 @@ from torch import nn
 from torch.testing import assert_close
 
 from nifconv import FrequencyConv1d, FrequencyConv2d, FrequencyConv3d, footprint
-from nifconv.footprint import galleries, plots, style
-from nifconv.footprint.layer import quantiles
+from nifconv.footprint._layer import quantiles
+from nifconv.footprint.figures import _curves, _galleries, _style
 
 KINDS = ["mass", "depth", "kernels", "zoom", "principal", "variance"]
 
@@ -59,19 +59,19 @@ def test_kernels_of_another_size_get_a_panel_of_their_own() -> None:
 
 def test_two_surveys_share_the_panels() -> None:
     one, other = survey_of(2), survey_of(2)
-    figure = plots.mass_curves({"before": one.layers, "after": other.layers})
+    figure = _curves.mass_curves({"before": one.layers, "after": other.layers})
     assert [len(axes.get_lines()) for axes in figure.axes] == [2, 2]
-    drawn(plots.size_by_depth({"before": one.layers, "after": other.layers}))
+    drawn(_curves.size_by_depth({"before": one.layers, "after": other.layers}))
 
 
 def test_many_stages_are_cut_and_the_figure_says_so() -> None:
     layer = survey_of(1, layers=1).layers[0]
     layers = [footprint.LayerFootprint(f"{i}", "Conv1d", (8,), layer.taps, stage=f"s{i}") for i in range(30)]
-    figure = plots.mass_curves({"": layers})
-    assert len(figure.axes) == plots.MOST_PANELS
+    figure = _curves.mass_curves({"": layers})
+    assert len(figure.axes) == _curves.MOST_PANELS
     assert "(24 of 30 panels)" in figure.get_supxlabel()
-    gallery = galleries.kernel_gallery(layers)
-    assert len(gallery.axes) == galleries.MOST_ROWS * galleries.COLUMNS
+    gallery = _galleries.kernel_gallery(layers)
+    assert len(gallery.axes) == _galleries.MOST_ROWS * _galleries.COLUMNS
 
 
 def test_size_by_depth_is_the_median_of_each_layer() -> None:
@@ -86,7 +86,7 @@ def test_kernels_are_drawn_about_their_centre_and_symmetric_about_zero() -> None
     axes = Figure().subplots()
     kernel = torch.zeros(8, 7)
     kernel[4, 3] = -2.0
-    galleries.draw_kernel(axes, kernel)
+    _galleries.draw_kernel(axes, kernel)
     (image,) = axes.get_images()
     assert image.get_clim() == (-2.0, 2.0)
     assert tuple(image.get_extent()) == (-3.5, 3.5, 3.5, -4.5)
@@ -97,12 +97,12 @@ def test_kernels_are_drawn_about_their_centre_and_symmetric_about_zero() -> None
 def test_one_large_tap_does_not_leave_the_rest_white() -> None:
     kernel = torch.ones(20, 20)
     kernel[10, 10] = 1000.0
-    assert style.colour_limit(kernel) == 1.0
-    assert style.colour_limit(kernel[8:13, 8:13]) == 1000.0
+    assert _style.colour_limit(kernel) == 1.0
+    assert _style.colour_limit(kernel[8:13, 8:13]) == 1000.0
     only = torch.zeros(20, 20)
     only[10, 10] = 3.0
-    assert style.colour_limit(only) == 3.0
-    assert style.colour_limit(torch.zeros(3, 3)) == 1.0
+    assert _style.colour_limit(only) == 3.0
+    assert _style.colour_limit(torch.zeros(3, 3)) == 1.0
 
 
 def test_all_kernels_of_a_gallery_have_one_scale_and_zoomed_ones_their_own() -> None:
@@ -110,7 +110,7 @@ def test_all_kernels_of_a_gallery_have_one_scale_and_zoomed_ones_their_own() -> 
     with torch.no_grad():
         model[1].weight.zero_()[..., 3, 3] = 1.0
     survey = footprint.survey(model, torch.randn(1, 1, 19, 19))
-    frames = [survey.plot(kind).axes[:: galleries.COLUMNS] for kind in ("kernels", "zoom")]
+    frames = [survey.plot(kind).axes[:: _galleries.COLUMNS] for kind in ("kernels", "zoom")]
     assert [axes.get_xlim() for axes in frames[0]] == [(-3.5, 3.5), (-3.5, 3.5)]
     assert [axes.get_xlim() for axes in frames[1]] == [(-1.5, 1.5), (-0.5, 0.5)]
 
@@ -128,18 +128,18 @@ def test_names_with_dollars_and_of_any_length_can_be_titles() -> None:
     layer = survey_of(2, layers=1).layers[0]
     name = "$_{$" + "a.very.long.name" * 9
     named = footprint.LayerFootprint(name, "Conv2d", (8, 7), layer.taps, stage=name)
-    drawn(plots.mass_curves({name: [named]}))
-    depth = plots.size_by_depth({name: [named]})
+    drawn(_curves.mass_curves({name: [named]}))
+    depth = _curves.size_by_depth({name: [named]})
     drawn(depth)
     assert depth.axes[0].get_xticklabels()[0].get_text() == r"\$_{\$a.ve..very.long.name"
-    drawn(galleries.variance_maps([named]))
+    drawn(_galleries.variance_maps([named]))
     drawn(footprint.ReceptiveField(name, torch.ones(3, 3) / 9, 1).plot())
 
 
 def test_fresh_draws_of_two_surveys_have_the_colours_of_these() -> None:
     one, other = survey_of(2, null=2), survey_of(2, null=2)
-    axes = plots.size_by_depth({"before": one.layers, "after": other.layers}).axes[0]
-    assert [bars.lines[0].get_color() for bars in axes.containers] == [c for c in style.COLORS[:2] for _ in range(2)]
+    axes = _curves.size_by_depth({"before": one.layers, "after": other.layers}).axes[0]
+    assert [bars.lines[0].get_color() for bars in axes.containers] == [c for c in _style.COLORS[:2] for _ in range(2)]
 
 
 @pytest.mark.parametrize("ndim", [1, 2])
@@ -149,7 +149,7 @@ def test_weights_that_are_not_finite_can_be_drawn_behind_the_others(kind: str, n
     layer.taps[0, 0].fill_(torch.inf)
     layer.taps[1, 0].view(-1)[1] = torch.nan
     drawn(footprint.Survey((layer,), ()).plot(kind))
-    assert style.strongest(layer, layer.kernels - 2).isfinite().all()
+    assert _style.strongest(layer, layer.kernels - 2).isfinite().all()
 
 
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

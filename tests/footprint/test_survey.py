@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from nifconv import FrequencyConv1d, FrequencyConv2d, LCConv2d, convert, footprint
-from nifconv.footprint.layer import quantiles
-from nifconv.footprint.survey import default_stage
+from nifconv.footprint._layer import quantiles
+from nifconv.footprint._survey import default_stage
 
 
 class Net(nn.Module):
@@ -224,7 +224,7 @@ def test_blocks_are_listed_by_their_combined_kernels_where_these_differ_from_the
 def test_a_large_layer_is_measured_in_parts_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     model, x = nn.Conv2d(4, 6, 7), torch.randn(1, 4, 9, 9)
     (whole,) = footprint.survey(model, x).layers
-    monkeypatch.setattr("nifconv.footprint.layer._TAPS_AT_ONCE", 300)
+    monkeypatch.setattr("nifconv.footprint._layer._TAPS_AT_ONCE", 300)
     (parted,) = footprint.survey(model, x).layers
     assert len(parted._part_layers) == 4
     for measure in footprint.MEASURES:

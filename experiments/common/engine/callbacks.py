@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from experiments.common.data.module import ImageData
 from experiments.common.engine.classifier import Classifier
 from experiments.common.results import write_json
-from nifconv import footprint, locality_penalty, probe
-from nifconv.conv import FrequencyConv
+from nifconv import footprint, locality_penalty
+from nifconv._support import forward
+from nifconv.layers import FrequencyConv
 
 
 class FootprintSurvey(Callback):
@@ -98,7 +99,7 @@ def map_sizes(net: nn.Module, example_input: Tensor) -> dict[str, tuple[int, ...
         module: name for name, module in net.named_modules() if isinstance(module, FrequencyConv)
     }
     sizes: dict[str, tuple[int, ...]] = {}
-    for module, size in probe.map_sizes(net, example_input, names):
+    for module, size in forward.map_sizes(net, example_input, names):
         sizes[names[module]] = max(sizes.get(names[module], size), size, key=math.prod)
     return sizes
 

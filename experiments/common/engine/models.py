@@ -17,9 +17,7 @@ from experiments.common.convnext import convnext
 from experiments.common.nets import separable_net
 from experiments.common.resnet_lc import resnet_lc
 from nifconv import FilterBank, convert, frozen
-from nifconv.filters.factory import FilterFactory
-from nifconv.filters.presets import PRESETS
-from nifconv.filters.spec import read_spec
+from nifconv.filters import PRESETS, FilterFactory, read_spec
 
 _OWN: dict[str, Callable[..., nn.Module]] = {"convnext": convnext, "resnet_lc": resnet_lc, "separable": separable_net}
 _LIBRARIES: dict[str, Callable[[], list[str]]] = {

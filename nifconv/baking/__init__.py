@@ -1,0 +1,9 @@
+"""From frequency layers back to plain convolutions, for deployment."""
+
+from nifconv.baking._bake import bake
+from nifconv.baking._report import Baked
+
+__all__ = [
+    "Baked",
+    "bake",
+]

@@ -1,0 +1,62 @@
+"""`nifconv bench`: what a large kernel costs on this machine, and where a direct sum is faster."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from nifconv import frequency
+from nifconv.functional import spectral_conv
+from nifconv.spectral import MAPS, TAPS, as_table, crossovers, side_by_side
+
+CASES = ((32, 64, 56), (32, 128, 28), (32, 256, 14), (32, 512, 7))
+
+
+def bench(
+    crossover: Annotated[
+        Path | None, typer.Option(help="Measure where direct sums are faster, and write the table to this file.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds of each comparison.")] = 7,
+    quick: Annotated[bool, typer.Option("--quick", help="Smallest sizes only; the numbers mean little.")] = False,
+) -> None:
+    """Times global depthwise kernels, forward and backward, against nn.Conv2d; or measures the table of crossovers."""
+    if crossover is not None:
+        _write_crossovers(crossover, repeats, quick)
+        return
+    typer.echo("batch x channels x map   global kernel, ms   7x7 of nn.Conv2d, ms   ratio")
+    for batch, channels, size in CASES[-1:] if quick else CASES:
+        ours, conv = _against_conv(batch, channels, size, repeats)
+        typer.echo(
+            f"{batch:5} x {channels:3} x {size:3}²   {1000 * ours:17.2f}   {1000 * conv:20.2f}   {conv / ours:5.2f}"
+        )
+
+
+def _against_conv(batch: int, channels: int, size: int, repeats: int) -> tuple[float, float]:
+    x = torch.randn(batch, channels, size, size, requires_grad=True)
+    shape = (channels, 1, *frequency.half_shape((size, size)))
+    spectrum = torch.randn(shape, dtype=torch.complex64, requires_grad=True)
+    conv = torch.nn.Conv2d(channels, channels, 7, padding=3, groups=channels)
+    dy = torch.randn_like(x)
+    calls = {
+        "ours": lambda: torch.autograd.grad(spectral_conv(x, spectrum, groups=channels), (x, spectrum), dy),
+        "conv": lambda: torch.autograd.grad(conv(x), (x, *conv.parameters()), dy),
+    }
+    timings = side_by_side(calls, repeats)
+    return timings["ours"].median, timings["conv"].median
+
+
+def _write_crossovers(path: Path, repeats: int, quick: bool) -> None:
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"{path.parent} is no folder; make it first", param_hint="--crossover")
+    rows = []
+    sizes = {"batch": 1, "channels": 4, "maps": MAPS[:1], "taps": TAPS[:2]} if quick else {}
+    for row in crossovers(repeats=repeats, **sizes):  # type: ignore[arg-type]
+        mode, kind, pixels, limit = row
+        typer.echo(f"{mode}, {kind}, map of {pixels} pixels: direct up to {limit} taps")
+        rows.append(row)
+    as_table(rows, processor=platform.machine(), repeats=repeats).save(path)
+    typer.echo(f"written to {path}; use it with NIFCONV_CROSSOVER={path} or nifconv.use_crossover")

@@ -1,0 +1,89 @@
+"""`nifconv convert`: a model by name in, report and weights out."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from nifconv.cli._models import load_model
+from nifconv.cli._options import parse_pixels
+from nifconv.cli._weights import load_weights
+from nifconv.conversion import ConversionReport, convert
+from nifconv.filters import PRESETS, TableFilter, frozen
+from nifconv.functional import PADDING_MODES
+
+_TABLE = "table"
+"""The one filter by name that needs an argument; those of the others are for Python."""
+# By calls, since a member called `split` would hide the method of str.
+Filter = Enum("Filter", {name: name for name in (*PRESETS, _TABLE)}, type=str)  # type: ignore[misc]
+To = Enum("To", {word: word for word in ("split", "dense", "lc")}, type=str)  # type: ignore[misc]
+PaddingMode = Enum("PaddingMode", {mode: mode for mode in PADDING_MODES}, type=str)  # type: ignore[misc]
+
+
+def convert_model(
+    model: Annotated[str, typer.Argument(help="A torchvision or timm name, or package.module:function.")],
+    to: Annotated[To, typer.Option(help="Structure of the new layers.")] = To["split"],
+    expansion: Annotated[int, typer.Option(help="Filters per input channel, for --to lc.")] = 1,
+    filter: Annotated[Filter, typer.Option(help="What the filters are made of.")] = Filter["implicit"],
+    table_size: Annotated[int, typer.Option(help="Base size of --filter table, in pixels.")] = 14,
+    frozen_seed: Annotated[int | None, typer.Option(help="Freeze the filters at a draw from this seed.")] = None,
+    where: Annotated[list[str] | None, typer.Option(help="Name pattern of layers to replace; repeatable.")] = None,
+    kernel_size: Annotated[int | None, typer.Option(help="Taps; by default as large as the map.")] = None,
+    padding_mode: Annotated[PaddingMode | None, typer.Option(help="Boundary of the new layers.")] = None,
+    match: Annotated[bool, typer.Option("--match", help="Keep the function of the model.")] = False,
+    tolerance: Annotated[float | None, typer.Option(help="Largest residual that --match accepts.")] = None,
+    input_size: Annotated[
+        str | None, typer.Option(help="In pixels, 224 or 224x160, for --match: the maps to match on.")
+    ] = None,
+    channels: Annotated[int, typer.Option(min=1, help="Of the input.")] = 3,
+    weights: Annotated[Path | None, typer.Option(help="Weights to start from: .safetensors, or .pt.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Where to save the converted model, for nifconv.load.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Where to write the report, as JSON.")] = None,
+) -> None:
+    """Replaces the spatial convolutions of a model by frequency convolutions and reports on each."""
+    factory = partial(TableFilter, size=table_size) if filter.value == _TABLE else PRESETS[filter.value]
+    net = load_model(model)
+    if weights is not None:
+        load_weights(net, weights)
+    conversion = convert(
+        net,
+        to=to.value,
+        expansion=expansion,
+        filter=factory if frozen_seed is None else frozen(factory, seed=frozen_seed),
+        where=where or None,
+        kernel_size=kernel_size,
+        padding_mode=None if padding_mode is None else padding_mode.value,
+        match=match,
+        tolerance=tolerance,
+        example_input=None
+        if input_size is None
+        else torch.randn(1, channels, *parse_pixels("--input-size", input_size)),
+        inplace=True,
+    )
+    console = Console()
+    console.print(_table(conversion.report))
+    console.print(conversion.report.summary, highlight=False)
+    if report is not None:
+        report.write_text(json.dumps(conversion.report.to_dict(), indent=2) + "\n")
+    if output is not None:
+        conversion.save(output)
+
+
+def _table(report: ConversionReport) -> Table:
+    table = Table("layer", "what became of it", "parameters", box=None, pad_edge=False)
+    for decision in report.decisions:
+        change = f"{decision.parameters_before:,} -> {decision.parameters_after:,}" if decision.replaced else ""
+        residual = "" if decision.residual is None else f"; residual {decision.residual:.2g}"
+        style = None if decision.replaced else "dim"
+        verb = "replaced" if decision.replaced else "kept"
+        table.add_row(decision.name or "(model)", f"{verb}: {decision.reason}{residual}", change, style=style)
+    table.columns[2].justify = "right"
+    return table

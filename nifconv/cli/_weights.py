@@ -1,0 +1,74 @@
+"""Weights from a file into a model, without running any code that the file may hold."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nifconv.filters import load_compact_state_dict
+
+SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt")
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Loads a state dict, whole or compact, into `model`.
+
+    A state dict inside a training checkpoint is found under "state_dict", "model_state_dict" or "model"; the prefix
+    "module." of data-parallel training is taken off.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is of another kind, cannot be read without running code, or does not fit the model.
+    """
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"{path} has the suffix {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
+    state = _state_dict(path, _read(path))
+    try:
+        if any(key.endswith(".frozen_checksum") for key in state):
+            load_compact_state_dict(model, state)
+        else:
+            model.load_state_dict(state)
+    except (RuntimeError, ValueError) as error:
+        first = " ".join(str(error).split())
+        raise ValueError(f"{path} does not fit the model: {first[:300]}; name the model it was saved from") from error
+
+
+def _read(path: Path) -> Any:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; give the file with the state dict")
+    if path.suffix == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise ValueError(
+                f"{path} is no safetensors file: {error}; write it with safetensors.torch.save_file"
+            ) from error
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f"{path} cannot be read with weights_only=True: {reason}; save the state_dict alone, as tensors"
+        ) from error
+
+
+def _state_dict(path: Path, content: Any) -> dict[str, Tensor]:
+    for wrapper in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    if not isinstance(content, Mapping) or not content:
+        raise ValueError(f"{path} holds a {type(content).__name__}; it must hold a state_dict, tensors by name")
+    if unnamed := [key for key in content if not isinstance(key, str)]:
+        raise ValueError(f"{path} has the key {unnamed[0]!r}; it must hold a state_dict, tensors by name")
+    if all(key.startswith("module.") for key in content):
+        return {key.removeprefix("module."): value for key, value in content.items()}
+    return dict(content)

@@ -1,0 +1,99 @@
+"""Tensors with a description in one safetensors file, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from nifconv._support.digest import sha256
+
+_KEY = "nifconv"
+_FORMAT = 1
+
+
+def write(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
+    """Writes a file that replaces an older one only when it is complete.
+
+    Tensors that are one in memory are stored once. A checksum covers names, values and description.
+
+    Args:
+        path: of the file.
+        tensors: by name.
+        description: data ready for JSON.
+
+    Raises:
+        TypeError: an entry of `tensors` is not a tensor.
+        ImportError: safetensors is not installed.
+    """
+    save_file = _safetensors().torch.save_file
+    unique: dict[str, Tensor] = {}
+    aliases: dict[str, str] = {}
+    places: dict[tuple[Any, ...], str] = {}
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name!r} holds a {type(tensor).__name__}; only tensors can be stored in safetensors")
+        place = (tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype) if tensor.numel() else (name,)
+        first = places.setdefault(place, name)
+        if first == name:
+            unique[name] = tensor.detach().cpu().contiguous().clone()
+        else:
+            aliases[name] = first
+    content = {"format": _FORMAT, "aliases": aliases, "description": description}
+    content["checksum"] = _checksum(unique, content)
+    path = Path(path)
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        save_file(unique, unfinished, metadata={_KEY: json.dumps(content)})
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and description, as they were given to `write`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is truncated, altered, or no such file of nifconv.
+        ImportError: safetensors is not installed.
+    """
+    safetensors = _safetensors()
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"path={str(path)!r} is no file; give one that Conversion.save wrote")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise ValueError(f"{str(path)!r} is no whole safetensors file ({error}); copy or save it again") from error
+    if _KEY not in metadata:
+        raise ValueError(f"{str(path)!r} does not say how its model was converted; give a file of Conversion.save")
+    try:
+        content = json.loads(metadata[_KEY])
+        version, checksum = content["format"], content.pop("checksum")
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{str(path)!r} has a description that cannot be read; copy or save it again") from error
+    if version != _FORMAT:
+        raise ValueError(f"{str(path)!r} has format {version}, this version of nifconv reads {_FORMAT}; use another")
+    if checksum != _checksum(tensors, content):
+        raise ValueError(f"{str(path)!r} was altered since it was saved: its checksum differs; copy or save it again")
+    tensors.update({name: tensors[first] for name, first in content["aliases"].items()})
+    return tensors, content["description"]
+
+
+def _checksum(tensors: Mapping[str, Tensor], content: Mapping[str, Any]) -> str:
+    digest = sha256(sorted(tensors.items()))
+    digest.update(json.dumps(content, sort_keys=True).encode())
+    return str(digest.hexdigest())
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.torch
+    except ImportError as error:
+        raise ImportError("saving and loading need safetensors; install it with: pip install safetensors") from error
+    return safetensors

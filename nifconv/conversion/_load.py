@@ -1,0 +1,82 @@
+"""Building a converted model again from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from nifconv._support.modules import copy_model
+from nifconv.conversion import _files
+from nifconv.conversion._build import Plan
+from nifconv.conversion._convert import carry_out
+from nifconv.conversion._report import Conversion
+from nifconv.filters import FrequencyFilter
+
+
+def load(path: str | Path, base_model: nn.Module) -> Conversion:
+    """The conversion that `Conversion.save` wrote: converts a copy of `base_model` likewise and loads the weights.
+
+    Args:
+        path: of the file.
+        base_model: a model built as the one that was converted, with any weights; it is left as it is. The new model
+            is on its device.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        TypeError: `base_model` is not a module.
+        ValueError: the file is truncated, altered or of another kind, or does not fit `base_model`.
+        ImportError: safetensors is not installed.
+
+    >>> import nifconv, tempfile
+    >>> net = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.ReLU())
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "net.safetensors"
+    ...     nifconv.convert(net, to="dense").save(path)
+    ...     model = nifconv.load(path, net).model
+    >>> type(model[0]).__name__
+    'FrequencyConv2d'
+    """
+    if not isinstance(base_model, nn.Module):
+        raise TypeError(f"base_model must be a torch.nn.Module, not {type(base_model).__name__}")
+    tensors, description = _files.read(path)
+    try:
+        plan = Plan.from_spec(description["plan"])
+        layers, gains = set(description["layers"]), dict(description["gains"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{str(path)!r} has a description that is not complete ({error}); save it again") from error
+    # Without `match`, since the weights come from the file; the padding that it asked for stays.
+    conversion = carry_out(replace(plan, match=False), copy_model(base_model), lambda name, _: name in layers)
+    conversion = replace(conversion, plan=plan)
+    replaced = {decision.name for decision in conversion.report.replaced}
+    if replaced != layers:
+        raise ValueError(
+            f"{str(path)!r} was saved from a model with other layers: {', '.join(sorted(replaced ^ layers))} cannot be "
+            "converted alike; give a base_model built as the one that was converted"
+        )
+    _check_tensors(path, tensors, conversion.model.state_dict())
+    conversion.model.load_state_dict(tensors)
+    for name, module in conversion.model.named_modules():
+        if isinstance(module, FrequencyFilter):
+            module.initial_gain = gains.get(name, module.initial_gain)
+    return conversion
+
+
+def _check_tensors(path: str | Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Any]) -> None:
+    def kind(tensor: object) -> str:
+        return f"{tensor.dtype} {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else "nothing"
+
+    wrong = [
+        f"{name}: {kind(tensors.get(name))} in the file, {kind(expected.get(name))} in the model"
+        for name in sorted({*tensors, *expected})
+        if kind(tensors.get(name)) != kind(expected.get(name))
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise ValueError(
+            f"{str(path)!r} does not fit the model at {'; '.join(wrong[:3])}{more}; give a base_model built as the one "
+            "that was converted, in the same dtype"
+        )

@@ -1,0 +1,130 @@
+"""Which convolutions of a model are meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from torch import nn
+
+from nifconv._support.arguments import ints_per_axis
+from nifconv.layers import ConvNd, FrequencyConv, LCConv, class_name
+
+Where = str | type[nn.Module] | Sequence[str] | Mapping[str, Any] | Callable[[str, nn.Module], bool]
+_PROPERTIES = ("name", "type", "kernel_size", "stride", "groups")
+
+
+def convolutions(model: nn.Module) -> dict[nn.Module, list[str]]:
+    """All convolutions and where they stand, in the order of the model; one may stand at several places.
+
+    Modules that are called convolutions and have a weight of their own, but are no `nn.ConvNd`, are among them, so
+    that nothing is passed over in silence: quantised ones, those of a TorchScript module, and those of other libraries.
+    """
+    names: dict[nn.Module, list[str]] = {}
+    for name, module in model.named_modules(remove_duplicate=False):
+        if isinstance(module, ConvNd) or _resembles_convolution(module):
+            names.setdefault(module, []).append(name)
+    return names
+
+
+def default_choice(names: Mapping[nn.Module, list[str]]) -> dict[nn.Module, str]:
+    """For each convolution the reason to keep it, or "" to replace it."""
+    reasons = dict.fromkeys(names, "")
+    for index, (conv, (name, *_)) in enumerate(names.items()):
+        if not isinstance(conv, ConvNd):
+            continue
+        if max(conv.stride) > 1:
+            reasons[conv] = f"stride={conv.stride}: strided convolutions are kept unless `where` names them"
+        elif name and index == 0 and conv.in_channels <= 4:
+            reasons[conv] = f"stem, in_channels={conv.in_channels}: kept unless `where` names it"
+    return reasons
+
+
+def user_choice(names: Mapping[nn.Module, list[str]], where: Where) -> dict[nn.Module, str]:
+    """For each convolution the reason to keep it, or "" to replace it, as `where` of `convert` says.
+
+    Raises:
+        TypeError: `where` is nothing that chooses.
+        ValueError: a pattern, a type or a mapping matches nothing, or a mapping has an unknown key.
+    """
+    chosen: Callable[[str, nn.Module], bool]
+    if isinstance(where, Mapping):
+        chosen = _by_properties(where, names)
+    elif isinstance(where, type):
+        chosen = _by_properties({"type": where}, names)
+    elif callable(where):
+        # What is no convolution of torch is kept in any case, and may lack what a predicate asks for.
+        asked: Mapping[nn.Module, list[str]] = {
+            conv: places for conv, places in names.items() if isinstance(conv, ConvNd)
+        }
+        picked = {conv for conv, places in asked.items() if any(where(name, conv) for name in places)}
+        return {conv: "" if conv in picked else "not chosen by `where`" for conv in names}
+    else:
+        chosen = _by_name(where, names)
+    picked = {conv for conv, places in names.items() if any(chosen(name, conv) for name in places)}
+    if not picked:
+        raise ValueError(f"where={where!r} matches none of the {len(names)} convolutions: {_listed(names)}")
+    return {conv: "" if conv in picked else f"not matched by where={where!r}" for conv in names}
+
+
+def _by_name(patterns: Any, names: Mapping[nn.Module, list[str]]) -> Callable[[str, nn.Module], bool]:
+    if isinstance(patterns, str) or not isinstance(patterns, Collection):
+        patterns = [patterns]
+    for pattern in patterns:
+        if not isinstance(pattern, str):
+            raise TypeError(
+                f"where={pattern!r} must be a name pattern or several of them, a type of module, a mapping with the "
+                f"keys {', '.join(_PROPERTIES)}, or a predicate (name, conv) -> bool"
+            )
+        if not any(fnmatchcase(name, pattern) for places in names.values() for name in places):
+            raise ValueError(
+                f"where={pattern!r} matches none of the {len(names)} convolutions: {_listed(names)}; patterns are "
+                "those of fnmatch, such as 'layer1.*'"
+            )
+    return lambda name, _: any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _by_properties(
+    properties: Mapping[str, Any], names: Mapping[nn.Module, list[str]]
+) -> Callable[[str, nn.Module], bool]:
+    """All the given properties have to hold; a list as a value stands for any of its entries."""
+    for key in properties:
+        if key not in _PROPERTIES:
+            raise ValueError(f"where has the key {key!r}, which is unknown; use some of {', '.join(_PROPERTIES)}")
+    named = _by_name(properties["name"], names) if "name" in properties else None
+
+    def chosen(name: str, conv: nn.Module) -> bool:
+        if named and not named(name, conv):
+            return False
+        return all(_has(conv, key, value) for key, value in properties.items() if key != "name")
+
+    return chosen
+
+
+def _has(conv: nn.Module, key: str, value: Any) -> bool:
+    if isinstance(value, list | set | frozenset):
+        return any(_has(conv, key, entry) for entry in value)
+    if key == "type":
+        if not isinstance(value, type):
+            raise TypeError(f"where={{'type': {value!r}}} must be a class of modules, such as nn.Conv2d")
+        return isinstance(conv, value)
+    if not isinstance(conv, ConvNd):
+        return False
+    if key == "groups":
+        if value == "depthwise":
+            return conv.groups == conv.in_channels > 1
+        return conv.groups == value
+    if isinstance(value, Sequence) and not isinstance(value, str) and len(value) != len(conv.stride):
+        return False  # meant for convolutions of another dimension
+    return getattr(conv, key) == ints_per_axis(key, value, len(conv.stride))
+
+
+def _resembles_convolution(module: nn.Module) -> bool:
+    if isinstance(module, FrequencyConv | LCConv):
+        return False
+    return "conv" in class_name(module).lower() and hasattr(module, "weight")
+
+
+def _listed(names: Mapping[nn.Module, list[str]]) -> str:
+    return ", ".join(places[0] for places in names.values()) or "the model has none"

@@ -1,0 +1,109 @@
+"""One set of kernels for many layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from nifconv._support.arguments import positive_int
+from nifconv.filters._base import DEFAULT_GAIN, FrequencyFilter
+from nifconv.filters._factory import FilterFactory, build_filter
+
+
+class FilterBank:
+    """A set of kernels that many layers share, each evaluating it at its own resolution (Gavrikov & Keuper 2023).
+
+    A layer takes as many kernels as it has pairs of channels, from the first on, and rescales them to its own gain.
+    The bank is a filter factory: give it as `filter=bank` to the layers of one model or to `convert`. PyTorch then sees
+    one module at many places, as with any tied weight: `parameters()` lists it once, `copy.deepcopy` keeps it one,
+    gradients of all layers add up in it, and safetensors stores it once through `save_model`. Drawing the filter of one
+    layer anew draws that of all.
+
+    Args:
+        filter: the factory of the kernels; `frozen(...)` for a bank that is not trained.
+        kernels: how many, at least out_channels * in_channels_per_group of the largest layer.
+        ndim: number of spatial axes.
+        kernel_size: for a factory that needs one, such as `SpatialFilter`.
+
+    Attributes:
+        filter: the `FrequencyFilter` that holds the kernels, `(kernels, 1)` channels.
+        factory, kernel_size: what it was made with.
+
+    Raises:
+        TypeError, ValueError: as `FrequencyFilter`.
+    """
+
+    def __init__(
+        self, filter: FilterFactory, kernels: int, ndim: int = 2, *, kernel_size: int | Sequence[int] | None = None
+    ) -> None:
+        self.filter = build_filter(filter, positive_int("kernels", kernels), 1, ndim, kernel_size)
+        self.factory, self.kernel_size = filter, kernel_size
+
+    def slice(self, out_channels: int, in_channels: int) -> FrequencyFilter:
+        """The first out_channels * in_channels kernels as the filter of a layer, at the default gain.
+
+        Raises:
+            ValueError: the bank holds fewer kernels.
+        """
+        return FilterSlice(self.filter, out_channels, in_channels)
+
+    def __call__(self, out_channels: int, in_channels: int, ndim: int = 2) -> FrequencyFilter:
+        """`slice`, as a filter factory.
+
+        Raises:
+            ValueError: the bank holds fewer kernels, or kernels of another dimension.
+        """
+        if ndim != self.filter.ndim:
+            raise ValueError(
+                f"ndim={ndim}, but the bank holds kernels of ndim={self.filter.ndim}; make a bank for each dimension"
+            )
+        return self.slice(out_channels, in_channels)
+
+    def __repr__(self) -> str:
+        return f"FilterBank({self.filter})"
+
+
+class FilterSlice(FrequencyFilter):
+    """What a layer sees of a `FilterBank`.
+
+    Attributes:
+        bank: the filter that holds the kernels of all layers.
+        scale: what they are multiplied by here, a buffer.
+    """
+
+    scale: Tensor
+    shared = True
+
+    def __init__(self, bank: FrequencyFilter, out_channels: int, in_channels: int) -> None:
+        super().__init__(out_channels, in_channels, bank.ndim)
+        needed = out_channels * in_channels
+        if needed > bank.out_channels:
+            raise ValueError(
+                f"kernels={bank.out_channels} are too few for a layer of {out_channels} x {in_channels} channels; make "
+                f"the bank with at least kernels={needed}"
+            )
+        self.bank = bank
+        self.register_buffer("scale", torch.tensor(DEFAULT_GAIN / (bank.initial_gain * math.sqrt(in_channels))))
+
+    def forward(self, size: Sequence[int]) -> Tensor:
+        return self._take(self.bank(size))
+
+    def taps(self, size: int | Sequence[int]) -> Tensor:
+        return self._take(self.bank.taps(size))
+
+    def _pairs(self, size: Sequence[int]) -> Tensor:
+        return self._take(self.bank.pairs(size))
+
+    def _take(self, kernels: Tensor) -> Tensor:
+        kernels = kernels[: self.out_channels * self.in_channels, 0] * self.scale
+        return rearrange(kernels, "(o i) ... -> o i ...", o=self.out_channels)
+
+    def _draw(self) -> None:
+        self.bank.reset_parameters()
+
+    def _scale_(self, factor: float) -> None:
+        self.scale.mul_(factor)

@@ -1,0 +1,112 @@
+"""How layers make their filters: factories, and factories around factories."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+from torch import nn
+
+from nifconv.filters._base import FrequencyFilter
+
+FilterFactory = Callable[..., FrequencyFilter]
+"""Called as `factory(out_channels, in_channels_per_group, ndim)`: a filter class, or a `functools.partial` of one."""
+
+
+class FilterWrapper(ABC):
+    """A filter factory that does something to the filters of another one; a subclass is a frozen dataclass."""
+
+    filter: FilterFactory
+
+    def __post_init__(self) -> None:
+        needs_kernel_size(self.filter)  # refuses what is no factory
+
+    def __call__(
+        self, out_channels: int, in_channels: int, ndim: int = 2, *, kernel_size: int | Sequence[int] | None = None
+    ) -> FrequencyFilter:
+        """Makes the filter of one layer."""
+        return self.wrap(build_filter(self.filter, out_channels, in_channels, ndim, kernel_size))
+
+    @abstractmethod
+    def wrap(self, inner: FrequencyFilter) -> FrequencyFilter:
+        """The filter to use in the place of `inner`."""
+
+    def for_layer(self, name: str) -> FilterWrapper:
+        """The same factory, where a random draw inside is to depend on the name of the layer."""
+        return dataclasses.replace(self, filter=for_layer(self.filter, name))  # type: ignore[type-var]
+
+
+def for_layer(factory: FilterFactory, name: str) -> FilterFactory:
+    """`factory` for the layer of that name: a frozen one gets a seed of its own, any other stays as it is."""
+    return factory.for_layer(name) if isinstance(factory, FilterWrapper) else factory
+
+
+def needs_kernel_size(factory: FilterFactory) -> bool:
+    """Whether a factory has to be told a kernel size: `SpatialFilter` does, a `partial` that binds one does not.
+
+    Raises:
+        TypeError: `factory` is not callable, or is a filter rather than what makes one.
+    """
+    if isinstance(factory, nn.Module) or not callable(factory):
+        raise TypeError(
+            f"filter={factory!r} must be a filter class or a functools.partial of one, called as "
+            "filter(out_channels, in_channels_per_group, ndim); give ImplicitFilter, not ImplicitFilter(...)"
+        )
+    while isinstance(factory, FilterWrapper):
+        factory = factory.filter
+    try:
+        argument = inspect.signature(factory).parameters.get("kernel_size")
+    except ValueError:  # a builtin without a signature
+        return False
+    return argument is not None and argument.default is inspect.Parameter.empty
+
+
+def build_filter(
+    factory: FilterFactory,
+    out_channels: int,
+    in_channels: int,
+    ndim: int,
+    kernel_size: int | Sequence[int] | None,
+) -> FrequencyFilter:
+    """Calls a filter factory for one layer; one that asks for a `kernel_size` is given the layer's.
+
+    Raises:
+        TypeError: `factory` is not callable, or makes something other than a `FrequencyFilter`.
+        ValueError: it needs a kernel size and the layer has none, or its filter has the wrong shape.
+    """
+    _check_bound(factory)
+    if not needs_kernel_size(factory):
+        made = factory(out_channels, in_channels, ndim)
+    elif kernel_size is None:
+        raise ValueError(
+            f"filter={factory!r} needs a kernel size, but kernel_size=None; give the layer a kernel_size, or bind "
+            "one with functools.partial(filter, kernel_size=...)"
+        )
+    else:
+        made = factory(out_channels, in_channels, ndim, kernel_size=kernel_size)
+    if not isinstance(made, FrequencyFilter):
+        raise TypeError(f"filter={factory!r} made a {type(made).__name__}; it must make a FrequencyFilter")
+    shape = (made.out_channels, made.in_channels, made.ndim)
+    if shape != (out_channels, in_channels, ndim):
+        raise ValueError(
+            f"filter={factory!r} made a filter with (out_channels, in_channels, ndim)={shape}, but the layer needs "
+            f"{(out_channels, in_channels, ndim)}; use the arguments that the factory is called with"
+        )
+    return made
+
+
+def _check_bound(factory: FilterFactory) -> None:
+    """Refuses a factory that needs an argument which no layer can know, such as the size of a `TableFilter`."""
+    try:
+        arguments = inspect.signature(factory).parameters.values()
+    except (TypeError, ValueError):  # not callable, or a builtin without a signature
+        return
+    required = [a.name for a in arguments if a.kind is a.KEYWORD_ONLY and a.default is a.empty]
+    unknown = [name for name in required if name != "kernel_size"]
+    if unknown:
+        raise TypeError(
+            f"filter={factory!r} needs {', '.join(unknown)}, which the layer cannot know; bind it with "
+            f"functools.partial(filter, {unknown[0]}=...)"
+        )

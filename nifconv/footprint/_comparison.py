@@ -1,0 +1,88 @@
+"""Surveys beside one another: before and after training, or one model and another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nifconv._support.arguments import choice
+from nifconv.footprint import _export
+from nifconv.footprint._result import Survey
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from nifconv.footprint._receptive_field import ReceptiveField
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two surveys or more, by name; layers are matched by their name and the size of their map."""
+
+    surveys: Mapping[str, Survey]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data ready for JSON: what `Survey.to_dict` returns, by name."""
+        return {name: survey.to_dict() for name, survey in self.surveys.items()}
+
+    def to_csv(self, path: str | Path | None = None) -> str:
+        """What `Survey.to_csv` writes for each, one below the other, with the name in the column `survey`."""
+        table = [
+            {"survey": name, **row} for name, survey in self.surveys.items() for row in _export.rows(survey.layers)
+        ]
+        return _export.to_csv(table, path)
+
+    def plot(self, kind: str = "depth") -> Figure:
+        """All surveys in one figure; needs matplotlib.
+
+        Args:
+            kind: "depth", effective size from layer to layer; "mass", mass ratio against window side.
+
+        Raises:
+            ValueError: `kind` is neither, or the surveys have no layer.
+            ImportError: matplotlib is not installed.
+        """
+        from nifconv.footprint.figures import _curves
+
+        choice("kind", kind, ("depth", "mass"))
+        layers = {name: survey.layers for name, survey in self.surveys.items()}
+        return _curves.size_by_depth(layers) if kind == "depth" else _curves.mass_curves(layers)
+
+    def to_html(
+        self, path: str | Path, *, title: str = "Kernels side by side", fields: Sequence[ReceptiveField] = ()
+    ) -> None:
+        """Writes one self-contained page, as `Survey.to_html` does, with all surveys in each table and figure.
+
+        Raises:
+            ImportError: jinja2 or matplotlib is not installed.
+        """
+        from nifconv.footprint.page import _render
+
+        _render.write(path, _render.render(self.surveys, title=title, fields=fields))
+
+
+def compare(surveys: Mapping[str, Survey]) -> Comparison:
+    """Puts surveys beside one another.
+
+    >>> import torch
+    >>> from torch import nn
+    >>> from nifconv.footprint import survey
+    >>> x = torch.randn(1, 1, 9, 9)
+    >>> both = compare({"small": survey(nn.Conv2d(1, 4, 3), x), "large": survey(nn.Conv2d(1, 4, 7), x)})
+    >>> list(both.to_dict())
+    ['small', 'large']
+
+    Raises:
+        TypeError: `surveys` is not a mapping of names to surveys.
+        ValueError: there are fewer than two.
+    """
+    if not isinstance(surveys, Mapping) or not all(isinstance(survey, Survey) for survey in surveys.values()):
+        raise TypeError(
+            f"surveys={type(surveys).__name__} must be a mapping of names to surveys, such as "
+            '{"before": survey(model, x), "after": survey(trained, x)}'
+        )
+    if len(surveys) < 2:
+        raise ValueError(f"surveys={list(surveys)} has {len(surveys)} entries; give two or more to compare")
+    return Comparison(dict(surveys))

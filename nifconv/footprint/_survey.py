@@ -1,0 +1,179 @@
+"""Which kernels a model applies, at the sizes it really runs at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from nifconv._support import forward
+from nifconv._support.arguments import integer
+from nifconv.footprint._layer import LayerFootprint
+from nifconv.footprint._null import NullCollector, check_drawn_anew, draw_seed, rebuilt, redrawn
+from nifconv.footprint._result import Survey
+from nifconv.footprint._sources import Subject, find_subjects
+
+T = TypeVar("T")
+Size = tuple[int, ...]
+Groups = Callable[[str], str] | Mapping[str, str]
+Progress = Callable[[Sequence[Any]], Iterable[Any]]
+"""What a loop is wrapped in to show how far it is, such as `tqdm.tqdm` or `rich.progress.track`."""
+
+
+def survey(
+    model: nn.Module,
+    example_input: forward.ExampleInput,
+    *,
+    null: int = 0,
+    seed: int = 0,
+    fresh: Callable[[], nn.Module] | None = None,
+    groups: Groups | None = None,
+    progress: Progress | None = None,
+) -> Survey:
+    """Runs the model once, in eval mode without gradients, and measures the kernels of its spatial convolutions.
+
+    `FrequencyConv` layers are evaluated at the size of the map that reaches them; of `nn.ConvNd` layers the weights
+    are taken. 1x1 convolutions have no extent and are left out, as are transposed ones. An `LCConv` block is listed
+    with the kernels it combines to, under its own name, and its spatial filters under `name.spatial`. Only the latter
+    are listed if it has one depthwise filter per channel: all its combined kernels are multiples of these.
+
+    Args:
+        model: any module. Its weights and its train/eval state stay as they are.
+        example_input: the model's argument, a tuple or list of its positional arguments, or a mapping of its keyword
+            arguments.
+        null: how often every layer is drawn anew, to tell what training did from what was there before; 20 or more.
+            Drawn, in a copy, is what `reset_parameters` of the filter or `nn.ConvNd` draws.
+        seed: of these draws; the global random state is neither used nor changed.
+        fresh: builds the model anew. Draws are then whole models, with the initialisation that they apply themselves.
+            Give it where the model has one: measures do not depend on the scale of the weights, but most depend on
+            whether they are uniform, as those of `nn.ConvNd`, or Gaussian.
+        groups: the stage of a layer, from its name; or patterns by stage, such as `{"early": "layer[12].*"}`, of which
+            the first that matches counts, else "other". By default the name up to the first part with a digit.
+        progress: wraps the loop over the layers, or over the draws of `fresh`, such as `rich.progress.track`.
+
+    Raises:
+        TypeError: `model` is not a module, `example_input` is none of these, `null` or `seed` is not an integer, or
+            `groups` is neither a function nor a mapping, `fresh` is not callable or builds something else.
+        ValueError: `null` is below 0, a layer cannot be drawn anew, or `fresh` builds another architecture or returns
+            `model` itself or the same weights twice; or a layer is on the meta device.
+        Exception: whatever the model raises on the example input.
+
+    >>> from torchvision.models import resnet18
+    >>> found = survey(resnet18(), torch.randn(1, 3, 64, 64))
+    >>> [layer.name for layer in found.stages["layer2"]][:2], found.layers[0].map_size
+    (['layer2.0.conv1', 'layer2.0.conv2'], (64, 64))
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
+    if integer("null", null) < 0:
+        raise ValueError(f"null={null} must be at least 0, the number of fresh draws; 20 give a first impression")
+    integer("seed", seed)
+    if fresh is not None and (isinstance(fresh, nn.Module) or not callable(fresh)):
+        raise TypeError(f"fresh={type(fresh).__name__} must be a function that builds the model, such as lambda: Net()")
+    stage_of = _stage_function(groups)
+    subjects = find_subjects(model)
+    seen = forward.map_sizes(model, example_input, {subject.probe: None for subject in subjects})
+    jobs = [(subject, size) for module, size in seen for subject in subjects if subject.probe is module]
+    with forward.evaluating(model), torch.no_grad():
+        if null and fresh is not None:
+            layers = _beside_models(model, jobs, stage_of, null, seed, fresh, progress)
+        else:
+            layers = [_measure(*job, stage_of, null, seed) for job in _watched(jobs, progress)]
+    run = {module for module, _ in seen}
+    idle = tuple(subject.name for subject in subjects if subject.probe not in run)
+    settings = {
+        "model": type(model).__name__,
+        "input": _describe(example_input),
+        "null": null,
+        "seed": seed,
+        "fresh draws": "of whole models" if fresh else "of layers",
+        "groups": _describe_groups(groups),
+        "torch": torch.__version__,
+    }
+    return Survey(tuple(layers), idle, settings)
+
+
+def default_stage(name: str) -> str:
+    """The name up to the first part that has a digit, else its first part.
+
+    >>> default_stage("layer1.0.conv2"), default_stage("features.3.1.block.0"), default_stage("stem")
+    ('layer1', 'features.3', 'stem')
+    """
+    parts = name.split(".")
+    for index, part in enumerate(parts):
+        if any(character.isdigit() for character in part):
+            return ".".join(parts[: index + 1])
+    return parts[0]
+
+
+def _measure(subject: Subject, size: Size, stage_of: Callable[[str], str], null: int, seed: int) -> LayerFootprint:
+    layer = _as_it_is(subject, size, stage_of)
+    if null == 0:
+        return layer
+    collector = NullCollector(layer)
+    for draw in range(null):
+        copy = redrawn(subject.module, draw_seed(seed, subject.name, draw))
+        collector.add(subject.taps(copy, size))
+    return collector.finish()
+
+
+def _beside_models(
+    surveyed: nn.Module,
+    jobs: Sequence[tuple[Subject, Size]],
+    stage_of: Callable[[str], str],
+    null: int,
+    seed: int,
+    fresh: Callable[[], nn.Module],
+    progress: Progress | None,
+) -> list[LayerFootprint]:
+    collectors = [NullCollector(_as_it_is(*job, stage_of)) for job in jobs]
+    before: nn.Module | None = None
+    for draw in _watched(range(null), progress):
+        model = rebuilt(fresh, draw_seed(seed, draw), surveyed)
+        if before is not None:
+            check_drawn_anew(before, model)
+        before = model
+        parts = dict(model.named_modules())
+        for (subject, size), collector in zip(jobs, collectors, strict=True):
+            if not isinstance(parts.get(subject.name), type(subject.module)):
+                raise ValueError(
+                    f"fresh() has no {subject.kind} {subject.name!r}; it must build the architecture that is surveyed"
+                )
+            collector.add(subject.taps(parts[subject.name], size))
+    return [collector.finish() for collector in collectors]
+
+
+def _as_it_is(subject: Subject, size: Size, stage_of: Callable[[str], str]) -> LayerFootprint:
+    taps = subject.taps(subject.module, size)
+    return LayerFootprint(subject.name, subject.kind, size, taps, subject.periodic, stage_of(subject.name))
+
+
+def _watched(jobs: Sequence[T], progress: Progress | None) -> Iterable[T]:
+    return progress(jobs) if progress else jobs
+
+
+def _stage_function(groups: Groups | None) -> Callable[[str], str]:
+    if groups is None:
+        return default_stage
+    if isinstance(groups, Mapping):
+        patterns = dict(groups)
+        return lambda name: next((stage for stage, p in patterns.items() if fnmatchcase(name, p)), "other")
+    if callable(groups):
+        return groups
+    raise TypeError(
+        f"groups={groups!r} must be a function from a layer's name to its stage, or a mapping of patterns by stage "
+        'such as {"early": "layer[12].*"}'
+    )
+
+
+def _describe_groups(groups: Groups | None) -> Any:
+    return dict(groups) if isinstance(groups, Mapping) else "by name" if groups is None else "by function"
+
+
+def _describe(example_input: forward.ExampleInput) -> list[list[int]]:
+    values = list(example_input.values()) if isinstance(example_input, Mapping) else example_input
+    tensors = [values] if isinstance(values, torch.Tensor) else values
+    return [list(value.shape) for value in tensors if isinstance(value, torch.Tensor)]

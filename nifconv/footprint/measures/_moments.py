@@ -1,0 +1,164 @@
+"""Moments of a kernel's energy w[n]^2: radius, centroid, direction, and the same seen from its spectrum.
+
+All take taps `(out_channels, in_channels, *size)` centred at `size // 2`, work in float64 and return
+`(out_channels, in_channels)`; a kernel of zeros scores NaN.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from nifconv.footprint.measures._size import as_kernels
+from nifconv.frequency import offsets, resize_taps, taps_to_spectrum
+
+
+def rms_radius(taps: Tensor) -> Tensor:
+    """Root mean square distance from the centre, in pixels: sqrt(sum_n |n|^2 w[n]^2 / sum_n w[n]^2).
+
+    Returns:
+        float64, `(out_channels, in_channels)`.
+
+    Raises:
+        TypeError: `taps` are not real and floating.
+        ValueError: they have no spatial axis.
+    """
+    energy, positions = _energy(taps)
+    return (energy @ positions.square().sum(-1)).sqrt()
+
+
+def spectral_radius(taps: Tensor) -> Tensor:
+    r"""The rms radius that the roughness of the spectrum tells, in pixels; smooth in frequency is local in space.
+
+        R^2 = sum_a (S_a / 2 pi)^2 mean_f |H(f + e_a / S_a) - H(f)|^2 / mean_f |H(f)|^2
+
+    The differences between neighbouring bins measure distance along chords of the torus: with Parseval,
+    R^2 = sum_n w[n]^2 sum_a (S_a sin(pi n_a / S_a) / pi)^2 / sum_n w[n]^2, exactly. It is `rms_radius` for kernels
+    that are small against the map, and never depends on where the torus is cut open.
+
+    Returns:
+        float64, `(out_channels, in_channels)`.
+
+    Raises:
+        TypeError: `taps` are not real and floating.
+        ValueError: they have no spatial axis.
+    """
+    kernels = as_kernels(taps)
+    size = tuple(taps.shape[2:])
+    # With a last axis of one pixel the half spectrum is the whole one, and differences run around every axis.
+    spectrum = taps_to_spectrum(kernels.unsqueeze(-1), (*size, 1))
+    total = sum(
+        (length / (2 * math.pi)) ** 2 * _power(spectrum.roll(-1, axis) - spectrum)
+        for axis, length in enumerate(size, start=2)
+    )
+    return (total / _power(spectrum)).sqrt()
+
+
+def centroid(taps: Tensor) -> Tensor:
+    """Where a kernel's energy lies, sum_n n w[n]^2 / sum_n w[n]^2, in pixels from the centre.
+
+    Returns:
+        float64, `(out_channels, in_channels, d)`, d the number of spatial axes.
+
+    Raises:
+        TypeError: `taps` are not real and floating.
+        ValueError: they have no spatial axis.
+    """
+    energy, positions = _energy(taps)
+    return energy @ positions
+
+
+def centroid_offset(taps: Tensor) -> Tensor:
+    """Distance of the centroid from the centre, in pixels: |sum_n n w[n]^2| / sum_n w[n]^2.
+
+    Returns:
+        float64, `(out_channels, in_channels)`.
+
+    Raises:
+        TypeError: `taps` are not real and floating.
+        ValueError: they have no spatial axis.
+    """
+    return centroid(taps).norm(dim=-1)
+
+
+def align(taps: Tensor, *, periodic: bool = True) -> Tensor:
+    """Moves each kernel by whole pixels such that its energy lies about the centre: a shifted local kernel is local.
+
+    The shift on axis a is the angle of sum_n w[n]^2 exp(2 pi i n_a / S_a), times S_a / 2 pi and rounded: of all
+    shifts around the torus that one gives, up to the rounding, the smallest `spectral_radius` (Mardia & Jupp 2000,
+    sec. 2.2, the circular mean). Where the sum vanishes (two equal lobes half a map apart) there is nothing to choose.
+
+    Args:
+        taps: real, `(out_channels, in_channels, *size)`.
+        periodic: whether the kernel lives on a torus, so that what leaves on one side enters on the other. If not,
+            zeros are put around it first, and the result has twice the size.
+
+    Returns:
+        float64, `(out_channels, in_channels, *size)`, or with twice the size.
+
+    Raises:
+        TypeError: `taps` are not real and floating.
+        ValueError: they have no spatial axis.
+    """
+    kernels = as_kernels(taps)
+    if not periodic:
+        kernels = resize_taps(kernels, [2 * n for n in kernels.shape[2:]])
+    energy = kernels.square()
+    for axis, length in enumerate(kernels.shape[2:], start=2):
+        others = tuple(a for a in range(2, kernels.dim()) if a != axis)
+        line = energy.sum(others) if others else energy
+        turns = offsets((length,), device=taps.device).squeeze(-1) * (2 * math.pi / length)
+        mean = torch.atan2(line @ turns.sin(), line @ turns.cos())
+        shift = (mean * (length / (2 * math.pi))).round().long()
+        index = (torch.arange(length, device=taps.device) + shift.unsqueeze(-1)) % length
+        shape = [*index.shape[:2], *(1 if a != axis else length for a in range(2, kernels.dim()))]
+        index = index.view(shape).expand_as(kernels)
+        kernels, energy = kernels.gather(axis, index), energy.gather(axis, index)
+    return kernels
+
+
+def anisotropy(taps: Tensor) -> Tensor:
+    """How much longer than wide a kernel is, 1 - sqrt(l_min / l_max): 0 for a disc, 1 for a line; no unit.
+
+    l are the eigenvalues of the covariance of position under the energy, sum_n (n - c)(n - c)^T w[n]^2 / sum_n
+    w[n]^2 with c the centroid: squared half axes of the ellipse of inertia. A single tap, and a 1-d kernel, score 0.
+
+    Returns:
+        float64, `(out_channels, in_channels)`.
+
+    Raises:
+        TypeError: `taps` are not real and floating.
+        ValueError: they have no spatial axis.
+    """
+    energy, positions = _energy(taps)
+    mean = energy @ positions
+    second = torch.einsum("oin,na,nb->oiab", energy, positions, positions)
+    covariance = second - mean.unsqueeze(-1) * mean.unsqueeze(-2)
+    smallest, largest = _extreme_eigenvalues(covariance)
+    # Differences of squared pixels round to about 1e-16 of those squares, which for a point must not become a shape.
+    floor = 1e-12 * (1 + positions.square().sum(-1).amax())
+    ratio = torch.where(largest > floor, (smallest / largest).clamp(0, 1), 1.0)
+    return torch.where(largest.isnan(), torch.nan, 1 - ratio.sqrt())
+
+
+def _extreme_eigenvalues(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    if matrix.shape[-1] == 2:  # a closed form, since a decomposition for each kernel would dominate the survey
+        half, across = (matrix[..., 0, 0] - matrix[..., 1, 1]) / 2, matrix[..., 0, 1]
+        middle, apart = (matrix[..., 0, 0] + matrix[..., 1, 1]) / 2, torch.hypot(half, across)
+        return middle - apart, middle + apart
+    finite = torch.linalg.eigvalsh(torch.nan_to_num(matrix))
+    undefined = matrix.isnan().any(-1).any(-1)
+    return finite[..., 0].masked_fill(undefined, torch.nan), finite[..., -1].masked_fill(undefined, torch.nan)
+
+
+def _energy(taps: Tensor) -> tuple[Tensor, Tensor]:
+    """Shares of the energy `(out_channels, in_channels, taps)`, and where they are, in pixels, `(taps, d)`."""
+    energy = as_kernels(taps).square().flatten(2)
+    positions = offsets(taps.shape[2:], device=taps.device).flatten(0, -2)
+    return energy / energy.sum(-1, keepdim=True), positions
+
+
+def _power(spectrum: Tensor) -> Tensor:
+    return spectrum.abs().square().flatten(2).mean(-1)

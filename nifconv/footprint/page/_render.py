@@ -1,0 +1,180 @@
+"""One HTML file for a survey, or for several beside one another; it needs no network and no other file."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nifconv.footprint._layer import LayerFootprint, quantiles
+from nifconv.footprint.figures._style import COLORS, NULL_COLOR, by_size
+from nifconv.footprint.measures._table import BY_NAME, HEADLINE, MEASURES, Measure
+from nifconv.footprint.page import _svg
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from nifconv.footprint._receptive_field import ReceptiveField
+    from nifconv.footprint._result import Survey
+
+
+def render(surveys: Mapping[str, Survey], *, title: str, fields: Sequence[ReceptiveField] = ()) -> str:
+    """The page.
+
+    Args:
+        surveys: by name; the name of a single one is not shown.
+        title: at the top.
+        fields: effective receptive fields to show with them.
+
+    Raises:
+        ImportError: jinja2 or matplotlib is not installed.
+    """
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    except ImportError as error:
+        raise ImportError("reports need jinja2; install it with: pip install 'nifconv[report]'") from error
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    sections = _sections(surveys)
+    return environment.get_template("page.html.j2").render(
+        title=title,
+        names=[{"name": name or "this model", "color": COLORS[i % len(COLORS)]} for i, name in enumerate(surveys)],
+        several=len(surveys) > 1,
+        with_null=any(layer.null for survey in surveys.values() for layer in survey.layers),
+        null_color=NULL_COLOR,
+        measures=MEASURES,
+        headline=[BY_NAME[name] for name in HEADLINE],
+        rows=[row for section in sections for row in section["rows"]],
+        stages=_by_stage(sections),
+        figures=_figures(surveys, fields),
+        fields=[field.to_dict() for field in fields],
+        settings=[(name, dict(survey.settings), survey.not_run) for name, survey in surveys.items()],
+    )
+
+
+def write(path: str | Path, page: str) -> None:
+    """Writes the page as UTF-8, which it declares."""
+    Path(path).write_text(page, encoding="utf-8")
+
+
+def _sections(surveys: Mapping[str, Survey]) -> list[dict[str, Any]]:
+    """One for each layer and map size, with what every survey found there."""
+    found: dict[tuple[str, tuple[int, ...]], list[tuple[int, str, LayerFootprint]]] = {}
+    for index, (name, survey) in enumerate(surveys.items()):
+        for layer in survey.layers:
+            found.setdefault((layer.name, layer.map_size), []).append((index, name, layer))
+    return [_section(number, members) for number, members in enumerate(found.values())]
+
+
+def _section(number: int, members: Sequence[tuple[int, str, LayerFootprint]]) -> dict[str, Any]:
+    first = members[0][2]
+    rows = [_row(number, index, name, layer) for index, name, layer in members]
+    return {
+        "id": f"layer-{number}",
+        "title": first.name or first.kind,
+        "stage": first.stage or "model",
+        "map_size": by_size(first.map_size),
+        "rows": rows,
+        "chart": _svg.mass_chart([(index, layer) for index, _, layer in members]),
+        "galleries": [(row, _svg.gallery(m[2], f"k{number}-{m[0]}")) for row, m in zip(rows, members, strict=True)],
+    }
+
+
+def _row(number: int, index: int, name: str, layer: LayerFootprint) -> dict[str, Any]:
+    return {
+        "id": f"layer-{number}",
+        "order": number,
+        "survey": name or "this model",
+        "color": COLORS[index % len(COLORS)],
+        "title": layer.name or layer.kind,
+        "stage": layer.stage or "model",
+        "kind": layer.kind,
+        "map_size": by_size(layer.map_size),
+        "map_pixels": math.prod(layer.map_size),
+        "taps_size": by_size(layer.taps.shape[2:]),
+        "taps": math.prod(layer.taps.shape[2:]),
+        "kernels": layer.kernels,
+        "values": {measure.name: _cell(layer, measure) for measure in MEASURES},
+    }
+
+
+def _cell(layer: LayerFootprint, measure: Measure) -> dict[str, Any]:
+    """One measure of one layer as the page shows it, and the number that its column sorts by."""
+    low, median, high = quantiles(layer.values(measure.name)[:, None])[:, 0].tolist()
+    cell: dict[str, Any] = {
+        "sort": "" if median != median else repr(median),
+        "text": measure.format(median),
+        "band": "" if measure.per_layer else f"{measure.format(low)} to {measure.format(high)}",
+        "null": "",
+        "z": "",
+        "p": "",
+        "z_sort": "",
+        "far": False,
+    }
+    if layer.null:
+        effect = layer.null.effect(measure.name, layer.statistic(measure.name))
+        cell["null"] = f"{measure.format(effect.mean)} ({measure.format(effect.low)} to {measure.format(effect.high)})"
+        if effect.z is not None:
+            cell |= {"z": f"{effect.z:+.1f}", "z_sort": repr(effect.z), "far": abs(effect.z) >= 3 and effect.p <= 0.1}
+        cell["p"] = "" if effect.p != effect.p else f"{effect.p:.2g}"
+    return cell
+
+
+def _by_stage(sections: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    stages: dict[str, list[dict[str, Any]]] = {}
+    for section in sections:
+        stages.setdefault(section["stage"], []).append(section)
+    return stages
+
+
+def _figures(surveys: Mapping[str, Survey], fields: Sequence[ReceptiveField]) -> list[tuple[str, str]]:
+    """Caption and data URI of each figure."""
+    from nifconv.footprint.figures import _curves, _galleries
+
+    layers = {name: survey.layers for name, survey in surveys.items() if survey.layers}
+    if not layers:
+        return []
+    drawn: list[tuple[str, Figure]] = [
+        (
+            "Effective size (90 % of the absolute weight) from the first layer to the last.",
+            _curves.size_by_depth(layers),
+        ),
+        (
+            "How the absolute weight gathers around the centre: median over the kernels, band from 10 to 90 %.",
+            _curves.mass_curves(layers),
+        ),
+    ]
+    for name, members in layers.items():
+        of = f" of {name}" if name else ""
+        drawn += [
+            (f"The strongest kernels{of}, each row as large as fits.", _galleries.zoomed_gallery(members)),
+            (
+                f"Principal kernels{of}, and the share of the energy they explain.",
+                _galleries.principal_gallery(members),
+            ),
+            (f"Variance between the kernels{of} at each position.", _galleries.variance_maps(members)),
+        ]
+    drawn += [
+        (
+            f"Effective receptive field of {field.layer or 'the output'} on inputs of "
+            f"{by_size(field.contribution.shape)} pixels.",
+            field.plot(),
+        )
+        for field in fields
+        if field.contribution.dim() < 3
+    ]
+    return [(caption, _data_uri(figure)) for caption, figure in drawn]
+
+
+def _data_uri(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

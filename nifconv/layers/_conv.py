@@ -1,0 +1,217 @@
+"""Convolution layers whose kernels are functions of frequency."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from nifconv._support.arguments import choice, groups_of, ints_per_axis, map_size_of, positive_int, real_floating
+from nifconv.filters import FilterFactory, ImplicitFilter, build_filter
+from nifconv.layers._kernel import FilterKernel
+from nifconv.spectral import METHODS, PADDING_MODES, Geometry, convolve, multiply
+
+
+class FrequencyConv(nn.Module, ABC):
+    """What the 1-d, 2-d and 3-d layers share; see `FrequencyConv2d` for arguments and behaviour."""
+
+    @property
+    @abstractmethod
+    def ndim(self) -> int:
+        """Number of spatial axes."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Sequence[int] | None = None,
+        stride: int | Sequence[int] = 1,
+        padding: int | Sequence[int] | str = "same",
+        dilation: int | Sequence[int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "circular",
+        *,
+        filter: FilterFactory = ImplicitFilter,
+        method: str = "auto",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.in_channels = positive_int("in_channels", in_channels)
+        self.out_channels = positive_int("out_channels", out_channels)
+        self.kernel_size = None if kernel_size is None else ints_per_axis("kernel_size", kernel_size, self.ndim)
+        self.stride = ints_per_axis("stride", stride, self.ndim)
+        self.dilation = ints_per_axis("dilation", dilation, self.ndim)
+        self.groups = groups_of(groups, in_channels, out_channels)
+        self.padding_mode = choice("padding_mode", padding_mode, PADDING_MODES)
+        self.method = choice("method", method, METHODS)
+        self.padding: str | tuple[int, ...]
+        if isinstance(padding, str):
+            self.padding = choice("padding", padding, ("same", "valid"))
+        else:
+            self.padding = ints_per_axis("padding", padding, self.ndim, minimum=0)
+        if self.kernel_size is None:
+            self._check_global()
+        self.filter = build_filter(filter, out_channels, in_channels // groups, self.ndim, self.kernel_size)
+        # nn.ConvNd draws the bias within 1 / sqrt(taps), which for a kernel as large as the map is next to nothing.
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        move_to(self, device, dtype)
+
+    def reset_parameters(self) -> None:
+        """Draws the filter anew and sets the bias to zero, as at construction."""
+        self.filter.reset_parameters()
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def forward(self, input: Tensor, pointwise: Tensor | None = None) -> Tensor:
+        """The convolution; with the weight of a 1x1 convolution that follows, both in one pass (see `LCConv2d`)."""
+        batched = self._is_batched(input)
+        x = input if batched else input.unsqueeze(0)
+        size = map_size_of(x, self.ndim)
+        if self.kernel_size is None and self.padding_mode == "circular" and self.method != "direct":
+            y = multiply(x, self.filter.pairs(size), self.groups, size, self.stride, size, pointwise)
+        else:
+            kernel_size = self.applied_size(size)
+            padding = tuple(self._padding_pairs(kernel_size))
+            geometry = Geometry(size, kernel_size, self.stride, padding, self.dilation, self.padding_mode)
+            kernel = FilterKernel(self.filter, kernel_size)
+            y = convolve(x, kernel, geometry, self.groups, pointwise, self.method)
+        if self.bias is not None:
+            y = y + self.bias.to(y.dtype).view(-1, *(1,) * self.ndim)
+        return y if batched else y.squeeze(0)
+
+    def applied_size(self, size: int | Sequence[int]) -> tuple[int, ...]:
+        """How many taps per axis the kernel has on a map of `size`.
+
+        `kernel_size` where it is given. A global kernel (None) has as many taps as the map has pixels; if the map
+        does not wrap around, 2 * size - 1, so that every position sees every other.
+        """
+        if self.kernel_size is not None:
+            return self.kernel_size
+        size = ints_per_axis("size", size, self.ndim)
+        return size if self.padding_mode == "circular" else tuple(2 * n - 1 for n in size)
+
+    def extra_repr(self) -> str:
+        words = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"]
+        defaults = {"stride": (1,) * self.ndim, "padding": "same", "dilation": (1,) * self.ndim, "groups": 1}
+        words += [f"{name}={getattr(self, name)}" for name, value in defaults.items() if getattr(self, name) != value]
+        words += [] if self.bias is not None else ["bias=False"]
+        words += [] if self.method == "auto" else [f"method={self.method!r}"]
+        return ", ".join([*words, f"padding_mode={self.padding_mode!r}"])
+
+    def _check_global(self) -> None:
+        if self.padding != "same":
+            raise ValueError(
+                f"padding={self.padding!r} has no meaning for kernel_size=None, a kernel as large as the map; use "
+                "padding='same', or give a kernel_size"
+            )
+        if max(self.dilation) > 1:
+            raise ValueError(
+                f"dilation={self.dilation} has no meaning for kernel_size=None, a kernel that reaches across the map "
+                "already; use dilation=1, or give a kernel_size"
+            )
+
+    def _padding_pairs(self, kernel_size: Sequence[int]) -> list[tuple[int, int]]:
+        """Pixels (before, after) on each axis. "same" puts the odd one behind, as torch.nn.functional.convNd does."""
+        if self.kernel_size is None:
+            return [(k // 2, k - 1 - k // 2) for k in kernel_size]  # centred, also on an even map that wraps around
+        if self.padding == "same":
+            margins = [d * (k - 1) for d, k in zip(self.dilation, kernel_size, strict=True)]
+            return [(margin // 2, margin - margin // 2) for margin in margins]
+        if isinstance(self.padding, str):
+            return [(0, 0)] * self.ndim
+        return [(p, p) for p in self.padding]
+
+    def _is_batched(self, input: Tensor) -> bool:
+        shape = tuple(real_floating("input", input).shape)
+        if input.dim() not in (self.ndim + 1, self.ndim + 2):
+            raise ValueError(
+                f"input has {input.dim()} axes, shape {shape}, but {type(self).__name__} takes (batch, channels, "
+                f"{self.ndim} spatial axes) or the same without batch; add or remove axes"
+            )
+        channels = shape[-self.ndim - 1]
+        if channels != self.in_channels:
+            raise ValueError(
+                f"input has {channels} channels, shape {shape}, but in_channels={self.in_channels}; the channel axis "
+                "comes right before the spatial axes"
+            )
+        return input.dim() == self.ndim + 2
+
+
+@final
+class FrequencyConv1d(FrequencyConv):
+    """`FrequencyConv2d` for one spatial axis."""
+
+    ndim = 1
+
+
+@final
+class FrequencyConv2d(FrequencyConv):
+    """A convolution whose kernels are given by a function of frequency, with the arguments of `nn.Conv2d`.
+
+    With a `kernel_size` the layer equals `torch.nn.functional.conv2d(x, layer.filter.taps(kernel_size), ...)` for
+    every combination of the other arguments. With `kernel_size=None` the kernel is as large as the map (*global*) on
+    every map: y = irfft2(H(f) rfft2(x)) if the map wraps around, else the linear convolution with 2 * size - 1 taps.
+    The number of parameters is that of the filter and does not depend on the kernel size.
+
+    Args:
+        in_channels, out_channels, stride, groups, bias: as in `nn.Conv2d`; the bias starts at zero.
+        kernel_size: taps per axis, or None for a kernel as large as the map.
+        padding: pixels, "valid", or "same": output size ceil(input / stride), aligned as in `nn.Conv2d`, and here
+            allowed with a stride. A global kernel takes "same" only.
+        dilation: as in `nn.Conv2d`; 1 for a global kernel.
+        padding_mode: "circular", or "zeros", "reflect", "replicate": exact linear convolutions on the padded map. On a
+            map that wraps around, no response can tell where it stands; the zeros of a border can.
+        filter: called as `filter(out_channels, in_channels // groups, ndim)`; a filter class or a
+            `functools.partial` of one. `SpatialFilter` receives the layer's `kernel_size` too.
+        method: how it is computed, never what: "fft"; "direct", a sum over taps; or "auto", the faster one for the
+            sizes at hand by measurement (see `nifconv.spectral`).
+        device, dtype: of the parameters.
+
+    Shape:
+        `(batch, in_channels, *map)` or `(in_channels, *map)` -> `(batch, out_channels, *output)` or without batch,
+        in the dtype of the input.
+
+    Attributes:
+        filter: the `FrequencyFilter`.
+        bias: `(out_channels,)` or None.
+
+    Raises:
+        TypeError: an argument has the wrong type; the input is not real and floating.
+        ValueError: an argument is out of range or contradicts another; the input has the wrong rank, channels or an
+            empty map, or is too small for the kernel and padding.
+
+    >>> layer = FrequencyConv2d(16, 32)
+    >>> layer(torch.randn(4, 16, 28, 28)).shape, layer(torch.randn(4, 16, 7, 9)).shape
+    (torch.Size([4, 32, 28, 28]), torch.Size([4, 32, 7, 9]))
+    """
+
+    ndim = 2
+
+
+@final
+class FrequencyConv3d(FrequencyConv):
+    """`FrequencyConv2d` for three spatial axes."""
+
+    ndim = 3
+
+
+def move_to(module: nn.Module, device: torch.device | str | None, dtype: torch.dtype | None) -> None:
+    """Moves a freshly made module to where its constructor was asked to make it.
+
+    Raises:
+        TypeError: `dtype` is not real and floating.
+    """
+    if dtype is not None and not dtype.is_floating_point:
+        raise TypeError(f"dtype={dtype} must be real and floating, such as torch.float32: parameters are real here")
+    if device is not None or dtype is not None:
+        module.to(device=device, dtype=dtype)
+
+
+def layer_class(ndim: int) -> type[FrequencyConv]:
+    """The layer for 1, 2 or 3 spatial axes."""
+    return {1: FrequencyConv1d, 2: FrequencyConv2d, 3: FrequencyConv3d}[ndim]

@@ -1,0 +1,88 @@
+"""A penalty on kernel weights that grows with their distance from the centre."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from nifconv import frequency
+from nifconv._support.arguments import at_least_single, choice
+from nifconv.layers import FrequencyConv
+
+Size = int | Sequence[int]
+
+_PROFILES: dict[str, Callable[[Tensor], Tensor]] = {
+    "quadratic": torch.square,
+    "linear": lambda distance: distance,
+    "uniform": torch.ones_like,
+    "inverted": lambda distance: distance.max().square() - distance.square(),
+}
+
+
+def locality_penalty(
+    model: nn.Module, profile: str = "quadratic", *, size: Size | Mapping[str, Size] | None = None
+) -> Tensor:
+    r"""Sum over all spatial kernels of p(|n|) w[n]^2, with |n| the distance of a tap from the centre in pixels.
+
+    For layers with frequency filters and for `nn.ConvNd` with more than one tap; frozen filters and weights without
+    `requires_grad` have no part in it. Source: the locality-promoting regularisation of Schneider 2020.
+
+    The quadratic profile is smoothness in frequency: for each axis a, and the trigonometric polynomial
+    H(f) = sum_n w[n] exp(2 pi i f . n) through the taps,
+
+        4 pi^2 sum_n n_a^2 w[n]^2 = mean over the S frequencies of the grid of |dH/df_a|^2,
+
+    exactly, since the derivative has the taps 2 pi i n_a w[n] (Parseval).
+
+    Args:
+        model: any module.
+        profile: p(r) = r^2 ("quadratic"), r ("linear"), 1 ("uniform": plain L2), or r_max^2 - r^2 ("inverted", the
+            control, which favours the rim).
+        size: map sizes for kernels as large as the map: one for all layers, or by layer name, such as
+            `{layer.name: layer.map_size for layer in footprint.survey(model, x).layers}`. Needed only for those.
+
+    Returns:
+        A scalar, in float32 at least, zero if the model has no such kernel.
+
+    Raises:
+        TypeError: `model` is not a module.
+        ValueError: `profile` is unknown, or a layer as large as the map is given no size.
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
+    weigh = _PROFILES[choice("profile", profile, tuple(_PROFILES))]
+    penalty = torch.zeros(())
+    for name, module in model.named_modules():
+        taps = _taps(name, module, size)
+        if taps is not None:
+            taps = taps.to(at_least_single(taps.dtype))
+            spacing = torch.tensor(module.dilation, dtype=torch.float64, device=taps.device)
+            offsets = frequency.offsets(taps.shape[2:], device=taps.device) * spacing
+            weights = weigh(offsets.norm(dim=-1)).to(taps.dtype)
+            penalty = penalty.to(taps.device) + (taps.square() * weights).sum()
+    return penalty
+
+
+def _taps(name: str, module: nn.Module, size: Size | Mapping[str, Size] | None) -> Tensor | None:
+    if isinstance(module, FrequencyConv):
+        if not _learns(module.filter):
+            return None
+        if module.kernel_size is not None:
+            return module.filter.taps(module.kernel_size)
+        given = size.get(name) if isinstance(size, Mapping) else size
+        if given is None:
+            raise ValueError(
+                f"size={size} gives no map size for {name or type(module).__name__!r}, whose kernels are as large as "
+                "the map; give one size for all layers, or those by name that footprint.survey finds"
+            )
+        return module.filter.taps(module.applied_size(given))
+    if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and max(module.kernel_size) > 1:
+        return module.weight if _learns(module) else None
+    return None
+
+
+def _learns(module: nn.Module) -> bool:
+    """Whether its kernels are trained; not asked of the taps, which need no gradient under `torch.no_grad`."""
+    return any(p.requires_grad for name, p in module.named_parameters() if name != "bias")

@@ -1,0 +1,113 @@
+"""One convolution, by the method that is chosen: a product of spectra or a direct sum, then a 1x1 convolution."""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from nifconv._support.arguments import at_least_single
+from nifconv._support.precision import full_precision
+from nifconv.spectral import _direct, _onnx, _operator
+from nifconv.spectral._crossover import chosen
+from nifconv.spectral._geometry import Geometry
+from nifconv.spectral._kernel import Kernel
+
+
+def multiply(
+    x: Tensor,
+    pairs: Tensor,
+    groups: int,
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    output_size: tuple[int, ...],
+    pointwise: Tensor | None = None,
+) -> Tensor:
+    """`functional.spectral_conv` of a spectrum given by real and imaginary parts; arguments are not checked."""
+    if pointwise is None:
+        shape = tuple(-(-n // s) for n, s in zip(output_size, stride, strict=True))
+        compute = _onnx.conv if torch.onnx.is_in_onnx_export() else _operator.conv
+        return compute(x, pairs, groups, size, (1,) * len(size), stride, shape)
+    weight, channels = pointwise.flatten(1), len(pairs)
+    wide = at_least_single(x.dtype, pairs.dtype, weight.dtype)
+    with full_precision(x.device):
+        if _is_fused(x, channels, weight):
+            combined = combine(pairs.to(wide), weight.to(wide), groups)
+            return multiply(x, combined, channels // weight.shape[1], size, stride, output_size)
+        y = multiply(x, pairs, groups, size, stride, output_size).to(wide)
+        return _direct.pointwise(y, weight.to(wide), channels // weight.shape[1]).to(x.dtype)
+
+
+def convolve(
+    x: Tensor, kernel: Kernel, geometry: Geometry, groups: int, pointwise: Tensor | None, method: str
+) -> Tensor:
+    """`functional.fft_conv` of a `Kernel`, by the method that is chosen."""
+    trains = torch.is_grad_enabled() and (x.requires_grad or kernel.requires_grad)
+    method = chosen(
+        method,
+        x,
+        geometry.kernel_size,
+        geometry.size,
+        depthwise=groups == x.shape[1],
+        wraps=geometry.padding_mode == "circular",
+        trains=trains,
+    )
+    if method == "direct":
+        return _sum_over_taps(x, kernel.taps(), geometry, groups, pointwise)
+    x, grid_size, origin = geometry.on_grid(x)
+    pairs = kernel.pairs(grid_size, geometry.dilation, origin)
+    return multiply(x, pairs, groups, grid_size, geometry.stride, geometry.output_size, pointwise)
+
+
+def _sum_over_taps(x: Tensor, taps: Tensor, geometry: Geometry, groups: int, pointwise: Tensor | None) -> Tensor:
+    convolution = functools.partial(
+        _direct.conv,
+        stride=geometry.stride,
+        padding=geometry.padding,
+        dilation=geometry.dilation,
+        padding_mode=geometry.padding_mode,
+    )
+    if pointwise is None:
+        return convolution(x, taps, groups=groups)
+    weight = pointwise.flatten(1)
+    wide = at_least_single(x.dtype, taps.dtype, weight.dtype)
+    weight, pointwise_groups = weight.to(wide), len(taps) // weight.shape[1]
+    # A depthwise convolution is cheap as it is, and dense once it is combined with the 1x1 weights.
+    combines = groups == pointwise_groups and _is_fused(x, len(taps), weight)
+    with full_precision(x.device):
+        if combines:
+            return convolution(x, combine(taps.to(wide), weight, groups), groups=groups)
+        return _direct.pointwise(convolution(x, taps, groups=groups).to(wide), weight, pointwise_groups).to(x.dtype)
+
+
+def _is_fused(x: Tensor, channels: int, pointwise: Tensor) -> bool:
+    """Whether kernels and 1x1 weights are combined first: fewer maps to transform back, and no more memory.
+
+    A batch size that an exporter leaves open does not decide, since the choice would fix it.
+    """
+    out_channels, combined = len(pointwise), len(pointwise) * x.shape[1] * pointwise.shape[1] // channels
+    if out_channels >= channels:
+        return False
+    return isinstance(x.shape[0], torch.SymInt) or combined <= x.shape[0] * channels
+
+
+def combine(kernels: Tensor, pointwise: Tensor, groups: int) -> Tensor:
+    """The kernels of a convolution followed by a 1x1 convolution, as those of a single one.
+
+    sum_k P[o, k] w[k, i]: a linear combination for each pair of channels (Gavrikov & Keuper 2023, lemma 3.1). It
+    holds for taps and for spectra.
+
+    Args:
+        kernels: `(channels, in_channels // groups, *axes)`, real or complex.
+        pointwise: `(out_channels, channels // pointwise_groups)`, of the same dtype.
+        groups: of the first convolution, a multiple of those of the second.
+
+    Returns:
+        `(out_channels, in_channels // pointwise_groups, *axes)`.
+    """
+    pointwise_groups = len(kernels) // pointwise.shape[1]
+    kernels = rearrange(kernels, "(q g k) i ... -> q g k i ...", q=pointwise_groups, g=groups // pointwise_groups)
+    pointwise = rearrange(pointwise, "(q o) (g k) -> q o g k", q=pointwise_groups, g=groups // pointwise_groups)
+    return rearrange(torch.einsum("qogk,qgki...->qogi...", pointwise, kernels), "q o g i ... -> (q o) (g i) ...")

@@ -1,0 +1,141 @@
+"""The choice of method, from measurements: up to how many taps a direct sum is faster than an FFT."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+METHODS = ("auto", "fft", "direct")
+VARIABLE = "NIFCONV_CROSSOVER"
+"""Environment variable with the path of a table to be used instead of the committed one."""
+_MODES = ("inference", "training")
+_KINDS = ("depthwise", "dense", "depthwise on a torus", "dense on a torus")
+
+
+@dataclass(frozen=True)
+class Crossover:
+    """For each mode and kind of convolution, the largest number of taps at which the direct sum wins, by map size.
+
+    Attributes:
+        limits: `limits[mode][kind]` holds pairs (pixels of a map, taps), in the order of growing maps; mode is
+            "inference" or "training", kind "depthwise" or "dense" (anything that sums over input channels), each with
+            padding by zeros or, "on a torus", with maps that wrap around: a direct sum then works on a padded copy,
+            and the FFT on the map as it is.
+        origin: what the table was measured on, for a reader.
+    """
+
+    limits: Mapping[str, Mapping[str, Sequence[tuple[int, int]]]]
+    origin: Mapping[str, Any]
+
+    @staticmethod
+    def load(path: str | Path) -> Crossover:
+        """Reads the JSON that `nifconv bench --crossover` writes.
+
+        Raises:
+            ValueError: the file is no such table, so that every choice from it would be arbitrary.
+            OSError: it cannot be read.
+        """
+        return _parse(Path(path).read_text(encoding="utf-8"), str(path))
+
+    def save(self, path: str | Path) -> None:
+        """Writes the JSON that `load` reads."""
+        data = {"limits": self.limits, "origin": dict(self.origin)}
+        Path(path).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+
+    def prefers_direct(self, *, taps: int, pixels: int, training: bool, depthwise: bool, wraps: bool) -> bool:
+        """Whether the direct sum is the faster one, by the measured map whose size is nearest."""
+        pairs = self.limits[_MODES[training]][kind(depthwise=depthwise, wraps=wraps)]
+        _, limit = min(pairs, key=lambda pair: abs(math.log(pair[0] / pixels)))
+        return taps <= limit
+
+
+def use_crossover(table: str | Path | Crossover | None) -> None:
+    """Makes `method="auto"` choose by another table, in this process; None for the committed one again.
+
+    Without a call, the table at the path in the environment variable NIFCONV_CROSSOVER is used where that is set.
+
+    Args:
+        table: as `nifconv bench --crossover` wrote it, or its path.
+
+    Raises:
+        ValueError: the file is no such table.
+        OSError: it cannot be read.
+    """
+    global _active
+    if not isinstance(table, Crossover):
+        table = _committed() if table is None else Crossover.load(table)
+    _active = table
+
+
+def kind(*, depthwise: bool, wraps: bool) -> str:
+    """The key of `Crossover.limits[mode]`."""
+    return _KINDS[(not depthwise) + 2 * wraps]
+
+
+def chosen(
+    method: str,
+    x: Tensor,
+    kernel: Sequence[int],
+    size: Sequence[int],
+    *,
+    depthwise: bool,
+    wraps: bool,
+    trains: bool,
+) -> str:
+    """The method for one call, "fft" or "direct".
+
+    It depends on shapes, dtype and grad mode alone, all of which a compiled graph is specialised to or guarded by. A
+    map whose size an exporter leaves open takes the FFT, whose cost does not depend on the kernel.
+
+    Args:
+        method: what the caller asked for.
+        x: the input; in half precision the FFT, which computes in float32, is the more exact.
+        kernel: taps per axis.
+        size: pixels per axis.
+        depthwise: whether each output channel sees one input channel.
+        wraps: whether the map is a torus.
+        trains: whether a gradient will be asked for.
+    """
+    if method != "auto":
+        return method
+    if x.dtype in (torch.float16, torch.bfloat16) or any(isinstance(n, torch.SymInt) for n in size):
+        return "fft"
+    direct = _active.prefers_direct(
+        taps=math.prod(kernel), pixels=math.prod(size), training=trains, depthwise=depthwise, wraps=wraps
+    )
+    return "direct" if direct else "fft"
+
+
+def _parse(text: str, name: str) -> Crossover:
+    try:
+        data = json.loads(text)
+        limits = {m: {k: [(int(p), int(t)) for p, t in data["limits"][m][k]] for k in _KINDS} for m in _MODES}
+        origin = dict(data["origin"])
+        whole = all(pairs and min(p for p, _ in pairs) > 0 for kinds in limits.values() for pairs in kinds.values())
+    except (ValueError, KeyError, TypeError, OverflowError) as error:  # the last one from int(Infinity)
+        raise ValueError(_not_a_table(name, error)) from error
+    if not whole:
+        raise ValueError(_not_a_table(name, "a list without maps, or a map without pixels"))
+    return Crossover(limits, origin)
+
+
+def _not_a_table(name: str, reason: object) -> str:
+    return f"{name} is no table of crossovers ({reason!r}); write one with: nifconv bench --crossover {name}"
+
+
+def _committed() -> Crossover:
+    return _parse(
+        resources.files("nifconv.spectral").joinpath("_crossover.json").read_text(encoding="utf-8"), "built-in"
+    )
+
+
+_active = Crossover.load(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else _committed()

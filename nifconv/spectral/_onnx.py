@@ -1,0 +1,32 @@
+"""The product of spectra in PyTorch's own operations, for exporters that know no operator but those."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from nifconv._support.arguments import at_least_single
+
+
+def conv(
+    x: Tensor,
+    spectrum: Tensor,
+    groups: int,
+    size: tuple[int, ...],
+    source_step: tuple[int, ...],  # noqa: ARG001 - the signature of `operator.conv`; no exporter meets steps but 1
+    target_step: tuple[int, ...],
+    target_shape: tuple[int, ...],
+) -> Tensor:
+    """`_operator.conv` for a map without gaps."""
+    dims = tuple(range(-len(size), 0))
+    wide = at_least_single(x.dtype, spectrum.dtype)
+    transformed = torch.view_as_real(torch.fft.rfftn(x.to(wide), s=size, dim=dims)).unflatten(1, (groups, 1, -1))
+    real, imag = transformed.unbind(-1)
+    kernel_real, kernel_imag = spectrum.to(wide).unflatten(0, (groups, -1)).unbind(-1)
+    # ONNX has transforms of complex numbers, but no arithmetic on them.
+    response = torch.stack(
+        [(real * kernel_real - imag * kernel_imag).sum(3), (real * kernel_imag + imag * kernel_real).sum(3)], dim=-1
+    )
+    y = torch.fft.irfftn(torch.view_as_complex(response.flatten(1, 2)), s=size, dim=dims)
+    steps = (slice(0, (n - 1) * s + 1, s) for n, s in zip(target_shape, target_step, strict=True))
+    return y[(..., *steps)].to(x.dtype)

@@ -1,0 +1,207 @@
+"""`nifconv::spectral_conv`: the product of spectra as an operator that PyTorch knows.
+
+Real tensors alone cross its border, a spectrum as pairs (real, imaginary), so compilers, exporters, mixed precision
+and collective communication meet no complex number. It keeps x and the spectrum for the backward pass and nothing
+else: transforms are computed again.
+
+With T(x, H, dy) = <dy, conv(x, H)>, linear in each argument, all derivatives of any order are the same two operators:
+
+    conv(x, H), and gradients(x, H, dy) = (dT/dx, dT/dH)     where dT/dx = conv(dy, H*), H* with channels exchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from nifconv._support.precision import full_precision
+from nifconv.spectral import _products
+from nifconv.spectral._transforms import Placement
+
+
+@torch.library.custom_op("nifconv::spectral_conv", mutates_args=())
+def spectral_conv(
+    x: Tensor,
+    spectrum: Tensor,
+    groups: int,
+    size: Sequence[int],
+    source_step: Sequence[int],
+    target_step: Sequence[int],
+    target_shape: Sequence[int],
+) -> Tensor:
+    """See `_products.product`; x lies on the grid with `source_step`, y with `target_step`."""
+    source = Placement(tuple(size), tuple(x.shape[2:]), tuple(source_step))
+    target = Placement(tuple(size), tuple(target_shape), tuple(target_step))
+    # Autocast reaches into operators, and would run matrix products in half precision.
+    with full_precision(x.device):
+        return _products.product(x, spectrum, groups, source, target)
+
+
+@torch.library.custom_op("nifconv::spectral_conv_gradients", mutates_args=())
+def spectral_conv_gradients(
+    x: Tensor,
+    spectrum: Tensor,
+    grad: Tensor,
+    groups: int,
+    size: Sequence[int],
+    source_step: Sequence[int],
+    target_step: Sequence[int],
+    wants_x: bool,
+    wants_spectrum: bool,
+) -> tuple[Tensor, Tensor]:
+    """See `_products.gradients`."""
+    source = Placement(tuple(size), tuple(x.shape[2:]), tuple(source_step))
+    target = Placement(tuple(size), tuple(grad.shape[2:]), tuple(target_step))
+    with full_precision(x.device):
+        return _products.gradients(x, spectrum, grad, groups, source, target, wants_x, wants_spectrum)
+
+
+@spectral_conv.register_fake
+def _(x: Tensor, spectrum: Tensor, *arguments: Any) -> Tensor:
+    return _products.empty_output(x, spectrum.shape[0], arguments[-1])
+
+
+@spectral_conv_gradients.register_fake
+def _(x: Tensor, spectrum: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
+    wants_x, wants_spectrum = arguments[-2:]
+    dx = _products.empty_output(x, x.shape[1], x.shape[2:]) if wants_x else x.new_empty(0)
+    return dx, torch.empty_like(
+        spectrum, memory_format=torch.contiguous_format
+    ) if wants_spectrum else spectrum.new_empty(0)
+
+
+def conv(x: Tensor, spectrum: Tensor, *geometry: Any) -> Tensor:
+    """`spectral_conv` for every caller: torch.func and forward mode take derivatives from a Function alone."""
+    return _Conv.apply(x, spectrum, *geometry) if _needs_function() else spectral_conv(x, spectrum, *geometry)
+
+
+def _gradients(*arguments: Any) -> tuple[Tensor, Tensor]:
+    return _Gradients.apply(*arguments) if _needs_function() else spectral_conv_gradients(*arguments)
+
+
+def _needs_function() -> bool:
+    if torch.compiler.is_compiling():
+        return False
+    return torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0
+
+
+def _keep_operands(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001 - torch's signature
+    x, spectrum, *ctx.rest = inputs
+    ctx.save_for_backward(x, spectrum)
+    ctx.save_for_forward(x, spectrum)
+
+
+def _differentiate(ctx: Any, dy: Tensor) -> tuple[Any, ...]:
+    x, spectrum = ctx.saved_tensors
+    wants_x, wants_spectrum = ctx.needs_input_grad[:2]
+    dx, dh = _gradients(x, spectrum, dy, *ctx.rest[:-1], wants_x, wants_spectrum)
+    return dx if wants_x else None, dh if wants_spectrum else None, None, None, None, None, None
+
+
+def _push_forward(ctx: Any, tangent_x: Tensor | None, tangent_spectrum: Tensor | None, *_: None) -> Tensor | None:
+    x, spectrum = ctx.saved_tensors
+    by_x = None if tangent_x is None else conv(tangent_x, spectrum, *ctx.rest)
+    by_spectrum = None if tangent_spectrum is None else conv(x, tangent_spectrum, *ctx.rest)
+    if by_x is None or by_spectrum is None:
+        return by_spectrum if by_x is None else by_x
+    return by_x + by_spectrum
+
+
+def _keep_all(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:  # noqa: ARG001
+    x, spectrum, dy, *ctx.rest = inputs
+    ctx.save_for_backward(x, spectrum, dy)
+    ctx.save_for_forward(x, spectrum, dy)
+
+
+def _differentiate_twice(ctx: Any, gx: Tensor, gh: Tensor) -> tuple[Any, ...]:
+    """From <gx, dT/dx> + <gh, dT/dH> = T(gx, H, dy) + T(x, gh, dy)."""
+    x, spectrum, dy = ctx.saved_tensors
+    *geometry, has_x, has_spectrum = ctx.rest
+    wants_x, wants_spectrum, wants_dy = ctx.needs_input_grad[:3]
+    by_x = by_spectrum = by_dy = None
+    if has_x:
+        if wants_spectrum:
+            _, by_spectrum = _gradients(gx, spectrum, dy, *geometry, False, True)
+        if wants_dy:
+            by_dy = conv(gx, spectrum, *geometry, dy.shape[2:])
+    if has_spectrum:
+        if wants_x:
+            by_x, _ = _gradients(x, gh, dy, *geometry, True, False)
+        if wants_dy:
+            other = conv(x, gh, *geometry, dy.shape[2:])
+            by_dy = other if by_dy is None else by_dy + other
+    return by_x, by_spectrum, by_dy, None, None, None, None, None, None
+
+
+def _push_gradients(
+    ctx: Any, tangent_x: Tensor | None, tangent_spectrum: Tensor | None, tangent_dy: Tensor | None, *_: None
+) -> tuple[Tensor, Tensor]:
+    x, spectrum, dy = ctx.saved_tensors
+    *geometry, has_x, has_spectrum = ctx.rest
+    dx, dh = _gradients(x, spectrum, torch.zeros_like(dy) if tangent_dy is None else tangent_dy, *ctx.rest)
+    if has_x and tangent_spectrum is not None:
+        dx = dx + _gradients(x, tangent_spectrum, dy, *geometry, True, False)[0]
+    if has_spectrum and tangent_x is not None:
+        dh = dh + _gradients(tangent_x, spectrum, dy, *geometry, False, True)[1]
+    return dx, dh
+
+
+def _vectorise(info: Any, in_dims: tuple[Any, ...], x: Tensor, spectrum: Tensor, *rest: Any) -> tuple[Any, int]:
+    """A spectrum common to all examples: they are a larger batch. Else each example is a range of channels."""
+    count = info.batch_size
+    if in_dims[1] is None:
+        y = conv(x.movedim(in_dims[0], 0).flatten(0, 1), spectrum, *rest)
+        return y.unflatten(0, (count, -1)), 0
+    groups, *geometry = rest
+    kernels_of_all = _as_kernels(spectrum, in_dims[1])
+    y = conv(_as_channels(x, in_dims[0], count), kernels_of_all, count * groups, *geometry)
+    return y.unflatten(1, (count, -1)), 1
+
+
+def _vectorise_gradients(
+    info: Any, in_dims: tuple[Any, ...], x: Tensor, spectrum: Tensor, dy: Tensor, groups: int, *rest: Any
+) -> tuple[Any, Any]:
+    """Each example has a gradient by the spectrum of its own, so each is a range of channels."""
+    count = info.batch_size
+    spectrum = spectrum.expand(count, *spectrum.shape) if in_dims[1] is None else spectrum.movedim(in_dims[1], 0)
+    x, dy = _as_channels(x, in_dims[0], count), _as_channels(dy, in_dims[2], count)
+    dx, dh = _gradients(x, _as_kernels(spectrum, 0), dy, count * groups, *rest)
+    wants_x, wants_spectrum = rest[-2:]
+    dx = dx.unflatten(1, (count, -1)) if wants_x else dx
+    dh = dh.unflatten(0, (count, -1)) if wants_spectrum else dh
+    return (dx, dh), (1 if wants_x else None, 0 if wants_spectrum else None)
+
+
+def _as_channels(x: Tensor, dim: int | None, count: int) -> Tensor:
+    x = x.movedim(dim, 0) if dim is not None else x.expand(count, *x.shape)
+    return rearrange(x, "v b c ... -> b (v c) ...")
+
+
+def _as_kernels(spectrum: Tensor, dim: int) -> Tensor:
+    return spectrum.movedim(dim, 0).flatten(0, 1)
+
+
+class _Conv(torch.autograd.Function):
+    forward = staticmethod(spectral_conv)
+    setup_context = staticmethod(_keep_operands)
+    backward = staticmethod(_differentiate)
+    jvp = staticmethod(_push_forward)
+    vmap = staticmethod(_vectorise)
+
+
+class _Gradients(torch.autograd.Function):
+    forward = staticmethod(spectral_conv_gradients)
+    setup_context = staticmethod(_keep_all)
+    backward = staticmethod(_differentiate_twice)
+    jvp = staticmethod(_push_gradients)
+    vmap = staticmethod(_vectorise_gradients)
+
+
+spectral_conv.register_autograd(_differentiate, setup_context=_keep_operands)
+spectral_conv_gradients.register_autograd(_differentiate_twice, setup_context=_keep_all)
+spectral_conv.register_vmap(_vectorise)
+spectral_conv_gradients.register_vmap(_vectorise_gradients)

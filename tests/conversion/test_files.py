@@ -1,0 +1,131 @@
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from nifconv.conversion import _files
+
+DESCRIPTION = {"of": ["a", 1, None, True], "nested": {"size": [3, 3]}}
+
+
+def tensors() -> dict[str, Tensor]:
+    weight = torch.randn(3, 4)
+    return {
+        "weight": weight,
+        "tied": weight,
+        "transposed": torch.randn(4, 3).T,
+        "scalar": torch.tensor(3.0),
+        "empty": torch.zeros(0, 2),
+        "half": torch.randn(3).bfloat16(),
+        "count": torch.tensor([1, 2]),
+    }
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "file.safetensors"
+    _files.write(path, tensors(), DESCRIPTION)
+    return path
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    written = tensors()
+    path = tmp_path / "file.safetensors"
+    _files.write(path, written, DESCRIPTION)
+    read, description = _files.read(path)
+    assert description == DESCRIPTION
+    assert set(read) == set(written)
+    for name, value in written.items():
+        assert torch.equal(read[name], value)
+        assert read[name].dtype == value.dtype
+    assert [p.name for p in tmp_path.iterdir()] == ["file.safetensors"]
+
+
+def test_tensors_that_are_one_are_stored_once(saved: Path) -> None:
+    from safetensors import safe_open
+
+    with safe_open(saved, framework="pt") as file:
+        assert "tied" not in file.keys()  # noqa: SIM118
+    read, _ = _files.read(saved)
+    assert torch.equal(read["tied"], read["weight"])
+
+
+@pytest.mark.parametrize("keep", [0, 5, 100, -1])
+def test_a_truncated_file_is_refused(saved: Path, keep: int) -> None:
+    saved.write_bytes(saved.read_bytes()[:keep])
+    with pytest.raises(ValueError, match=r"no whole safetensors file.*copy or save it again"):
+        _files.read(saved)
+
+
+def test_an_altered_value_is_refused(saved: Path) -> None:
+    content = bytearray(saved.read_bytes())
+    content[-1] ^= 1
+    saved.write_bytes(content)
+    with pytest.raises(ValueError, match="was altered since it was saved: its checksum differs"):
+        _files.read(saved)
+
+
+def rewritten(path: Path, change: Any) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+
+    with safe_open(path, framework="pt") as file:
+        metadata = dict(file.metadata())
+    change(metadata)
+    save_file(load_file(path), path, metadata=metadata)
+
+
+def test_an_altered_description_is_refused(saved: Path) -> None:
+    rewritten(saved, lambda metadata: metadata.update(nifconv=metadata["nifconv"].replace("nested", "tested")))
+    with pytest.raises(ValueError, match="its checksum differs"):
+        _files.read(saved)
+
+
+def test_a_file_of_somebody_else_is_refused(saved: Path) -> None:
+    rewritten(saved, lambda metadata: metadata.pop("nifconv"))
+    with pytest.raises(ValueError, match=r"does not say how its model was converted; give a file of Conversion\.save"):
+        _files.read(saved)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 1}'])
+def test_a_description_that_is_none_is_refused(saved: Path, text: str) -> None:
+    rewritten(saved, lambda metadata: metadata.update(nifconv=text))
+    with pytest.raises(ValueError, match="has a description that cannot be read"):
+        _files.read(saved)
+
+
+def test_a_format_of_the_future_is_refused(saved: Path) -> None:
+    def change(metadata: dict[str, str]) -> None:
+        content = json.loads(metadata["nifconv"])
+        metadata["nifconv"] = json.dumps({**content, "format": 99})
+
+    rewritten(saved, change)
+    with pytest.raises(ValueError, match="has format 99, this version of nifconv reads 1"):
+        _files.read(saved)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"nothing\.safetensors' is no file; give one that Conversion"):
+        _files.read(tmp_path / "nothing.safetensors")
+
+
+def test_what_is_no_tensor_is_refused_and_an_older_file_survives(saved: Path) -> None:
+    before = saved.read_bytes()
+    with pytest.raises(TypeError, match="'extra' holds a dict; only tensors can be stored"):
+        _files.write(saved, {"extra": {}}, DESCRIPTION)  # type: ignore[dict-item]
+    with pytest.raises(TypeError, match="JSON"):
+        _files.write(saved, tensors(), {"of": object()})
+    assert saved.read_bytes() == before
+    assert len(list(saved.parent.iterdir())) == 1
+
+
+def test_without_safetensors_the_remedy_is_named(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    for action in (lambda: _files.read(saved), lambda: _files.write(saved, {}, {})):
+        with pytest.raises(ImportError, match="saving and loading need safetensors; install it"):
+            action()

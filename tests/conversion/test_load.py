@@ -1,0 +1,132 @@
+import dataclasses
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from nifconv import (
+    Envelope,
+    FilterBank,
+    ImplicitFilter,
+    SpatialFilter,
+    TableFilter,
+    compact_state_dict,
+    convert,
+    frozen,
+    load,
+)
+from nifconv.conversion import _files
+
+
+def net(width: int = 8) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(3, width, 3, padding=1),
+        nn.BatchNorm2d(width),
+        nn.Conv2d(width, width, 3, padding=1, bias=False),
+        nn.ReLU(),
+        nn.Conv2d(width, 4, 5, padding=2, stride=2),
+    )
+
+
+X = torch.randn(2, 3, 9, 8)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"to": "dense", "where": "*", "filter": SpatialFilter, "match": True},
+        {"to": "lc", "expansion": 3, "kernel_size": 5, "padding_mode": "reflect"},
+        {"filter": Envelope(partial(TableFilter, size=6), width=2.0)},
+        {"filter": frozen(ImplicitFilter, seed=4), "where": lambda _, conv: max(conv.stride) == 1},
+        {"filter": FilterBank(ImplicitFilter, 64), "where": ["0", "2"]},
+    ],
+)
+def test_a_conversion_is_loaded_into_a_fresh_model(options: dict[str, Any], tmp_path: Path) -> None:
+    conversion = convert(net(), **options)
+    conversion.model(X)  # running statistics are part of what is saved
+    with torch.no_grad():
+        for parameter in conversion.model.parameters():
+            parameter.mul_(1.5)
+    conversion.save(tmp_path / "model")
+    base = net()
+    before = {name: value.clone() for name, value in base.state_dict().items()}
+    loaded = load(tmp_path / "model", base)
+    assert torch.equal(loaded.model.eval()(X), conversion.model.eval()(X))
+    assert loaded.plan.to_spec() == conversion.plan.to_spec()
+    assert [d.name for d in loaded.report.replaced] == [d.name for d in conversion.report.replaced]
+    assert all(torch.equal(value, before[name]) for name, value in base.state_dict().items())
+    assert len(list(loaded.model.parameters())) == len(list(conversion.model.parameters()))
+
+
+def test_a_loaded_conversion_can_be_saved_again(tmp_path: Path) -> None:
+    convert(net(), match=True, filter=SpatialFilter).save(tmp_path / "model")
+    load(tmp_path / "model", net()).save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "model").read_bytes()
+
+
+def test_frozen_filters_know_their_seed_and_gain_again(tmp_path: Path) -> None:
+    conversion = convert(net(), filter=frozen(ImplicitFilter, seed=4))
+    conversion.save(tmp_path / "model")
+    loaded = load(tmp_path / "model", net())
+    first, second = compact_state_dict(conversion.model), compact_state_dict(loaded.model)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_copy_of_the_model_is_saved_in_its_place(tmp_path: Path) -> None:
+    conversion = convert(net())
+    averaged = convert(net()).model
+    dataclasses.replace(conversion, model=averaged).save(tmp_path / "model")
+    assert torch.equal(load(tmp_path / "model", net()).model.eval()(X), averaged.eval()(X))
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        (
+            lambda: net()[:3],
+            r"saved from|does not fit the model at 4\.bias: torch\.float32 \(4,\) in the file, nothing",
+        ),
+        (
+            lambda: net(10),
+            r"does not fit the model at 0\.bias: torch\.float32 \(8,\) in the file, .* \(10,\) in the mod",
+        ),
+        (
+            lambda: net().double(),
+            r"float32 \(8,\) in the file, torch\.float64 \(8,\) .* and \d+ more; .* the same dtype",
+        ),
+        (
+            lambda: nn.Sequential(nn.Identity(), *list(net())[1:2], nn.Conv2d(8, 8, 1), nn.ReLU(), net()[4]),
+            "saved from a model with other layers: 2 cannot be converted alike; give a base_model built as",
+        ),
+    ],
+)
+def test_another_model_is_refused(base: Any, message: str, tmp_path: Path) -> None:
+    convert(net()).save(tmp_path / "model")
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path / "model", base())
+
+
+@pytest.mark.parametrize("description", [{}, {"plan": {}, "layers": []}, {"plan": {"to": "split"}}, []])
+def test_a_description_without_a_plan_is_refused(description: Any, tmp_path: Path) -> None:
+    _files.write(tmp_path / "model", net().state_dict(), description)
+    with pytest.raises(ValueError, match="has a description that is not complete"):
+        load(tmp_path / "model", net())
+
+
+def test_what_a_file_cannot_hold_is_refused_before_it_is_written(tmp_path: Path) -> None:
+    conversion = convert(net(), to=lambda _name, _conv: nn.Identity())
+    with pytest.raises(ValueError, match=r"to=<function.*cannot be written into a file; save model\.state_dict"):
+        conversion.save(tmp_path / "model")
+    own = convert(net(), filter=lambda o, i, n=2: ImplicitFilter(o, i, n))
+    with pytest.raises(ValueError, match=r"filter=<function.*cannot be written into a file"):
+        own.save(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_refuses_what_is_no_module(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"base_model must be a torch\.nn\.Module, not str"):
+        load(tmp_path, "resnet50")

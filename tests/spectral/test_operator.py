@@ -1,0 +1,316 @@
+"""The registered operator: values against plain FFTs, derivatives of any order, and what PyTorch asks of operators."""
+
+import copy
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from functorch.compile import make_boxed_func
+from torch import Tensor, nn
+from torch._dynamo.backends.common import aot_autograd
+
+from experiments.bench.memory import peak_bytes
+from nifconv import FrequencyConv2d, LCConv2d, frequency
+from nifconv.spectral import _onnx, _operator, _products, _transforms
+from tests.tolerances import assert_near
+
+# channels in and out, groups, grid, map, stride
+CASES: dict[str, tuple[int, int, int, tuple[int, ...], tuple[int, ...], tuple[int, ...]]] = {
+    "depthwise on small maps": (4, 4, 4, (6, 5), (6, 5), (1, 1)),
+    "depthwise on short rows": (4, 4, 4, (20, 12), (20, 12), (1, 1)),
+    "depthwise with long rows": (2, 2, 2, (4, 60), (4, 60), (1, 1)),
+    "multiplier on a larger grid": (3, 6, 3, (20, 20), (8, 7), (2, 3)),
+    "groups with folding": (4, 6, 2, (6, 4), (6, 4), (2, 2)),
+    "dense in one dimension": (2, 3, 1, (9,), (9,), (2,)),
+    "folding one axis alone": (2, 2, 2, (12, 12), (12, 12), (5, 2)),
+    "three dimensions": (2, 4, 2, (5, 6, 8), (4, 6, 7), (1, 2, 1)),
+}
+
+
+# PyTorch scripts its own decompositions when forward mode is first used, and warns about that.
+forward_mode = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+
+
+def arguments(case: str, dtype: torch.dtype = torch.float64) -> tuple[Any, ...]:
+    in_channels, out_channels, groups, size, shape, stride = CASES[case]
+    x = torch.randn(3, in_channels, *shape, dtype=dtype)
+    spectrum = torch.randn(out_channels, in_channels // groups, *frequency.half_shape(size), 2, dtype=dtype)
+    out = tuple(-(-n // s) for n, s in zip(shape, stride, strict=True))
+    return x, spectrum, groups, size, (1,) * len(size), stride, out
+
+
+def learned(case: str) -> tuple[Any, ...]:
+    x, spectrum, *geometry = arguments(case)
+    return x.requires_grad_(), spectrum.requires_grad_(), *geometry
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(params=[None, 1], ids=["chunks of the default size", "chunks of one plane"])
+def _chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param:
+        monkeypatch.setitem(_products._CHUNK_BYTES, "cpu", request.param)
+        monkeypatch.setattr(_products, "_batches", lambda x, *_: [slice(b, b + 1) for b in range(len(x))])
+
+
+@pytest.mark.usefixtures("_chunks")
+def test_equals_plain_ffts_and_their_gradients(case: str) -> None:
+    operands = learned(case)
+    y, expected = _operator.conv(*operands), _onnx.conv(*operands)
+    assert_near(y, expected)
+    dy = torch.randn_like(y)
+    for ours, theirs in zip(
+        torch.autograd.grad(y, operands[:2], dy), torch.autograd.grad(expected, operands[:2], dy), strict=True
+    ):
+        assert_near(ours, theirs)
+
+
+@pytest.mark.parametrize("device_type", ["cpu", "elsewhere"])
+def test_chunks_cover_every_plane_once(device_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, _, _, size, *_ = arguments("multiplier on a larger grid")
+    monkeypatch.setattr(_products, "_CHUNK_BYTES", {} if device_type == "elsewhere" else {"cpu": 2 * 4 * 20 * 20})
+    seen = torch.zeros(x.shape[:2])
+    for samples, channels in _products._chunks(x, 1, _products.Placement(size, (8, 7), (1, 1))):
+        seen[samples, channels] += 1
+    assert seen.eq(1).all()
+
+
+def test_chunks_leave_room_for_several_filters_of_one_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_products, "_CHUNK_BYTES", {"cpu": 4 * 4 * 64})
+    x, place = torch.zeros(2, 4, 8, 8), _products.Placement((8, 8), (8, 8), (1, 1))
+    for multiplier in (1, 2, 4):
+        samples, channels = next(_products._chunks(x, multiplier, place))
+        assert (samples, channels) == (slice(0, 1), slice(0, 4 // multiplier))
+
+
+@pytest.mark.filterwarnings("ignore")  # of the profiler
+def test_sums_over_channels_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_products, "_DENSE_BYTES", {"cpu": 1 << 20})
+    spectrum = torch.randn(4, 4, *frequency.half_shape((32, 32)), 2, requires_grad=True)
+    rest = (1, (32, 32), (1, 1), (1, 1), (32, 32))
+
+    def extra(batch: int) -> int:
+        x = torch.randn(batch, 4, 32, 32, requires_grad=True)
+        dy = torch.randn_like(x)
+        outputs = 2 * x.nbytes  # y and dx
+        return peak_bytes(lambda: torch.autograd.grad(_operator.conv(x, spectrum, *rest), (x, spectrum), dy)) - outputs
+
+    assert extra(512) < 1.2 * extra(128)
+
+
+def test_the_fft_takes_over_where_matrix_products_are_less_precise(case: str) -> None:
+    operands = arguments(case, torch.float32)
+    exact = _operator.conv(*(t.double() if isinstance(t, Tensor) else t for t in operands))
+    _transforms._matrices.cache_clear()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        y = _operator.conv(*operands)
+        assert _transforms._matrices.cache_info().misses == 0
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    if CASES[case][2] > 1:  # a dense layer is a matrix product in any case
+        assert_near(y, exact, dtype=torch.float32)
+
+
+def test_second_derivatives(case: str) -> None:
+    x, spectrum, *geometry = learned(case)
+
+    def apply(x: Tensor, spectrum: Tensor) -> Tensor:
+        return _operator.conv(x, spectrum, *geometry)
+
+    assert torch.autograd.gradcheck(apply, (x, spectrum), fast_mode=True)
+    assert torch.autograd.gradgradcheck(apply, (x, spectrum), fast_mode=True)
+
+
+@pytest.mark.parametrize("wanted", [0, 1])
+def test_derivatives_by_one_operand_alone(case: str, wanted: int) -> None:
+    operands = list(arguments(case))
+    operands[wanted].requires_grad_()
+
+    def apply(operand: Tensor) -> Tensor:
+        return _operator.conv(*operands[:wanted], operand, *operands[wanted + 1 :])
+
+    assert torch.autograd.gradcheck(apply, (operands[wanted],), fast_mode=True)
+    assert torch.autograd.gradgradcheck(apply, (operands[wanted],), fast_mode=True)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+@pytest.mark.parametrize("case", ["depthwise on small maps", "groups with folding"])
+def test_passes_the_checks_of_torch_library(case: str) -> None:
+    x, spectrum, *geometry = learned(case)
+    torch.library.opcheck(_operator.spectral_conv, (x, spectrum, *geometry))
+    dy = torch.randn(3, len(spectrum), *geometry[-1], dtype=x.dtype, requires_grad=True)
+    torch.library.opcheck(_operator.spectral_conv_gradients, (x, spectrum, dy, *geometry[:-1], True, True))
+
+
+def test_keeps_the_input_and_the_spectrum_and_nothing_else() -> None:
+    x, spectrum, *geometry = learned("depthwise on short rows")
+    kept: list[Tensor] = []
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        _operator.conv(x, spectrum, *geometry)
+    assert {t.data_ptr() for t in kept} == {x.data_ptr(), spectrum.data_ptr()}
+
+
+@pytest.mark.parametrize("dims", [(0, None), (None, 0), (1, 2)])
+def test_transformations_of_torch_func(case: str, dims: tuple[int | None, int | None]) -> None:
+    operands = arguments(case)
+    geometry = operands[2:]
+    stacks = [
+        torch.stack([t, 2 * t, -t.roll(1)], dim) if dim is not None else t
+        for t, dim in zip(operands[:2], dims, strict=True)
+    ]
+
+    def apply(x: Tensor, spectrum: Tensor) -> Tensor:
+        return _operator.conv(x, spectrum, *geometry)
+
+    def gradients(x: Tensor, spectrum: Tensor) -> Any:
+        return torch.func.grad(lambda *both: apply(*both).square().sum(), argnums=(0, 1))(x, spectrum)
+
+    def one_by_one(function: Any) -> Any:
+        rows = [[t if d is None else t.select(d, i) for t, d in zip(stacks, dims, strict=True)] for i in range(3)]
+        return [function(*row) for row in rows]
+
+    assert_near(torch.vmap(apply, dims)(*stacks), torch.stack(one_by_one(apply)))
+    for ours, theirs in zip(
+        torch.vmap(gradients, dims)(*stacks), zip(*one_by_one(gradients), strict=True), strict=True
+    ):
+        assert_near(ours, torch.stack(theirs))
+
+
+@forward_mode
+def test_forward_mode(case: str) -> None:
+    x, spectrum, *geometry = arguments(case)
+    tangents = torch.randn_like(x), torch.randn_like(spectrum)
+
+    def apply(x: Tensor, spectrum: Tensor) -> Tensor:
+        return _operator.conv(x, spectrum, *geometry)
+
+    expected = apply(tangents[0], spectrum) + apply(x, tangents[1])
+    assert_near(torch.func.jvp(apply, (x, spectrum), tangents)[1], expected)
+    assert_near(torch.func.jvp(lambda x: apply(x, spectrum), (x,), tangents[:1])[1], apply(tangents[0], spectrum))
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(spectrum, tangents[1])
+        assert_near(torch.autograd.forward_ad.unpack_dual(apply(x, dual)).tangent, apply(x, tangents[1]))
+
+
+@forward_mode
+@pytest.mark.parametrize("wanted", [(0,), (1,), (0, 1)])
+def test_second_derivatives_forward_over_reverse(case: str, wanted: tuple[int, ...]) -> None:
+    x, spectrum, *geometry = arguments(case)
+
+    def energy(x: Tensor, spectrum: Tensor) -> Tensor:
+        return _operator.conv(x, spectrum, *geometry).square().sum()
+
+    gradient = torch.func.grad(energy, argnums=wanted)
+    tangents = torch.randn_like(x), torch.randn_like(spectrum)
+    _, ours = torch.func.jvp(gradient, (x, spectrum), tangents)
+    _, reverse = torch.autograd.functional.vhp(energy, (x, spectrum), tangents)
+    for one, index in zip(ours, wanted, strict=True):
+        assert_near(one, reverse[index])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("case", ["depthwise on short rows", "groups with folding"])
+def test_half_precision_computes_in_float32(case: str, dtype: torch.dtype) -> None:
+    x, spectrum, *geometry = arguments(case, torch.float32)
+    x, spectrum = x.to(dtype).requires_grad_(), spectrum.requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = _operator.conv(x, spectrum, *geometry)
+    exact_operands = x.detach().double().requires_grad_(), spectrum.detach().double().requires_grad_()
+    exact = _operator.conv(*exact_operands, *geometry)
+    assert y.dtype == dtype
+    assert_near(y, exact)
+    dy = torch.randn_like(y)
+    dx, dh = torch.autograd.grad(y, (x, spectrum), dy)
+    expected = torch.autograd.grad(exact, exact_operands, dy.double())
+    assert (dx.dtype, dh.dtype) == (dtype, torch.float32)
+    assert_near(dx, expected[0])
+    assert_near(dh, expected[1])
+
+
+@pytest.mark.parametrize(("ndim", "layout"), [(2, torch.channels_last), (3, torch.channels_last_3d)])
+@pytest.mark.parametrize("groups", [1, 4])
+def test_channels_last_in_and_out(ndim: int, layout: torch.memory_format, groups: int) -> None:
+    size = (9, 8, 6)[:ndim]
+    spectrum = torch.randn(4, 4 // groups, *frequency.half_shape(size), 2)
+    x = torch.randn(2, 4, *size).contiguous(memory_format=layout).requires_grad_()
+    rest = (groups, size, (1,) * ndim, (1,) * ndim, size)
+    y = _operator.conv(x, spectrum, *rest)
+    assert y.is_contiguous(memory_format=layout)
+    assert_near(y, _operator.conv(x.detach().contiguous(), spectrum, *rest))
+    (dx,) = torch.autograd.grad(y.square().sum(), x)
+    assert dx.is_contiguous(memory_format=layout)
+
+
+def test_gradients_of_a_sum_arrive_without_strides(case: str) -> None:
+    x, spectrum, *geometry = learned(case)
+    y = _operator.conv(x, spectrum, *geometry)
+    one = torch.autograd.grad(y.sum(), (x, spectrum), retain_graph=True)
+    other = torch.autograd.grad(y, (x, spectrum), torch.ones_like(y))
+    for ours, theirs in zip(one, other, strict=True):
+        assert_near(ours, theirs)
+
+
+def test_an_empty_batch_has_gradients_of_zero(case: str) -> None:
+    x, spectrum, *geometry = learned(case)
+    y = _operator.conv(x[:0], spectrum, *geometry)
+    dx, dh = torch.autograd.grad(y.sum(), (x, spectrum), allow_unused=True)
+    assert dx.eq(0).all()
+    assert dh.eq(0).all()
+
+
+@pytest.mark.parametrize("layer", [FrequencyConv2d(4, 4, groups=4), LCConv2d(4, 3, expansion=2)])
+def test_a_compiled_training_step_meets_no_complex_number(layer: nn.Module) -> None:
+    graphs: list[torch.fx.GraphModule] = []
+
+    def inspect(graph: torch.fx.GraphModule, _: Sequence[Tensor]) -> Any:
+        graphs.append(graph)
+        return make_boxed_func(graph.forward)
+
+    x = torch.randn(2, 4, 9, 8)
+    torch.compiler.reset()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # from inside PyTorch's own tracer
+        compiled = torch.compile(copy.deepcopy(layer), fullgraph=True, backend=aot_autograd(fw_compiler=inspect))
+        compiled(x).square().sum().backward()
+    layer.zero_grad()
+    layer(x).square().sum().backward()
+    for ours, theirs in zip(compiled.parameters(), layer.parameters(), strict=True):
+        assert_near(ours.grad, theirs.grad)
+    values = [node.meta.get("val") for graph in graphs for node in graph.graph.nodes]
+    assert len(graphs) == 2
+    assert not [v for v in values if isinstance(v, Tensor) and v.is_complex()]
+
+
+def test_compiles_with_inductor() -> None:
+    layer, x = FrequencyConv2d(4, 4, groups=4), torch.randn(2, 4, 9, 8)
+    torch.compiler.reset()
+    assert_near(torch.compile(layer, fullgraph=True)(x), layer(x))
+
+
+def test_exports_with_an_open_batch() -> None:
+    layer, x = FrequencyConv2d(4, 4, groups=4), torch.randn(2, 4, 9, 8)
+    program = torch.export.export(layer, (x,), dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=64)},))
+    more = torch.randn(5, 4, 9, 8)
+    assert_near(program.module()(more), layer(more))
+
+
+@pytest.mark.filterwarnings("ignore")  # of the exporter's own packages
+def test_exports_to_onnx() -> None:
+    pytest.importorskip("onnxscript")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    layer, x = FrequencyConv2d(4, 4, groups=4, stride=2), torch.randn(2, 4, 8, 10)
+    program = torch.onnx.export(layer, (x,), dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
+    (y,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    assert_near(torch.from_numpy(y), layer(x).detach())
