@@ -14,18 +14,18 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.common import summary
-from experiments.common.results import check_can_be_folder, write_text
+from experiments.study import summary
+from experiments.study.results import check_can_be_folder, write_text
 
 STUDIES = ("accuracy", "reach", "random_lc", "locality", "footprint_prior", "defaults", "roundtrip")
-"""Packages of `experiments` whose `__main__` holds a `STUDY`; the longest first, so that they end together."""
+"""Packages of `experiments.studies` whose `__main__` holds a `STUDY`; the longest first, so that they end together."""
 _LOG = "log.txt"
 _TURN = 0.5
 """Seconds."""
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder of all results; each study gets one in it.")],
+    out: Annotated[Path, typer.Option(help="Folder of all results; each study gets one under studies/.")],
     study: Annotated[list[str] | None, typer.Option(help="Only this one; repeatable.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Studies at a time; each uses one thread.")] = 2,
     smoke: Annotated[bool, typer.Option("--smoke", help="Run everything once, tiny.")] = False,
@@ -89,18 +89,19 @@ def _is_complete(name: str, folder: Path, smoke: bool) -> bool:
     """Whether a study has its report, and not from a smoke run unless that is what is asked for."""
     if not (folder / "REPORT.md").is_file():  # the last file that a study writes
         return False
-    study = import_module(f"experiments.{name}.__main__").STUDY
+    study = import_module(f"experiments.studies.{name}.__main__").STUDY
     return study.holds(folder, study.recipe) or (smoke and study.holds(folder, study.smoke))
 
 
 def _run(children: _Children, out: Path, smoke: bool, name: str) -> bool:
     """Whether the study failed."""
-    folder = out / name
+    folder = out / summary.FOLDER / name
     if _is_complete(name, folder, smoke):
         print(f"{name}: complete, see {folder / 'REPORT.md'}", flush=True)
         return False
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", f"experiments.{name}", "--out", str(folder.resolve()), *["--smoke"] * smoke]
+    command = [sys.executable, "-m", f"experiments.studies.{name}", "--out", str(folder.resolve())]
+    command += ["--smoke"] * smoke
     start = time.perf_counter()
     with (folder / _LOG).open("a", encoding="utf-8") as log:
         status = children.run(

@@ -15,17 +15,22 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, Namespace
 from lightning.pytorch.loggers import CSVLogger
 
-from experiments.common.data import archives, embedded, imagenet, shards  # noqa: F401 - known by their short names
-from experiments.common.data.module import ImageData
-from experiments.common.engine import callbacks  # noqa: F401 - likewise
-from experiments.common.engine.checkpoints import LastCheckpoints, VerifiedCheckpointIO, checkpoint_folder, last_intact
-from experiments.common.engine.classifier import Classifier
-from experiments.common.engine.models import Network
-from experiments.common.engine.quiet import expected_warnings
-from experiments.common.engine.resume import ExactResume
-from experiments.common.engine.runs import SaveConfig, check_same_run, reserve, set_aside
-from experiments.common.results import check_can_be_folder
-from experiments.common.termination import terminated_is_failed
+from experiments.study.results import check_can_be_folder
+from experiments.study.termination import terminated_is_failed
+from experiments.training.data import archives, embedded, imagenet, shards  # noqa: F401 - known by their short names
+from experiments.training.data.module import ImageData
+from experiments.training.loop import callbacks  # noqa: F401 - likewise
+from experiments.training.loop.classifier import Classifier
+from experiments.training.loop.models import Network
+from experiments.training.loop.quiet import expected_warnings
+from experiments.training.resume.checkpoints import (
+    LastCheckpoints,
+    VerifiedCheckpointIO,
+    checkpoint_folder,
+    last_intact,
+)
+from experiments.training.resume.runs import SaveConfig, check_same_run, reserve, set_aside
+from experiments.training.resume.state import ExactResume
 
 
 class Command(LightningCLI):

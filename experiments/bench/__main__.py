@@ -11,8 +11,8 @@ import typer
 from experiments.bench import layers, models, report
 from experiments.bench.cases import SMOKE, Plan
 from experiments.bench.peers import OURS
-from experiments.common.options import Out, Smoke, results_folder
-from experiments.common.results import environment, processor, write_json, write_text
+from experiments.study.options import Out, Smoke, results_folder
+from experiments.study.results import environment, processor, write_json, write_text
 
 FOLDER = Path(__file__).resolve().parent
 FILES = ("results.json", "REPORT.md")

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 from torchvision import models
 
-from experiments.common.results import environment
 from experiments.footprint.published import HIDDEN, kernels, labelled_mass
+from experiments.study.results import environment
 from nifconv import convert, footprint, niff_big, niff_small
 from nifconv.filters import FilterFactory
 from nifconv.footprint import Survey

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from experiments.common.data.displaced import CANVAS, CLASS_NAMES, DISPLACEMENTS, DISTANCES, compose, displaced_digits
-from experiments.common.data.handwritten import DIGIT
 from experiments.quickstart.run import NetResult
+from experiments.tasks.displaced import CANVAS, CLASS_NAMES, DISPLACEMENTS, DISTANCES, compose, displaced_digits
+from experiments.tasks.handwritten import DIGIT
 from nifconv import footprint
 from nifconv.footprint import LayerFootprint
 from nifconv.footprint.figures._galleries import draw_kernel

@@ -11,12 +11,12 @@ import torch
 from lightning.pytorch import seed_everything
 from torch import nn
 
-from experiments.common.data.batches import Draw, FreshBatches
-from experiments.common.data.centred import centred_digits
-from experiments.common.data.displaced import CANVAS, CLASS_NAMES, DISPLACEMENTS, displaced_digits
-from experiments.common.nets import frequency_net, matching_width, parameters, separable_net
-from experiments.common.results import environment
-from experiments.common.training import Outcome, train_and_test
+from experiments.nets.separable import frequency_net, matching_width, parameters, separable_net
+from experiments.study.results import environment
+from experiments.study.training import Outcome, train_and_test
+from experiments.tasks.batches import Draw, FreshBatches
+from experiments.tasks.centred import centred_digits
+from experiments.tasks.displaced import CANVAS, CLASS_NAMES, DISPLACEMENTS, displaced_digits
 from nifconv import ImplicitFilter, footprint
 from nifconv.footprint import Survey
 

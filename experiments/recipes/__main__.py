@@ -12,10 +12,10 @@ import yaml
 from rich import print as show
 from rich.table import Table
 
-from experiments.common.options import Out, Smoke, results_folder
-from experiments.common.results import environment, processor, write_json, write_text
 from experiments.recipes import cost, report
 from experiments.recipes.catalogue import FOLDER, RECIPES, SMOKE, Recipe
+from experiments.study.options import Out, Smoke, results_folder
+from experiments.study.results import environment, processor, write_json, write_text
 
 FILES = ("results.json", "REPORT.md")
 _SMOKE = cost.Sample(batch=2, repeats=1)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from experiments.common.engine.quiet import expected_warnings
 from experiments.train import Command
+from experiments.training.loop.quiet import expected_warnings
 
 FOLDER = Path(__file__).resolve().parent
 ORIGINAL = "original"

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from experiments.common.nets import parameters
+from experiments.nets.separable import parameters
 from experiments.recipes.catalogue import ORIGINAL, Recipe
 from nifconv.spectral import side_by_side
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from experiments.common import markdown
+from experiments.study import markdown
 
 _DAY = 24
 _WHAT = (

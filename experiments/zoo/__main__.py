@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 from rich.progress import track
 
-from experiments.common.options import Out, results_folder
-from experiments.common.results import environment, write_json, write_text
+from experiments.study.options import Out, results_folder
+from experiments.study.results import environment, write_json, write_text
 from experiments.zoo import report
 from experiments.zoo.models import entries
 from experiments.zoo.run import run_one

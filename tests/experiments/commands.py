@@ -11,7 +11,7 @@ from unittest.mock import patch
 import torch
 
 from experiments import train
-from experiments.common.engine.checkpoints import checkpoint_folder, checkpoints
+from experiments.training.resume.checkpoints import checkpoint_folder, checkpoints
 
 ROOT = Path(__file__).parents[2]
 SMALL = [

@@ -15,7 +15,7 @@ def smoke_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
     def make(name: str) -> Path:
         folder = tmp_path_factory.mktemp(name)
         threads = torch.get_num_threads()
-        import_module(f"experiments.{name}.__main__").STUDY.main(out=folder, smoke=True)
+        import_module(f"experiments.studies.{name}.__main__").STUDY.main(out=folder, smoke=True)
         torch.set_num_threads(threads)
         return folder
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from experiments.accuracy import report, run, verdict
-from experiments.accuracy.arms import (
+from experiments.nets.separable import parameters, separable_net
+from experiments.studies.accuracy import report, run, verdict
+from experiments.studies.accuracy.arms import (
     CIRCULAR,
     EQUAL,
     FAMILIES,
@@ -22,10 +23,9 @@ from experiments.accuracy.arms import (
     Shape,
     arms,
 )
-from experiments.accuracy.scenes import CANVAS, OBJECTS, Scene, Scenes, place, resolutions, source_pools
-from experiments.common.nets import parameters, separable_net
-from experiments.common.statistics import NOT_SUPPORTED, SUPPORTED
-from experiments.common.training import accuracy
+from experiments.studies.accuracy.scenes import CANVAS, OBJECTS, Scene, Scenes, place, resolutions, source_pools
+from experiments.study.statistics import NOT_SUPPORTED, SUPPORTED
+from experiments.study.training import accuracy
 from nifconv import FrequencyConv2d
 
 SHAPE = run.Recipe().shape

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from experiments.common.attacks import fgsm, pgd
-from experiments.common.training import accuracy
+from experiments.nets.attacks import fgsm, pgd
+from experiments.study.training import accuracy
 
 EPSILON = 8 / 255
 

@@ -7,9 +7,9 @@ from lightning.pytorch import LightningModule, Trainer, seed_everything
 from lightning.pytorch.strategies import ModelParallelStrategy
 from torch import nn
 
-from experiments.common.engine.callbacks import FootprintSurvey, LocalityPenalty, map_sizes
-from experiments.common.engine.classifier import Classifier
-from experiments.common.engine.models import Conversion, Network
+from experiments.training.loop.callbacks import FootprintSurvey, LocalityPenalty, map_sizes
+from experiments.training.loop.classifier import Classifier
+from experiments.training.loop.models import Conversion, Network
 from nifconv import locality_penalty
 from tests.experiments import commands
 

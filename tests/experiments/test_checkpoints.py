@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.common.engine.checkpoints import (
+from experiments.training.resume.checkpoints import (
     DamagedCheckpointError,
     LastCheckpoints,
     VerifiedCheckpointIO,
     last_intact,
     verify,
 )
-from experiments.common.engine.resume import read_states, write_states
+from experiments.training.resume.state import read_states, write_states
 from tests.experiments import commands
 
 CONTENT = {"weights": torch.arange(1000.0)}

@@ -7,10 +7,10 @@ from lightning.pytorch import Trainer
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from experiments.common.data.batches import Batches
-from experiments.common.engine.classifier import Classifier
-from experiments.common.engine.mixing import Mixing
-from experiments.common.engine.quiet import expected_warnings
+from experiments.tasks.batches import Batches
+from experiments.training.loop.classifier import Classifier
+from experiments.training.loop.mixing import Mixing
+from experiments.training.loop.quiet import expected_warnings
 
 IMAGES, LABELS = torch.randn(16, 1, 4, 4), torch.arange(16) % 6
 

@@ -9,19 +9,19 @@ from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
-from experiments.common.data.canvas import compose
-from experiments.common.data.cluttered import ClutteredDigits
-from experiments.common.data.drawn import DrawnData
-from experiments.common.data.embedded import (
+from experiments.tasks.canvas import compose
+from experiments.tasks.cluttered import ClutteredDigits
+from experiments.tasks.drawn import DrawnData
+from experiments.tasks.handwritten import DIGIT, Digits, split_digits
+from experiments.training.data.embedded import (
     CentredDigitsData,
     ClutteredDigitsData,
     DigitsData,
     DisplacedDigitsData,
     PathfinderData,
 )
-from experiments.common.data.handwritten import DIGIT, Digits, split_digits
-from experiments.common.data.loader import Loader
-from experiments.common.data.module import ImageData, IndexedData
+from experiments.training.data.loader import Loader
+from experiments.training.data.module import ImageData, IndexedData
 
 MODULES = {
     "digits": lambda **options: DigitsData(**options),
@@ -169,7 +169,7 @@ def test_what_cannot_be_drawn_is_refused(build: Any, message: str) -> None:
 def test_the_command_line_configures_a_module() -> None:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(ImageData, "data")
-    where = "experiments.common.data.embedded"
+    where = "experiments.training.data.embedded"
     parsed = parser.parse_args(
         [f"--data={where}.DisplacedDigitsData", "--data.distances=[12,24]", "--data.batch_size=16", "--data.seed=3"]
     )

@@ -14,10 +14,10 @@ from PIL import Image
 from torch import Tensor
 from torchvision import datasets
 
-from experiments.common.data.archives import ArchiveData, CIFAR10Data, CIFAR100Data, FashionMNISTData, SVHNData
-from experiments.common.data.imagenet import ImageNetData
-from experiments.common.data.loader import Loader
-from experiments.common.data.views import IMAGENET, Views
+from experiments.training.data.archives import ArchiveData, CIFAR10Data, CIFAR100Data, FashionMNISTData, SVHNData
+from experiments.training.data.imagenet import ImageNetData
+from experiments.training.data.loader import Loader
+from experiments.training.data.views import IMAGENET, Views
 from tests.experiments.published import Images, made_up, md5, write_cifar, write_photographs
 
 

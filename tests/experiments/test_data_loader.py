@@ -12,11 +12,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from experiments.common.data.batches import Batch
-from experiments.common.data.embedded import DigitsData
-from experiments.common.data.loader import KeyedLoader
-from experiments.common.data.order import EvaluationOrder, Order, TrainingOrder
-from experiments.common.data.seeded import Generated, Seeded, seed_of
+from experiments.tasks.batches import Batch
+from experiments.tasks.seeded import Generated, Seeded, seed_of
+from experiments.training.data.embedded import DigitsData
+from experiments.training.data.loader import KeyedLoader
+from experiments.training.data.order import EvaluationOrder, Order, TrainingOrder
 
 COUNT = 50
 

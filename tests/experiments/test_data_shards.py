@@ -14,10 +14,10 @@ from PIL import Image
 from torch import Tensor
 from typer.testing import CliRunner
 
-from experiments.common.data import streams, write_shards
-from experiments.common.data.batches import Batch
-from experiments.common.data.shards import ShardsData
-from experiments.common.data.views import IMAGENET, Views
+from experiments.tasks.batches import Batch
+from experiments.training.data import streams, write_shards
+from experiments.training.data.shards import ShardsData
+from experiments.training.data.views import IMAGENET, Views
 
 SHARDS, OF_A_SHARD = 4, 12
 COUNT = SHARDS * OF_A_SHARD

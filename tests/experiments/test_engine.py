@@ -13,9 +13,9 @@ from filelock import FileLock, Timeout
 from lightning.pytorch import Callback
 
 from experiments import train
-from experiments.common.data.module import ImageData
-from experiments.common.engine import runs
-from experiments.common.engine.checkpoints import checkpoint_folder, checkpoints
+from experiments.training.data.module import ImageData
+from experiments.training.resume import runs
+from experiments.training.resume.checkpoints import checkpoint_folder, checkpoints
 from tests.experiments import commands
 
 SGD = (
@@ -160,11 +160,11 @@ def test_a_test_of_nothing_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_data_module_and_callback_is_known_by_its_short_name() -> None:
-    folder = Path(train.__file__).parent / "common"
+    folder = Path(train.__file__).parent / "training"
     known = {value for value in vars(train).values() if isinstance(value, ModuleType)}
-    for kind, place in ((ImageData, "data"), (Callback, "engine")):
+    for kind, place in ((ImageData, "data"), (Callback, "loop")):
         for path in (folder / place).glob("[!_]*.py"):
-            module = import_module(f"experiments.common.{place}.{path.stem}")
+            module = import_module(f"experiments.training.{place}.{path.stem}")
             made = [one for one in vars(module).values() if isinstance(one, type) and issubclass(one, kind)]
             usable = [one for one in made if one.__module__ == module.__name__ and not isabstract(one)]
             assert module in known or all(hasattr(train, one.__name__) for one in usable), usable

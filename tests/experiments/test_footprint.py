@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from experiments.common.data.batches import FreshBatches
-from experiments.common.data.centred import centred_digits
 from experiments.footprint.published import HIDDEN, kernels, labelled_mass
+from experiments.tasks.batches import FreshBatches
+from experiments.tasks.centred import centred_digits
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,12 +9,23 @@ from typing import Any
 import pytest
 import torch
 
-from experiments.common.statistics import spread
-from experiments.footprint_prior import measures, report, tables, verdict
-from experiments.footprint_prior.__main__ import STUDY
-from experiments.footprint_prior.arms import ARMS, FOURIER, FREE, IMAGE, MAPS, PIXEL, TABLE, TAPS, build, filter_of
-from experiments.footprint_prior.run import cells
-from experiments.footprint_prior.tasks import CANVAS, DECAYED, DISTANCES, ONE, TWO, how_far, which_digit
+from experiments.studies.footprint_prior import measures, report, tables, verdict
+from experiments.studies.footprint_prior.__main__ import STUDY
+from experiments.studies.footprint_prior.arms import (
+    ARMS,
+    FOURIER,
+    FREE,
+    IMAGE,
+    MAPS,
+    PIXEL,
+    TABLE,
+    TAPS,
+    build,
+    filter_of,
+)
+from experiments.studies.footprint_prior.run import cells
+from experiments.studies.footprint_prior.tasks import CANVAS, DECAYED, DISTANCES, ONE, TWO, how_far, which_digit
+from experiments.study.statistics import spread
 from nifconv import FrequencyConv2d, footprint
 
 EXAMPLE = torch.zeros(1, 1, CANVAS, CANVAS)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from experiments.common.data.batches import Batches
-from experiments.common.data.handwritten import CLASSES, SIDE, digit_pools, subset
+from experiments.tasks.batches import Batches
+from experiments.tasks.handwritten import CLASSES, SIDE, digit_pools, subset
 
 
 def test_no_image_is_in_two_pools() -> None:

@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import nn
 
-from experiments.common.data.handwritten import digit_pools, subset
-from experiments.common.statistics import judge
-from experiments.locality import report, run
-from experiments.locality.nets import Locality, build, by_distance, centre_shares, centre_side, squared_kernels
-from experiments.locality.verdict import CLAIMS, NONE, PROFILES, accuracy_row, centre_row, contrasts
+from experiments.studies.locality import report, run
+from experiments.studies.locality.nets import Locality, build, by_distance, centre_shares, centre_side, squared_kernels
+from experiments.studies.locality.verdict import CLAIMS, NONE, PROFILES, accuracy_row, centre_row, contrasts
+from experiments.study.statistics import judge
+from experiments.tasks.handwritten import digit_pools, subset
 
 KERNEL_SIZES = run.Recipe().kernel_sizes
 

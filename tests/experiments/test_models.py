@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from experiments.common.convnext import convnext
-from experiments.common.engine.models import Conversion, Network, read_filter
+from experiments.nets.convnext import convnext
+from experiments.training.loop.models import Conversion, Network, read_filter
 from nifconv import SpatialFilter, TableFilter
 from nifconv.layers._conv import FrequencyConv
 

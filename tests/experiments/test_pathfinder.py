@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 from torch import Tensor, nn
 
-from experiments.common.data.pathfinder import Pathfinder, Scenes
+from experiments.tasks.pathfinder import Pathfinder, Scenes
 
 TASKS = {
     "6 px": Pathfinder(length=2),

@@ -12,18 +12,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from experiments.common import results
-from experiments.common.data.batches import FreshBatches
-from experiments.common.data.displaced import (
+from experiments.nets.separable import parameters
+from experiments.quickstart import run
+from experiments.quickstart.__main__ import FILES
+from experiments.study import results
+from experiments.tasks.batches import FreshBatches
+from experiments.tasks.displaced import (
     CANVAS,
     DISPLACEMENTS,
     displaced_digits,
     draw_canvases,
 )
-from experiments.common.data.handwritten import DIGIT
-from experiments.common.nets import parameters
-from experiments.quickstart import run
-from experiments.quickstart.__main__ import FILES
+from experiments.tasks.handwritten import DIGIT
 
 PARAMETER_TOLERANCE = 0.05
 ROOT = Path(__file__).parents[2]

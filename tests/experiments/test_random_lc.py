@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import nn
 
-from experiments.common.data.handwritten import digit_pools
-from experiments.common.nets import parameters
-from experiments.common.resnet_lc import resnet_lc
-from experiments.random_lc import report, run, variants, verdict
-from experiments.random_lc.__main__ import STUDY
-from experiments.random_lc.variants import FAMILIES, FREQUENCY, FROZEN_PLAIN, PLAIN, SMALLEST, Variant, taps
+from experiments.nets.resnet_lc import resnet_lc
+from experiments.nets.separable import parameters
+from experiments.studies.random_lc import report, run, variants, verdict
+from experiments.studies.random_lc.__main__ import STUDY
+from experiments.studies.random_lc.variants import FAMILIES, FREQUENCY, FROZEN_PLAIN, PLAIN, SMALLEST, Variant, taps
+from experiments.tasks.handwritten import digit_pools
 from nifconv import FrequencyConv2d, LCConv2d, count_parameters
 
 RECIPE = run.Recipe()

@@ -5,12 +5,12 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-from experiments.common.nets import parameters
-from experiments.common.statistics import Contrast
-from experiments.reach import report, run, verdict
-from experiments.reach.cut import accuracy, cut, window_in_use
-from experiments.reach.nets import GLOBAL, LOCAL_PRIOR, Variant, variants
-from experiments.reach.tasks import CONTROL, DISPLACED, PATHFINDER, Task, draws, needed_window, pathfinder
+from experiments.nets.separable import parameters
+from experiments.studies.reach import report, run, verdict
+from experiments.studies.reach.cut import accuracy, cut, window_in_use
+from experiments.studies.reach.nets import GLOBAL, LOCAL_PRIOR, Variant, variants
+from experiments.studies.reach.tasks import CONTROL, DISPLACED, PATHFINDER, Task, draws, needed_window, pathfinder
+from experiments.study.statistics import Contrast
 from nifconv import FrequencyConv2d
 
 RECIPE = run.Recipe()

@@ -14,11 +14,11 @@ from timm.optim import Lamb
 from torchvision import datasets
 from typer.testing import CliRunner
 
-from experiments.common.engine.quiet import expected_warnings
-from experiments.common.resnet_lc import resnet_lc
+from experiments.nets.resnet_lc import resnet_lc
 from experiments.recipes import report
 from experiments.recipes.__main__ import app
 from experiments.recipes.catalogue import FOLDER, ORIGINAL, RECIPES, SMOKE, Recipe
+from experiments.training.loop.quiet import expected_warnings
 from nifconv import FrequencyConv2d, LCConv2d, count_parameters
 from tests.experiments import commands
 from tests.experiments.published import COLOURS, write_cifar, write_photographs
@@ -113,7 +113,7 @@ def test_the_published_values_are_set(recipe: Recipe, parser: Any) -> None:
         for part in key.split("."):
             found = found[part]
         assert found == value, key
-    assert config.model.schedule.class_path == "experiments.common.engine.schedules.Cosine"
+    assert config.model.schedule.class_path == "experiments.training.loop.schedules.Cosine"
     assert config.model.schedule.init_args.warmup * config.trainer.max_epochs == pytest.approx(
         WARM_UP_EPOCHS[recipe.name]
     )

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from experiments.common.resnet_lc import Shortcut, resnet_lc
+from experiments.nets.resnet_lc import Shortcut, resnet_lc
 from nifconv import FilterBank, ImplicitFilter, LCConv2d, ParameterCount, SpatialFilter, count_parameters, frozen
 
 NORMS_AND_HEAD = 2 * (16 * 7 + 32 * 6 + 64 * 6) + 64 * 10 + 10

@@ -2,8 +2,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from experiments.roundtrip.__main__ import STUDY
-from experiments.roundtrip.run import SMOKE, VARIANTS
+from experiments.studies.roundtrip.__main__ import STUDY
+from experiments.studies.roundtrip.run import SMOKE, VARIANTS
 
 
 def test_every_step_keeps_what_it_promises(smoke_folder: Callable[[str], Path]) -> None:

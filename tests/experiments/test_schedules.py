@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from experiments.common.engine.schedules import Cosine, OneCycle, Schedule, Steps
+from experiments.training.loop.schedules import Cosine, OneCycle, Schedule, Steps
 
 
 def rates(schedule: Schedule, steps: int = 100) -> list[float]:

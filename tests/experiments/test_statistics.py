@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.common.statistics import NOT_SUPPORTED, SUPPORTED, UNDECIDED, Contrast, judge, spread
+from experiments.study.statistics import NOT_SUPPORTED, SUPPORTED, UNDECIDED, Contrast, judge, spread
 
 
 def test_spread_is_that_of_a_sample() -> None:

@@ -19,8 +19,8 @@ import pytest
 import typer
 
 from experiments import __main__ as every
-from experiments.common import summary
-from experiments.common.study import Study
+from experiments.study import summary
+from experiments.study.study import Study
 
 ROOT = Path(__file__).parents[2]
 PNG = b"\x89PNG"
@@ -28,11 +28,13 @@ PNG = b"\x89PNG"
 
 @pytest.fixture(params=every.STUDIES)
 def study(request: pytest.FixtureRequest) -> Study[Any]:
-    return import_module(f"experiments.{request.param}.__main__").STUDY
+    return import_module(f"experiments.studies.{request.param}.__main__").STUDY
 
 
 def test_every_package_with_a_study_is_listed() -> None:
-    found = {path.parent.name for path in ROOT.glob("experiments/*/__main__.py") if "STUDY = " in path.read_text()}
+    found = {
+        path.parent.name for path in ROOT.glob("experiments/studies/*/__main__.py") if "STUDY = " in path.read_text()
+    }
     assert found == set(every.STUDIES)
 
 
@@ -73,18 +75,20 @@ def test_one_command_runs_studies_and_skips_complete_ones(tmp_path: Path) -> Non
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     assert re.search(r"defaults: \d+ s, see ", run())
-    assert (tmp_path / "defaults" / "REPORT.md").is_file()
+    assert (tmp_path / "studies" / "defaults" / "REPORT.md").is_file()
     assert run().startswith("defaults: complete")
-    assert "](defaults/REPORT.md)" in (tmp_path / "README.md").read_text()
+    assert "](studies/defaults/REPORT.md)" in (tmp_path / "README.md").read_text()
 
 
 def test_smoke_and_real_results_do_not_pass_for_one_another(
     tmp_path: Path, smoke_folder: Callable[[str], Path]
 ) -> None:
-    shutil.copytree(smoke_folder("defaults"), tmp_path / "defaults")
-    assert every._is_complete("defaults", tmp_path / "defaults", smoke=True)
-    assert not every._is_complete("defaults", tmp_path / "defaults", smoke=False)
-    assert all(every._is_complete("defaults", ROOT / "experiments" / "defaults", smoke) for smoke in (True, False))
+    shutil.copytree(smoke_folder("defaults"), tmp_path / "studies" / "defaults")
+    assert every._is_complete("defaults", tmp_path / "studies" / "defaults", smoke=True)
+    assert not every._is_complete("defaults", tmp_path / "studies" / "defaults", smoke=False)
+    assert all(
+        every._is_complete("defaults", ROOT / "experiments" / "studies" / "defaults", smoke) for smoke in (True, False)
+    )
 
 
 def test_an_end_of_the_command_is_one_of_its_studies(tmp_path: Path) -> None:
@@ -93,7 +97,7 @@ def test_an_end_of_the_command_is_one_of_its_studies(tmp_path: Path) -> None:
     alive, held = os.pipe()  # open for reading without an end as long as one of the processes holds its standard input
     with subprocess.Popen(command, cwd=ROOT, stdin=held, stdout=subprocess.DEVNULL) as running:
         os.close(held)
-        while not (tmp_path / "accuracy" / "log.txt").exists():
+        while not (tmp_path / "studies" / "accuracy" / "log.txt").exists():
             time.sleep(0.05)
         running.terminate()
         try:
@@ -102,14 +106,14 @@ def test_an_end_of_the_command_is_one_of_its_studies(tmp_path: Path) -> None:
             running.kill()  # if it has not ended, the test shall
     assert select.select([alive], [], [], 1.0)[0]
     os.close(alive)
-    assert not (tmp_path / "accuracy" / "REPORT.md").exists()
-    assert not (tmp_path / "locality").exists()
+    assert not (tmp_path / "studies" / "accuracy" / "REPORT.md").exists()
+    assert not (tmp_path / "studies" / "locality").exists()
 
 
 def test_the_page_leaves_out_damaged_results(tmp_path: Path) -> None:
-    (tmp_path / "defaults").mkdir()
-    (tmp_path / "defaults" / "REPORT.md").write_text("# Title")
-    (tmp_path / "defaults" / "results.json").write_text('{"claims": [')
+    (tmp_path / "studies" / "defaults").mkdir(parents=True)
+    (tmp_path / "studies" / "defaults" / "REPORT.md").write_text("# Title")
+    (tmp_path / "studies" / "defaults" / "results.json").write_text('{"claims": [')
     assert "Title" not in summary.to_markdown(tmp_path, every.STUDIES)
 
 
@@ -123,7 +127,7 @@ def test_the_committed_page_of_verdicts_is_that_of_the_committed_results() -> No
     page = (ROOT / "experiments" / "README.md").read_text()
     assert page == summary.to_markdown(ROOT / "experiments", every.STUDIES)
     for name in every.STUDIES:
-        data = json.loads((ROOT / "experiments" / name / "results.json").read_text())
+        data = json.loads((ROOT / "experiments" / "studies" / name / "results.json").read_text())
         assert all(f"| {claim['text']} | {claim['verdict']} |" in page for claim in data.get("claims", []))
 
 
@@ -134,8 +138,11 @@ def test_a_failed_study_is_named(
     with pytest.raises(typer.Exit) as failure:
         every.main(out=tmp_path)
     assert failure.value.exit_code == 1
-    assert f"failed, see {tmp_path / 'no_such_study' / 'log.txt'}" in capsys.readouterr().out
-    assert "No module named experiments.no_such_study" in (tmp_path / "no_such_study" / "log.txt").read_text()
+    assert f"failed, see {tmp_path / 'studies' / 'no_such_study' / 'log.txt'}" in capsys.readouterr().out
+    assert (
+        "No module named experiments.studies.no_such_study"
+        in (tmp_path / "studies" / "no_such_study" / "log.txt").read_text()
+    )
 
 
 def test_a_page_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:

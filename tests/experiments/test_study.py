@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import typer
 
-from experiments.common.ledger import Ledger
-from experiments.common.study import UNFINISHED, Study
+from experiments.study.ledger import Ledger
+from experiments.study.study import UNFINISHED, Study
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The studies: one question, one folder, one command, one report."""

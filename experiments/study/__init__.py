@@ -1,0 +1,1 @@
+"""The machinery of a study: its runs, statistics, verdicts, tables and files."""

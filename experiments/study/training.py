@@ -1,0 +1,94 @@
+"""Training and testing a classifier with Lightning; nothing is written to disk."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import RichProgressBar
+from torch import nn
+from torchmetrics.classification import MulticlassAccuracy
+
+from experiments.tasks.batches import Batch
+from experiments.training.loop.classifier import Classifier, Penalty
+from experiments.training.loop.quiet import expected_warnings
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trained network achieves.
+
+    Attributes:
+        accuracy: on the test batches, from 0 to 1.
+        accuracy_by_class: the same within each class.
+        seconds: of training, without the test.
+    """
+
+    accuracy: float
+    accuracy_by_class: list[float]
+    seconds: float
+
+
+def train_and_test(
+    net: nn.Module,
+    train: Iterable[Batch],
+    test: Iterable[Batch],
+    *,
+    classes: int,
+    epochs: int,
+    learning_rate: float,
+    weight_decay: float = 0.01,
+    penalty: Penalty | None = None,
+) -> Outcome:
+    """Trains `net` in place on the CPU, `epochs` passes over `train`, and tests what it is then.
+
+    With AdamW and a one-cycle learning rate.
+
+    Args:
+        net: returns logits.
+        train, test: batches.
+        classes: number of logits.
+        epochs: passes over `train`.
+        learning_rate: peak of the one-cycle schedule.
+        weight_decay: of AdamW, for all parameters.
+        penalty: of the net, added to the loss at each step.
+    """
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    optimizer = partial(torch.optim.AdamW, lr=learning_rate, weight_decay=weight_decay)
+    classifier = Classifier(net, classes, optimizer)
+    if penalty is not None:
+        classifier.penalties["penalty"] = penalty
+    with expected_warnings():
+        trainer = Trainer(
+            accelerator="cpu",
+            devices=1,
+            max_epochs=epochs,
+            logger=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            callbacks=[RichProgressBar()],
+        )
+        start = time.perf_counter()
+        trainer.fit(classifier, train)
+        seconds = time.perf_counter() - start
+        (tested,) = trainer.test(classifier, test, verbose=False)
+    return Outcome(
+        accuracy=tested["test_accuracy"],
+        accuracy_by_class=classifier.test_accuracy_by_class.compute().tolist(),
+        seconds=seconds,
+    )
+
+
+def accuracy(net: nn.Module, batches: Iterable[Batch], *, classes: int) -> float:
+    """The share of right answers of a trained net, which is left in eval mode."""
+    metric = MulticlassAccuracy(classes, average="micro")
+    net.eval()
+    with torch.inference_mode():
+        for images, labels in batches:
+            metric.update(net(images), labels)
+    return metric.compute().item()

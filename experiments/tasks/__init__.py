@@ -1,0 +1,1 @@
+"""Tasks on embedded data, from handwritten digits to contours."""

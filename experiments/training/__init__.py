@@ -1,0 +1,1 @@
+"""What `experiments.train` adds to Lightning: data, the training loop, and resuming after an interruption."""

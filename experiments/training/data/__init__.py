@@ -1,0 +1,1 @@
+"""Data modules, and the order in which their samples are read."""

@@ -1,0 +1,1 @@
+"""The module that is trained, its schedules and callbacks."""

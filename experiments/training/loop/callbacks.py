@@ -1,0 +1,126 @@
+"""What this library adds to a training: measured footprints, and a penalty on far taps."""
+
+from __future__ import annotations
+
+import copy
+import math
+from pathlib import Path
+from typing import Literal
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from torch import Tensor, nn
+
+from experiments.study.results import write_json
+from experiments.training.data.module import ImageData
+from experiments.training.loop.classifier import Classifier
+from nifconv import footprint, locality_penalty
+from nifconv._support import forward
+from nifconv.layers import FrequencyConv
+
+
+class FootprintSurvey(Callback):
+    """Surveys the kernels of the net before the training and after every so many epochs of it.
+
+    Each survey is `footprint/epoch=N.json` in the run's folder, N epochs having been trained. What is surveyed is a
+    copy, so that neither modes nor random numbers of the training change.
+
+    Args:
+        every_n_epochs: between surveys; one more follows the last epoch.
+        null: fresh draws of each layer to compare with, 0 for none.
+        seed: of these draws.
+
+    Raises:
+        ValueError: `every_n_epochs` is below 1, or the strategy shards the net.
+    """
+
+    def __init__(self, every_n_epochs: int = 1, null: int = 20, seed: int = 0) -> None:
+        if every_n_epochs < 1:
+            raise ValueError(f"every_n_epochs={every_n_epochs} must be at least 1; leave the callback out for none")
+        self.every_n_epochs = every_n_epochs
+        self.null = null
+        self.seed = seed
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
+        _check_not_sharded(trainer, self)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.global_step == 0:
+            self._survey(trainer, pl_module, 0)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        trained = trainer.current_epoch + 1
+        if trained % self.every_n_epochs == 0 or trained == trainer.max_epochs:
+            self._survey(trainer, pl_module, trained)
+
+    @rank_zero_only
+    def _survey(self, trainer: Trainer, pl_module: LightningModule, trained: int) -> None:
+        net = copy.deepcopy(_classifier(pl_module).net)
+        found = footprint.survey(net, _example(trainer, net), null=self.null, seed=self.seed)
+        folder = Path(trainer.default_root_dir) / "footprint"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / f"epoch={trained}.json", {"epoch": trained, **found.to_dict()})
+
+
+class LocalityPenalty(Callback):
+    """Adds strength * `nifconv.locality_penalty` to the loss, and logs it as locality_penalty.
+
+    Args:
+        strength: factor, at least 0.
+        profile: how the penalty of a tap grows with its distance from the centre.
+
+    Raises:
+        ValueError: `strength` is negative, or the strategy shards the net.
+    """
+
+    def __init__(
+        self, strength: float, profile: Literal["quadratic", "linear", "uniform", "inverted"] = "quadratic"
+    ) -> None:
+        if strength < 0:
+            raise ValueError(f"strength={strength} must be at least 0; profile='inverted' favours far taps")
+        self.strength = strength
+        self.profile = profile
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        _check_not_sharded(trainer, self)
+        if stage == "fit":
+            classifier = _classifier(pl_module)
+            sizes = map_sizes(classifier.net, _example(trainer, classifier.net))
+            classifier.penalties["locality_penalty"] = lambda net: (
+                self.strength * locality_penalty(net, self.profile, size=sizes)
+            )
+
+
+def map_sizes(net: nn.Module, example_input: Tensor) -> dict[str, tuple[int, ...]]:
+    """The size of the largest map that reaches each frequency convolution, by its name."""
+    names: dict[nn.Module, str] = {
+        module: name for name, module in net.named_modules() if isinstance(module, FrequencyConv)
+    }
+    sizes: dict[str, tuple[int, ...]] = {}
+    for module, size in forward.map_sizes(net, example_input, names):
+        sizes[names[module]] = max(sizes.get(names[module], size), size, key=math.prod)
+    return sizes
+
+
+def _classifier(module: LightningModule) -> Classifier:
+    if not isinstance(module, Classifier):
+        raise TypeError(f"pl_module={type(module).__name__} must be an experiments.training.loop.classifier.Classifier")
+    return module
+
+
+def _check_not_sharded(trainer: Trainer, callback: Callback) -> None:
+    if isinstance(trainer.strategy, FSDPStrategy | ModelParallelStrategy):
+        raise ValueError(
+            f"strategy={type(trainer.strategy).__name__} leaves no process with a whole net, which "
+            f"{type(callback).__name__} reads; use strategy='ddp', or leave the callback out"
+        )
+
+
+def _example(trainer: Trainer, net: nn.Module) -> Tensor:
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    if not isinstance(data, ImageData):
+        raise TypeError(f"datamodule={type(data).__name__} must be an ImageData, whose size and channels are known")
+    weight = next(net.parameters())
+    return torch.zeros(1, data.channels, data.size, data.size, device=weight.device, dtype=weight.dtype)

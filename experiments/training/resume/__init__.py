@@ -1,0 +1,1 @@
+"""Checkpoints, the state that they restore, and the folder of a run."""

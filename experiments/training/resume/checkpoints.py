@@ -1,0 +1,192 @@
+"""Checkpoints that survive a crash: written whole or not at all, verified when read, several of them kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.io import CheckpointIO
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+from experiments.study.results import replacing, write_bytes
+
+_SUFFIX, _CHECKSUM = ".ckpt", ".sha256"
+_STEP = re.compile(r"step=(\d+)\.ckpt$")
+
+
+class VerifiedCheckpointIO(CheckpointIO):
+    """Writes a checkpoint and, beside it, its SHA-256 in the format of `sha256sum`.
+
+    A reader, a crash or a power failure sees the old file or the new one: both are written under another name, forced
+    to the disk, and renamed.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        if storage_options is not None:
+            raise TypeError(f"storage_options={storage_options!r} have no meaning for a local file; leave them out")
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with replacing(path) as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                # First the checksum: a crash in between leaves a checkpoint that is whole and known, or not there.
+                write_bytes(_checksum_path(path), f"{_sha256(Path(file.name))}  {path.name}\n".encode())
+        except (OSError, RuntimeError) as error:  # torch makes the first one the second
+            free = shutil.disk_usage(path.parent).free // 2**20
+            raise OSError(
+                f"{path} could not be written ({error}); {free} MiB are free there. The checkpoints before it are as "
+                "they were: make room, and the same command goes on from the last one."
+            ) from error
+        _force_folder(path.parent)
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Callable | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        verify(Path(path))
+        return torch.load(path, map_location=map_location or "cpu", weights_only=weights_only is not False)
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        Path(path).unlink(missing_ok=True)
+        _checksum_path(Path(path)).unlink(missing_ok=True)
+
+
+class LastCheckpoints(Checkpoint):
+    """Saves the whole state of a training after each epoch, and every so many steps in between.
+
+    Args:
+        every_n_steps: of the optimiser, within an epoch; by default none.
+        keep: how many checkpoints stay, at least 2, so that there is one to fall back to.
+
+    Raises:
+        ValueError: one of them is too small.
+    """
+
+    def __init__(self, every_n_steps: int | None = None, keep: int = 3) -> None:
+        if every_n_steps is not None and every_n_steps < 1:
+            raise ValueError(f"every_n_steps={every_n_steps} must be at least 1; leave it out for epochs only")
+        if keep < 2:
+            raise ValueError(f"keep={keep} must be at least 2, so that a damaged checkpoint has one before it")
+        self.every_n_steps = every_n_steps
+        self.keep = keep
+        self._saved_step = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        self._saved_step = trainer.global_step
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        due = self.every_n_steps is not None and trainer.global_step % self.every_n_steps == 0
+        # With accumulated gradients several batches end at one step; only after the first of them is nothing pending.
+        # The last batch of an epoch is saved after the validation, with the epoch.
+        if due and trainer.global_step != self._saved_step and not trainer.is_last_batch:
+            self._save(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        # The progress bar, on the first process alone, has waited for the others' share of the epoch's metrics. They
+        # have to give it before all meet to save, or everyone waits for ever.
+        _ = trainer.callback_metrics
+        if trainer.global_step != self._saved_step:
+            self._save(trainer)
+
+    def _save(self, trainer: Trainer) -> None:
+        folder = checkpoint_folder(Path(trainer.default_root_dir))
+        name = f"epoch={trainer.current_epoch}-step={trainer.global_step}{_SUFFIX}"
+        trainer.save_checkpoint(folder / name, weights_only=False)
+        self._saved_step = trainer.global_step
+        if trainer.is_global_zero:
+            # Those of later steps are from before a fall-back, and not for this training to judge.
+            earlier = [path for path in checkpoints(folder) if _step(path) <= trainer.global_step]
+            for path in earlier[: -self.keep]:
+                trainer.strategy.remove_checkpoint(path)
+
+
+class DamagedCheckpointError(Exception):
+    """A checkpoint is not what was written."""
+
+
+def checkpoint_folder(run: Path) -> Path:
+    """Where a run keeps its checkpoints."""
+    return run / "checkpoints"
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """All checkpoints of a folder, damaged ones too, the earliest first."""
+    return sorted((path for path in folder.glob(f"*{_SUFFIX}") if _STEP.search(path.name)), key=_step)
+
+
+def last_intact(folder: Path) -> Path | None:
+    """The last checkpoint that is as it was written, with a warning for each later one; None if there is none at all.
+
+    Raises:
+        DamagedCheckpointError: there are some, and none is intact. Nothing is deleted.
+    """
+    damaged: list[str] = []
+    for path in reversed(checkpoints(folder)):
+        try:
+            verify(path)
+        except DamagedCheckpointError as error:
+            damaged.append(str(error))
+            continue
+        if damaged:
+            warnings.warn(f"{' '.join(damaged)} Falling back to {path}.", stacklevel=2)
+        return path
+    if damaged:
+        raise DamagedCheckpointError(
+            f"{' '.join(damaged)} {folder} has no intact checkpoint. Nothing was deleted; restore one of them with its "
+            f"{_CHECKSUM} file, or begin again with --resume=false, which sets this folder aside."
+        )
+    return None
+
+
+def verify(path: Path) -> None:
+    """Compares a checkpoint with its checksum.
+
+    Raises:
+        FileNotFoundError: there is no such checkpoint.
+        DamagedCheckpointError: they differ, or there is no checksum.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {path}")
+    beside = _checksum_path(path)
+    if not beside.is_file():
+        raise DamagedCheckpointError(
+            f"{path} cannot be verified without {beside.name}; if you trust the file, write one with `sha256sum "
+            f"{path.name} > {beside.name}`."
+        )
+    if beside.read_bytes().split()[:1] != [_sha256(path).encode()]:
+        raise DamagedCheckpointError(f"{path} is damaged: it does not have the checksum in {beside.name}.")
+
+
+def _step(path: Path) -> int:
+    found = _STEP.search(path.name)
+    return int(found[1]) if found else -1
+
+
+def _checksum_path(path: Path) -> Path:
+    return path.with_name(path.name + _CHECKSUM)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _force_folder(folder: Path) -> None:
+    """Makes renamings in it last; where folders cannot be opened, as on Windows, this is left to the system."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

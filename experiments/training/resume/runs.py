@@ -1,0 +1,120 @@
+"""The folder of a run: its configuration, and whether a command goes on with it or asks for something else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock, Timeout
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, Namespace, SaveConfigCallback
+from lightning.pytorch.utilities.rank_zero import rank_zero_only, rank_zero_warn
+
+from experiments.study.results import write_text
+
+_CONFIG, _LOCK = "config.yaml", ".lock"
+_PATIENCE = 20.0
+"""Seconds for the workers of a killed process to notice and end, too; they hold its lock until then."""
+_FREE = (
+    "config",
+    "out",
+    "resume",
+    "ckpt_path",
+    "data.init_args.root",
+    "data.init_args.workers",
+    "trainer.default_root_dir",
+    "trainer.enable_model_summary",
+    "trainer.enable_progress_bar",
+    "trainer.log_every_n_steps",
+    "trainer.logger",
+    "trainer.profiler",
+)
+"""Keys that say where things are and how they are shown, and do not change what is trained."""
+_RESTORE = "restore it, delete it to go on with the configuration of this command, or begin again with --resume=false"
+_held: dict[Path, FileLock] = {}
+"""Folders that this process trains in."""
+
+
+class SaveConfig(SaveConfigCallback):
+    """Writes the configuration into the folder of the run when it is fitted."""
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
+        if stage == "fit":
+            folder = Path(trainer.default_root_dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(folder / _CONFIG, self.parser.dump(self.config))
+
+
+def check_same_run(out: Path, parser: LightningArgumentParser, config: Namespace) -> None:
+    """Makes sure that the run in a folder, if there is one, is the one that a configuration describes.
+
+    Raises:
+        ValueError: it is another one, or nobody can tell.
+    """
+    saved_path = out / _CONFIG
+    if not saved_path.exists():
+        return
+    saved = _flat(_read(saved_path))
+    given = _flat(yaml.safe_load(parser.dump(config)))
+    keys = sorted(key for key in saved.keys() | given.keys() if not _is_free(key) and saved.get(key) != given.get(key))
+    if keys:
+        differences = "; ".join(f"{key} was {saved.get(key)!r} and is {given.get(key)!r}" for key in keys)
+        raise ValueError(
+            f"out={str(out)!r} holds a run of another configuration: {differences}. Choose another --out, go on with "
+            f"--config {saved_path}, or begin again with --resume=false"
+        )
+
+
+@rank_zero_only
+def reserve(out: Path) -> None:
+    """Keeps other processes from training in the same folder as long as this one lives.
+
+    Raises:
+        ValueError: another one does.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    lock = _held.setdefault(out.resolve(), FileLock(out / _LOCK))
+    try:
+        lock.acquire(timeout=_PATIENCE)
+    except Timeout:
+        raise ValueError(
+            f"out={str(out)!r} is in use by another process; wait for its end, or choose another --out"
+        ) from None
+    except NotImplementedError:  # file systems of some clusters have no locks
+        rank_zero_warn(f"{out} cannot be locked; make sure yourself that no other process trains there.")
+
+
+@rank_zero_only
+def set_aside(folder: Path) -> None:
+    """Renames a folder, so that its name is free."""
+    if folder.exists():
+        number = 1
+        while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
+            number += 1
+        folder.rename(aside)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} cannot be read ({reason}); {_RESTORE}") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{path} holds {config!r} and no configuration; {_RESTORE}")
+    return config
+
+
+def _is_free(key: str) -> bool:
+    return any(key == free or key.startswith(f"{free}.") for free in _FREE)
+
+
+def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted keys."""
+    if not isinstance(config, dict) or not config:
+        return {prefix: config}
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        flat.update(_flat(value, f"{prefix}.{key}" if prefix else str(key)))
+    return flat
