@@ -20,7 +20,7 @@ _CHUNK_BYTES_ELSEWHERE = 256 << 20
 _DENSE_BYTES = {"cpu": 32 << 20}
 
 
-def product(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement) -> Tensor:
+def forward(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement) -> Tensor:
     """Y[o](f) = sum_i H[o, i](f) X_i(f), back in space.
 
     Args:
@@ -63,7 +63,7 @@ def gradients(
     wants_x: bool,
     wants_spectrum: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Those of `product` by x and by the spectrum's pairs; what is not wanted is empty.
+    """Those of `forward` by x and by the spectrum's pairs; what is not wanted is empty.
 
     dX = conj(H) dY summed over output channels, dH = sum over the batch of conj(X) dY, each bin as often as it counts
     in the inverse transform. dY is transformed once for both, and X again: it was not kept.

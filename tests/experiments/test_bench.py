@@ -82,13 +82,13 @@ def test_crossovers_pass_over_single_losses_and_stop_at_two_clear_ones(monkeypat
     rows = list(_timing.crossovers(batch=1, channels=2, maps=(8,), taps=(1, 3, 5, 7, 9, 11)))
     assert rows == [
         ("inference", "depthwise", 64, 25),
-        ("inference", "depthwise on a torus", 64, 1),
+        ("inference", "depthwise circular", 64, 1),
         ("inference", "dense", 64, 1),
-        ("inference", "dense on a torus", 64, 1),
+        ("inference", "dense circular", 64, 1),
         ("training", "depthwise", 64, 1),
-        ("training", "depthwise on a torus", 64, 1),
+        ("training", "depthwise circular", 64, 1),
         ("training", "dense", 64, 1),
-        ("training", "dense on a torus", 64, 1),
+        ("training", "dense circular", 64, 1),
     ]
     assert not list(ratios)
     table = _timing.as_table(rows, processor="any")
