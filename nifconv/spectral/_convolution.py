@@ -34,6 +34,7 @@ def multiply(
     wide = at_least_single(x.dtype, pairs.dtype, weight.dtype)
     with full_precision(x.device):
         if _is_fused(x, channels, weight):
+            # (out, in / pointwise groups, *half, 2): real and imaginary parts are combined alike, since P is real.
             combined = combine(pairs.to(wide), weight.to(wide), groups)
             return multiply(x, combined, channels // weight.shape[1], size, stride, output_size)
         y = multiply(x, pairs, groups, size, stride, output_size).to(wide)

@@ -60,6 +60,7 @@ def _backward(
         return _products.gradients(x, spectrum, grad, groups, source, target, wants_x, wants_spectrum)
 
 
+# Shapes without values, for compilers and exporters: the memory format has to be that of the real output.
 @_forward.register_fake
 def _(x: Tensor, spectrum: Tensor, *arguments: Any) -> Tensor:
     return _products.empty_output(x, spectrum.shape[0], arguments[-1])
@@ -85,7 +86,7 @@ def _gradients(*arguments: Any) -> tuple[Tensor, Tensor]:
 
 def _needs_function() -> bool:
     if torch.compiler.is_compiling():
-        return False
+        return False  # a graph holds the operator, whose derivatives are registered below
     return torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0
 
 
@@ -151,14 +152,15 @@ def _push_gradients(
 
 
 def _vectorise(info: Any, in_dims: tuple[Any, ...], x: Tensor, spectrum: Tensor, *rest: Any) -> tuple[Any, int]:
-    """A spectrum common to all examples: they are a larger batch. Else each example is a range of channels."""
+    """Examples that share the spectrum are a larger batch; otherwise each example is a range of channels."""
     count = info.batch_size
     if in_dims[1] is None:
-        y = apply(x.movedim(in_dims[0], 0).flatten(0, 1), spectrum, *rest)
-        return y.unflatten(0, (count, -1)), 0
+        x = x.movedim(in_dims[0], 0).flatten(0, 1)  # (examples * batch, in, *map)
+        return apply(x, spectrum, *rest).unflatten(0, (count, -1)), 0
     groups, *geometry = rest
-    kernels_of_all = _as_kernels(spectrum, in_dims[1])
-    y = apply(_as_channels(x, in_dims[0], count), kernels_of_all, count * groups, *geometry)
+    x = _as_channels(x, in_dims[0], count)  # (batch, examples * in, *map)
+    spectrum = _as_kernels(spectrum, in_dims[1])  # (examples * out, in / groups, *half, 2)
+    y = apply(x, spectrum, count * groups, *geometry)  # (batch, examples * out, *map)
     return y.unflatten(1, (count, -1)), 1
 
 
@@ -171,8 +173,8 @@ def _vectorise_gradients(
     x, dy = _as_channels(x, in_dims[0], count), _as_channels(dy, in_dims[2], count)
     dx, dh = _gradients(x, _as_kernels(spectrum, 0), dy, count * groups, *rest)
     wants_x, wants_spectrum = rest[-2:]
-    dx = dx.unflatten(1, (count, -1)) if wants_x else dx
-    dh = dh.unflatten(0, (count, -1)) if wants_spectrum else dh
+    dx = dx.unflatten(1, (count, -1)) if wants_x else dx  # (batch, examples, in, *map)
+    dh = dh.unflatten(0, (count, -1)) if wants_spectrum else dh  # (examples, out, in / groups, *half, 2)
     return (dx, dh), (1 if wants_x else None, 0 if wants_spectrum else None)
 
 
