@@ -2,11 +2,12 @@
 
 from nifconv import footprint, frequency, functional
 from nifconv.baking import Baked, bake
-from nifconv.conversion import Conversion, FitResult, convert, fit, load
+from nifconv.conversion import Conversion, convert, load
 from nifconv.filters import (
     Envelope,
     FilterBank,
     FilterFactory,
+    FitResult,
     FourierFeatures,
     FrequencyFilter,
     ImplicitFilter,
@@ -14,6 +15,7 @@ from nifconv.filters import (
     TableFilter,
     compact_state_dict,
     evaluated_once,
+    fit,
     frozen,
     load_compact_state_dict,
     niff_big,

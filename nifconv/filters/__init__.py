@@ -6,6 +6,7 @@ from nifconv.filters._cache import evaluated_once
 from nifconv.filters._encoding import FourierFeatures
 from nifconv.filters._envelope import Envelope
 from nifconv.filters._factory import FilterFactory, build_filter, for_layer, needs_kernel_size
+from nifconv.filters._fit import FitResult, fit
 from nifconv.filters._frozen import compact_state_dict, frozen, load_compact_state_dict
 from nifconv.filters._implicit import ImplicitFilter
 from nifconv.filters._presets import PRESETS, niff_big, niff_small, niff_tiny
@@ -19,6 +20,7 @@ __all__ = [
     "Envelope",
     "FilterBank",
     "FilterFactory",
+    "FitResult",
     "FourierFeatures",
     "FrequencyFilter",
     "ImplicitFilter",
@@ -27,6 +29,7 @@ __all__ = [
     "build_filter",
     "compact_state_dict",
     "evaluated_once",
+    "fit",
     "for_layer",
     "frozen",
     "load_compact_state_dict",

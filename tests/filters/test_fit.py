@@ -237,7 +237,7 @@ def test_a_filter_that_knows_no_better_descends() -> None:
             torch.full((2, 1, 3, 3), math.nan),
             {},
             ValueError,
-            "taps hold values that are not finite",
+            "taps contain NaN or inf; remove them",
         ),
         (
             frozen(ImplicitFilter, seed=1)(2, 1),
