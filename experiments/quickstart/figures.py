@@ -15,8 +15,7 @@ from experiments.tasks.displaced import CANVAS, compose, displaced_digits
 from experiments.tasks.handwritten import DIGIT
 from nifconv import footprint
 from nifconv.footprint import LayerFootprint
-from nifconv.footprint.figures._galleries import draw_kernel
-from nifconv.footprint.figures._style import strongest
+from nifconv.footprint.figures import draw_kernel, strongest
 
 COLORS = {"3x3": "#E69F00", "7x7": "#56B4E9", "frequency": "#0072B2", "centred": "#D55E00"}
 _GREY = "#6b6b6b"

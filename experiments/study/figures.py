@@ -1,21 +1,17 @@
-"""Colours and output that all figures share."""
+"""Markers and output that all figures of the studies share; the palette is that of the footprints."""
 
 from __future__ import annotations
 
 import io
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#333333")
-"""Okabe and Ito's colours, which colour-blind readers can tell apart, the strongest first."""
+from nifconv.footprint.figures import COLORS as PALETTE
+from nifconv.footprint.figures import tidy
+
+__all__ = ["MARKERS", "PALETTE", "tidy", "to_png"]
+
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-
-
-def tidy(axes: Axes) -> None:
-    """A light grid, and a frame on two sides only."""
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def to_png(figure: Figure) -> bytes:

@@ -21,8 +21,8 @@ from nifconv.cli._models import load_model
 from nifconv.cli._options import parse_pixels
 from nifconv.cli._weights import SUFFIXES, load_weights
 from nifconv.footprint import LayerFootprint, ReceptiveField, Survey
-from nifconv.footprint.figures._style import by_size
-from nifconv.footprint.measures._table import BY_NAME, HEADLINE
+from nifconv.footprint._text import by_size
+from nifconv.footprint.measures import BY_NAME, HEADLINE
 
 
 def inspect_model(

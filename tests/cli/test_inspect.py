@@ -175,7 +175,7 @@ def test_it_is_a_command_of_the_console_script() -> None:
         ([f"{ME}:small", "--weights", "none.pt"], "Invalid value for --weights: none.pt does not exist"),
         ([f"{ME}:small", "--weights", "none.bin"], "none.bin has the suffix '.bin'; use one of .safetensors, .pt"),
         ([f"{ME}:small", "--csv", "no/such/folder/a.csv"], "no/such/folder is no folder; make it first"),
-        ([f"{ME}:small", "--erf-layer", "x", "--input-size", "8"], "layer='x' is no module of the model"),
+        ([f"{ME}:small", "--erf-layer", "x", "--input-size", "8"], "layer='x' is not a module of the model"),
     ],
 )
 def test_errors_name_option_value_and_rule(arguments: list[str], expected: str) -> None:

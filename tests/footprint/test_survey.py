@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from nifconv import FrequencyConv1d, FrequencyConv2d, LCConv2d, convert, footprint
-from nifconv.footprint._layer import quantiles
 from nifconv.footprint._survey import default_stage
+from nifconv.footprint.measures._statistics import quantiles
 
 
 class Net(nn.Module):
@@ -222,14 +222,14 @@ def test_blocks_are_listed_by_their_combined_kernels_where_these_differ_from_the
 
 
 def test_a_large_layer_is_measured_in_parts_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, x = nn.Conv2d(4, 6, 7), torch.randn(1, 4, 9, 9)
+    model, x = nn.Conv2d(4, 6, 11), torch.randn(1, 4, 11, 11)
     (whole,) = footprint.survey(model, x).layers
-    monkeypatch.setattr("nifconv.footprint._layer._TAPS_AT_ONCE", 300)
+    monkeypatch.setattr("nifconv.footprint.measures._kernels._TAPS_AT_ONCE", 740)
     (parted,) = footprint.survey(model, x).layers
-    assert len(parted._part_layers) == 4
+    assert len(parted._kernels.parts) == 4
     for measure in footprint.MEASURES:
         assert_close(parted.values(measure.name), whole.values(measure.name))
-    assert parted.mass_ratio.shape == (6, 4, 4)
+    assert parted.mass_ratio.shape == (6, 4, 6)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 9, 50])
@@ -269,7 +269,7 @@ def test_the_loop_over_layers_can_be_watched() -> None:
         (
             lambda: footprint.survey(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 5, 5), null=-1),
             ValueError,
-            "null=-1 must be at least 0, the number of fresh draws",
+            "null=-1 must be at least 0, the number of re-initialised copies",
         ),
         (
             lambda: footprint.survey(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 5, 5), null=2.5),
