@@ -4,12 +4,14 @@ from nifconv import footprint, frequency, functional
 from nifconv.baking import Baked, bake
 from nifconv.conversion import Conversion, FitResult, convert, fit, load
 from nifconv.filters import (
+    Budget,
     Envelope,
     FilterBank,
     FilterFactory,
     FourierFeatures,
     FrequencyFilter,
     ImplicitFilter,
+    MultiScaleFeatures,
     SpatialFilter,
     TableFilter,
     compact_state_dict,
@@ -27,6 +29,7 @@ from nifconv.spectral import use_crossover
 
 __all__ = [
     "Baked",
+    "Budget",
     "Conversion",
     "Envelope",
     "FilterBank",
@@ -41,6 +44,7 @@ __all__ = [
     "LCConv1d",
     "LCConv2d",
     "LCConv3d",
+    "MultiScaleFeatures",
     "ParameterCount",
     "SpatialFilter",
     "TableFilter",
