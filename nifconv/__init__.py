@@ -4,6 +4,7 @@ from nifconv import footprint, frequency, functional
 from nifconv.baking import Baked, bake
 from nifconv.conversion import Conversion, convert, load
 from nifconv.filters import (
+    Budget,
     Envelope,
     FilterBank,
     FilterFactory,
@@ -11,6 +12,7 @@ from nifconv.filters import (
     FourierFeatures,
     FrequencyFilter,
     ImplicitFilter,
+    MultiScaleFeatures,
     SpatialFilter,
     TableFilter,
     compact_state_dict,
@@ -29,6 +31,7 @@ from nifconv.spectral import use_crossover
 
 __all__ = [
     "Baked",
+    "Budget",
     "Conversion",
     "Envelope",
     "FilterBank",
@@ -43,6 +46,7 @@ __all__ = [
     "LCConv1d",
     "LCConv2d",
     "LCConv3d",
+    "MultiScaleFeatures",
     "ParameterCount",
     "SpatialFilter",
     "TableFilter",

@@ -57,7 +57,7 @@ class FrequencyConv(SpatialLayer):
         x = input if batched else input.unsqueeze(0)
         size = map_size_of(x, self.ndim)
         if self.kernel_size is None and self.padding_mode == "circular" and self.method != "direct":
-            y = multiply(x, self.filter.pairs(size), self.groups, size, self.stride, size, pointwise)
+            y = multiply(x, self.filter.spectrum_as_real(size), self.groups, size, self.stride, size, pointwise)
         else:
             kernel_size = self.applied_size(size)
             padding = tuple(self.padding_per_axis(kernel_size))
