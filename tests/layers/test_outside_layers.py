@@ -109,7 +109,7 @@ def test_convert_matches_one_that_can_and_refuses_one_that_cannot() -> None:
     conv = nn.Conv2d(4, 6, 3, padding=1, groups=2, padding_mode="circular", dtype=torch.float64)
     x = torch.randn(2, 4, 9, 8, dtype=torch.float64)
 
-    def near_and_far(name: str, conv: Any) -> nn.Module:
+    def near_and_far(_: str, conv: Any) -> nn.Module:
         layer = NearAndFarConv2d(conv.in_channels, conv.out_channels, conv.groups)
         layer.far.rescale_(1e-6)
         return layer
