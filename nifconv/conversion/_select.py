@@ -97,10 +97,10 @@ def _by_name(patterns: Any, names: Mapping[nn.Module, list[str]]) -> Callable[[s
 def _by_properties(
     properties: Mapping[str, Any], names: Mapping[nn.Module, list[str]]
 ) -> Callable[[str, nn.Module], bool]:
-    """All the given properties have to hold; a list as a value stands for any of its entries."""
+    """A choice by properties, all of which must hold; a list as a value means any of its entries."""
     for key in properties:
         if key not in _PROPERTIES:
-            raise ValueError(f"where has the key {key!r}, which is unknown; use some of {', '.join(_PROPERTIES)}")
+            raise ValueError(f"where has the unknown key {key!r}; use some of {', '.join(_PROPERTIES)}")
     named = _by_name(properties["name"], names) if "name" in properties else None
 
     def chosen(name: str, conv: nn.Module) -> bool:

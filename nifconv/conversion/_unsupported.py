@@ -85,7 +85,7 @@ def _unusual_state(conv: ConvNd) -> str | None:
     if parametrize.is_parametrized(conv, "bias"):
         return "its bias is parametrized; remove that first"
     if not parametrize.is_parametrized(conv) and any(getattr(conv, hooks) for hooks in _STATE_HOOKS):
-        return "it has hooks on its state_dict, which would find another one; remove them first"
+        return "it has hooks on its state_dict, which would run on that of another layer; remove them first"
     children = [name for name, _ in conv.named_children() if name != "parametrizations"]
     if "forward" in vars(conv) or children:
         return "its forward or its children were changed, which a new layer would lose"
@@ -96,5 +96,5 @@ def _unusual_state(conv: ConvNd) -> str | None:
     if not weight.is_floating_point():
         return f"its weights are {weight.dtype}, but those of the new layer are real and floating"
     if not weight.is_meta and not weight.isfinite().all():
-        return "its weights are not finite, and give the new layer no gain"
+        return "its weights are not finite, so that the new layer has no gain to match"
     return None

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nifconv._support import forward
-from nifconv._support.arguments import integer, ints_per_axis, positive_int, real_floating, unit_share
+from nifconv._support.arguments import integer, ints_per_axis, positive_int, real_floating, torch_module, unit_share
 from nifconv.footprint._text import by_size
 from nifconv.footprint.measures._size import mass_ratio, smallest_window
 
@@ -135,8 +135,7 @@ def effective_receptive_field(
     >>> field.side(1.0), tuple(field.contribution.shape)
     (5.0, (15, 15))
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
+    torch_module("model", model)
     ndim = _spatial_axes(example_input)
     positive_int("batch_size", batch_size)
     generator = torch.Generator().manual_seed(integer("seed", seed))

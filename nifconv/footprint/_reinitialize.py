@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 
 from nifconv._support.randomness import seeded
 from nifconv.filters import FrequencyFilter
-from nifconv.footprint._sources import PLAIN
+from nifconv.layers import CONVS
 
 _PARAMETRIZED = (
     "{kind} is under a parametrisation and cannot be re-initialised for null=...; remove it with "
@@ -94,9 +94,9 @@ def _reseed_frozen(module: nn.Module, seed: int) -> list[FrequencyFilter]:
 
 def _unparametrized(module: nn.Module) -> nn.Module:
     """A new `nn.ConvNd` of the same shape; removing parametrisations would change the class that copies share."""
-    for plain in PLAIN:
-        if isinstance(module, plain):
-            build: Callable[..., nn.Module] = plain
+    for kind in CONVS.values():
+        if isinstance(module, kind):
+            build: Callable[..., nn.Module] = kind
             return build(
                 module.in_channels,
                 module.out_channels,

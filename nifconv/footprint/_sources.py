@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from nifconv._support.arguments import at_least_single
-from nifconv.layers import CONVS, Convolution, as_convolution, spatial_convolutions
-
-PLAIN = tuple(CONVS.values())
+from nifconv.layers import Convolution, as_convolution, spatial_convolutions
 
 
 @dataclass(frozen=True, eq=False)

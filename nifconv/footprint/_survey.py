@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from nifconv._support import forward
-from nifconv._support.arguments import integer
+from nifconv._support.arguments import integer, torch_module
 from nifconv.footprint._layer import LayerFootprint
 from nifconv.footprint._null import NullCollector
 from nifconv.footprint._reinitialize import check_different, draw_seed, reinitialized, reinitialized_model
@@ -71,8 +71,7 @@ def survey(
     >>> [layer.name for layer in found.stages["layer2"]][:2], found.layers[0].map_size
     (['layer2.0.conv1', 'layer2.0.conv2'], (64, 64))
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
+    torch_module("model", model)
     if integer("null", null) < 0:
         raise ValueError(
             f"null={null} must be at least 0, the number of re-initialised copies; use 20 or more, or 0 for none"

@@ -52,7 +52,7 @@ class FrequencyConv(SpatialLayer):
             nn.init.zeros_(self.bias)
 
     def forward(self, input: Tensor, pointwise: Tensor | None = None) -> Tensor:
-        """The convolution; with the weight of a 1x1 convolution that follows, both in one pass (see `LCConv2d`)."""
+        """The convolution; given the weight of a 1x1 convolution that follows, both in one pass (see `LCConv2d`)."""
         batched = self._is_batched(input)
         x = input if batched else input.unsqueeze(0)
         size = map_size_of(x, self.ndim)
@@ -127,7 +127,7 @@ class FrequencyConv2d(FrequencyConv):
 
     With a `kernel_size` the layer equals `torch.nn.functional.conv2d(x, layer.filter.taps(kernel_size), ...)` for
     every combination of the other arguments. With `kernel_size=None` the kernel is as large as the map (*global*) on
-    every map: y = irfft2(H(f) rfft2(x)) if the map wraps around, else the linear convolution with 2 * size - 1 taps.
+    every map: y = irfft2(H(f) rfft2(x)) with circular padding, else the linear convolution with 2 * size - 1 taps.
     The number of parameters is that of the filter and does not depend on the kernel size.
 
     Args:
@@ -136,13 +136,13 @@ class FrequencyConv2d(FrequencyConv):
         padding: pixels, "valid", or "same": output size ceil(input / stride), aligned as in `nn.Conv2d`, and here
             allowed with a stride. A global kernel takes "same" only.
         dilation: as in `nn.Conv2d`; 1 for a global kernel.
-        padding_mode: "circular", or "zeros", "reflect", "replicate": exact linear convolutions on the padded map. On a
-            map that wraps around, no response can tell where it stands; the zeros of a border can.
+        padding_mode: "circular", or "zeros", "reflect", "replicate": exact linear convolutions on the padded map. With
+            circular padding no response depends on its position; near a border of zeros it can.
         filter: called as `filter(out_channels, in_channels // groups, ndim)`; a filter class or a
-            `functools.partial` of one. `SpatialFilter` receives the layer's `kernel_size` too.
-        method: how it is computed, never what: "fft"; "direct", a sum over taps; or "auto", the faster one for the
-            sizes at hand by measurement (see `nifconv.spectral`).
-        device, dtype: of the parameters.
+            `functools.partial` of one. `SpatialFilter` also receives the layer's `kernel_size`.
+        method: how the result is computed, not what it is: "fft"; "direct", a sum over taps; or "auto", the one that
+            was measured to be faster for sizes like these (see `nifconv.spectral`).
+        device, dtype: device and dtype of the parameters.
 
     Shape:
         `(batch, in_channels, *map)` or `(in_channels, *map)` -> `(batch, out_channels, *output)` or without batch,

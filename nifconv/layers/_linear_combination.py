@@ -1,4 +1,4 @@
-"""Linear-combination blocks: spatial filters, then a 1x1 convolution, and nothing between."""
+"""Linear-combination blocks: spatial filters, followed directly by a 1x1 convolution."""
 
 from __future__ import annotations
 
@@ -130,17 +130,17 @@ class LCConv2d(LCConv):
     """The linear-combination block of Gavrikov & Keuper 2023, with frequency filters.
 
     y[o] = sum_k P[o, k] (w[k] * x)[k]: spatial filters w, then a 1x1 convolution P. With many frozen random filters
-    for each channel, learning P alone is enough to make any kernel. Both are computed in one pass in frequency: a
-    block with global filters transforms in_channels maps forward and out_channels maps back, whatever the expansion.
+    for each channel, learning P alone can produce any kernel. Both are computed in one pass in frequency: a block with
+    global filters transforms in_channels maps forward and out_channels maps back, whatever the expansion.
 
     Args:
         in_channels, out_channels, kernel_size, stride, padding, dilation, padding_mode, filter, device, dtype: see
             `FrequencyConv2d`.
-        method: of the spatial part; see `FrequencyConv2d`.
-        bias: of the 1x1 convolution.
+        method: how the spatial part is computed; see `FrequencyConv2d`.
+        bias: whether the 1x1 convolution has a bias.
         expansion: E, spatial filters per input channel if `depthwise`, else per output channel.
-        depthwise: in_channels * E filters, each of which sees one channel; or out_channels * E, which see all.
-        groups: of the 1x1 convolution, and of the spatial one if not `depthwise`.
+        depthwise: in_channels * E filters, each of which reads one channel; or out_channels * E, which read all.
+        groups: groups of the 1x1 convolution, and of the spatial one if not `depthwise`.
 
     Attributes:
         spatial: the `FrequencyConv2d`, without bias; its filters start with gain 1.

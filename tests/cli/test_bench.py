@@ -27,4 +27,4 @@ def test_the_command_refuses_a_folder_that_is_not_there(tmp_path: Path) -> None:
     runner = CliRunner(env={"COLUMNS": "300", "NO_COLOR": "1", "TERM": "dumb"})
     result = runner.invoke(app, ["bench", "--crossover", str(tmp_path / "none" / "table.json")])
     assert result.exit_code == 2
-    assert "is no folder; make it" in result.output
+    assert "is not a folder; create it" in result.output

@@ -139,7 +139,7 @@ def test_a_stem_is_the_first_of_a_network_only() -> None:
         (["body", 3], TypeError, "where=3 must be a name pattern or several of them, a type of module, a mapping"),
         (3, TypeError, "where=3 must be a name pattern .* or a predicate"),
         (nn.Linear, ValueError, "Linear'> matches none of the 5"),
-        ({"size": 3}, ValueError, "where has the key 'size', which is unknown; use some of name, type, kernel_size"),
+        ({"size": 3}, ValueError, "where has the unknown key 'size'; use some of name, type, kernel_size"),
         ({"type": "Conv2d"}, TypeError, r"where=\{'type': 'Conv2d'\} must be a class of modules, such as nn.Conv2d"),
         ({"name": "head"}, ValueError, "where='head' matches none"),
         ({"name": 3}, TypeError, "where=3 must be a name pattern"),

@@ -57,7 +57,7 @@ CASES: dict[str, tuple[Any, str]] = {
     ),
     "state_dict hook": (
         lambda: changed(lambda c: c.register_state_dict_post_hook(lambda *args: None)),
-        "it has hooks on its state_dict, which would find another one; remove them first",
+        "it has hooks on its state_dict, which would run on that of another layer; remove them first",
     ),
     "loading hook": (
         lambda: changed(lambda c: c.register_load_state_dict_pre_hook(lambda *args: None)),
