@@ -66,6 +66,7 @@ def bake(model: nn.Module, example_input: forward.ExampleInput, *, tolerance: fl
         else:
             new[layer] = cut.module.train(layer.training)
             layers[layer] = _baked(found, cut)
+    # Before the substitution, while each layer still receives the input that its replacement is to be tried on.
     for changed, error in measure_errors(model, example_input, new).items():
         layers[changed] = replace(layers[changed], error=error)
     before, seconds_before = timed_run(model, example_input)
@@ -90,7 +91,9 @@ def _find(model: nn.Module, example_input: forward.ExampleInput) -> list[_Found]
     for name, module in model.named_modules(remove_duplicate=False):
         if isinstance(module, SpatialLayer):
             names.setdefault(module, []).append(name)
+    # A block stands for the layers inside it, also where it cannot be baked itself.
     inner = {module for layer in names for module in layer.modules() if module is not layer}
+    # Maps are recorded at the probe, since a model may call the spatial part of a block without the block.
     outer = {layer.probe: layer for layer in names if layer not in inner}
     sizes: dict[nn.Module, list[tuple[int, ...]]] = {layer: [] for layer in outer.values()}
     for probe, size in forward.map_sizes(model, example_input, outer):

@@ -57,14 +57,14 @@ def convert(
             depthwise already becomes a depthwise frequency convolution alone. "dense": a frequency convolution with
             the channels and groups of the original. Or a function `(name, conv)` that returns the new module, or None
             to keep `conv`; a `nifconv.layers.SpatialLayer` of your own takes part in all that follows.
-        expansion: E of "lc".
-        filter: as in `FrequencyConv2d`. `SpatialFilter` without a size gets that of the replaced convolution; of a
-            `frozen` one each layer gets its own draw, from the seed and the layer's name; a `FilterBank` is shared.
-        where: which convolutions, instead of the default choice: a name pattern such as "layer1.*", several of them,
+        expansion: E, spatial filters per input channel, for "lc".
+        filter: as in `FrequencyConv2d`. `SpatialFilter` without a size gets that of the replaced convolution; a
+            `frozen` filter is drawn for each layer from the seed and the layer's name; a `FilterBank` is shared.
+        where: which convolutions to replace, instead of the default choice: a name pattern such as "layer1.*", several of them,
             a type, a predicate `(name, conv) -> bool`, or a mapping with some of the keys name, type, kernel_size,
             stride and groups (a number or "depthwise"), all of which have to hold; a list as a value means any of it.
         kernel_size: taps of the new kernels, or None for kernels as large as the map. The output keeps its size.
-        padding_mode: of the new layers; by default "circular", and with `match` that of the replaced layer.
+        padding_mode: padding mode of the new layers; by default "circular", and with `match` that of the replaced layer.
         match: keep the function of the model, as closely as the filter can.
         tolerance: with `match`, the largest |taps - original| / |original| of a layer that is accepted.
         example_input: with `match`, an input of the model, on which the report measures the change of the output.
@@ -104,6 +104,7 @@ def convert_inplace(
     chosen = [candidate for candidate in candidates if candidate.layer is not None]
     if plan.match:
         _match(chosen, _map_sizes(model, example_input, chosen))
+    # After matching, which would otherwise fit a shared filter once for each layer that uses it.
     tie_filters(model, candidates, match=plan.match)
     _check_tolerance(chosen, tolerance)
     new = {candidate.conv: candidate.layer for candidate in chosen if candidate.layer is not None}
