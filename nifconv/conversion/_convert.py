@@ -60,11 +60,12 @@ def convert(
         expansion: E, spatial filters per input channel, for "lc".
         filter: as in `FrequencyConv2d`. `SpatialFilter` without a size gets that of the replaced convolution; a
             `frozen` filter is drawn for each layer from the seed and the layer's name; a `FilterBank` is shared.
-        where: which convolutions to replace, instead of the default choice: a name pattern such as "layer1.*", several of them,
-            a type, a predicate `(name, conv) -> bool`, or a mapping with some of the keys name, type, kernel_size,
-            stride and groups (a number or "depthwise"), all of which have to hold; a list as a value means any of it.
+        where: which convolutions to replace, instead of the default choice: a name pattern such as "layer1.*", several
+            patterns, a type, a predicate `(name, conv) -> bool`, or a mapping with some of the keys name, type,
+            kernel_size, stride and groups (a number or "depthwise"), all of which must hold; a list as a value means
+            any of its entries.
         kernel_size: taps of the new kernels, or None for kernels as large as the map. The output keeps its size.
-        padding_mode: padding mode of the new layers; by default "circular", and with `match` that of the replaced layer.
+        padding_mode: padding mode of the new layers; by default "circular", with `match` that of the old layer.
         match: keep the function of the model, as closely as the filter can.
         tolerance: with `match`, the largest |taps - original| / |original| of a layer that is accepted.
         example_input: with `match`, an input of the model, on which the report measures the change of the output.
