@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 
 PUBLIC = {
     "Baked",
+    "Budget",
     "Conversion",
     "Envelope",
     "FilterBank",
@@ -26,6 +27,7 @@ PUBLIC = {
     "LCConv1d",
     "LCConv2d",
     "LCConv3d",
+    "MultiScaleFeatures",
     "ParameterCount",
     "SpatialFilter",
     "TableFilter",

@@ -17,6 +17,7 @@ from nifconv import FrequencyConv2d, ImplicitFilter, LCConv2d, SpatialFilter, ba
 from nifconv.spectral import side_by_side
 
 SPLIT = "split, global frequency filters"
+SMALL = "split, depthwise nn.Conv2d"
 BAKED = "baked at tolerance 1e-2 from local taps"
 
 
@@ -45,7 +46,7 @@ def rows(plan: Plan) -> Iterator[dict[str, Any]]:
 def _variants(original: nn.Module) -> dict[str, nn.Module]:
     split = convert(original, to="split", filter=partial(ImplicitFilter, hidden=(8, 4))).model
     small = _with_small_kernels(split, original)
-    return {SPLIT: split, "split, depthwise nn.Conv2d": small, "original": copy.deepcopy(original)}
+    return {SPLIT: split, SMALL: small, "original": copy.deepcopy(original)}
 
 
 def _with_small_kernels(split: nn.Module, original: nn.Module) -> nn.Module:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def integer(name: str, value: object) -> int:
@@ -135,6 +135,17 @@ def groups_of(groups: object, in_channels: int, out_channels: int) -> int:
             listed = ", ".join(legal if len(legal) < 9 else [*legal[:6], "..", str(common)])
             raise ValueError(f"groups={groups} must divide {name}={channels}; use one of {listed}")
     return groups
+
+
+def torch_module(name: str, value: object) -> nn.Module:
+    """Returns `value` if it is a module.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if not isinstance(value, nn.Module):
+        raise TypeError(f"{name} must be a torch.nn.Module, not {type(value).__name__}")
+    return value
 
 
 def real_floating(name: str, tensor: Tensor) -> Tensor:

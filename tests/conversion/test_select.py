@@ -109,12 +109,12 @@ def test_convolutions_are_listed_with_all_their_places_and_those_of_others_too()
     ("conv", "reason"),
     [
         (nn.Conv2d(3, 8, 3), "stem, in_channels=3: kept unless `where` names it"),
-        (nn.Conv2d(5, 8, 3), ""),
+        (nn.Conv2d(5, 8, 3), None),
         (nn.Conv2d(5, 8, 3, stride=(1, 2)), "stride=(1, 2): strided convolutions are kept unless `where` names them"),
-        (GCNConv(), ""),
+        (GCNConv(), None),
     ],
 )
-def test_the_default_choice(conv: nn.Module, reason: str) -> None:
+def test_the_default_choice(conv: nn.Module, reason: str | None) -> None:
     assert list(default_choice(convolutions(nn.Sequential(conv))).values()) == [reason]
 
 
@@ -123,7 +123,7 @@ def test_a_stem_is_the_first_of_a_network_only() -> None:
     reasons = list(default_choice(convolutions(nn.Sequential(one, two))).values())
     assert reasons[0].startswith("stem")
     assert not reasons[1]
-    assert list(default_choice(convolutions(one)).values()) == [""]
+    assert list(default_choice(convolutions(one)).values()) == [None]
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from experiments.tasks.centred import CLASSES as CENTRED_CLASSES
 from experiments.tasks.centred import centred
 from experiments.tasks.cluttered import ClutteredDigits
 from experiments.tasks.displaced import CANVAS, DISTANCES, DisplacedDigits
-from experiments.tasks.drawn import DrawnData
 from experiments.tasks.handwritten import DIGIT, Digits, split_digits, standardised
 from experiments.tasks.pathfinder import Pathfinder
 from experiments.tasks.seeded import KeyedSet, Seeded
+from experiments.training.data.drawn import DrawnData
 from experiments.training.data.module import IndexedData
 
 
