@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from html import escape
 
@@ -17,17 +18,18 @@ def short(name: str) -> str:
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns of plain text, the first aligned to the left and the others to the right, headings broken at spaces."""
-    titles = [title.split(" ") for title in header]
-    tall = max(map(len, titles))
-    lines = [[words[i - tall] if len(words) >= tall - i else "" for words in titles] for i in range(tall)]
-    cells = [*lines, *rows]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(header))]
-    aligned = [
-        "  ".join(cell.rjust(width) if i else cell.ljust(width) for i, (cell, width) in enumerate(zip(line, widths)))  # noqa: B905
-        for line in cells
+    """Columns of plain text, the first aligned to the left and the others to the right; headings are wrapped."""
+    columns = [_column(title, [row[i] for row in rows]) for i, title in enumerate(header)]
+    tall = max(len(column) for column in columns)
+    padded = [[""] * (tall - len(column)) + column for column in columns]
+    widths = [max(map(len, column)) for column in padded]
+    lines = [
+        "  ".join(
+            f"{cell:{'>' if i else '<'}{width}}" for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in zip(*padded, strict=True)
     ]
-    return "\n".join(line.rstrip() for line in aligned)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -35,3 +37,10 @@ def html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = "".join(f"<th>{escape(title)}</th>" for title in header)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _column(title: str, cells: list[str]) -> list[str]:
+    """The heading, in lines as wide as the cells or its longest word, and the cells."""
+    words = title.replace(" %", "\u00a0%").split(" ")
+    width = max(map(len, [*words, *cells]))
+    return [line.replace("\u00a0", " ") for line in textwrap.wrap(" ".join(words), width)] + cells

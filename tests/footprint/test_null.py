@@ -21,8 +21,9 @@ from nifconv import (
     footprint,
     frozen,
 )
-from nifconv.footprint._null import NullDistribution
+from nifconv.footprint._null import NullCollector, NullDistribution
 from nifconv.footprint._reinitialize import reinitialized
+from nifconv.footprint.measures._kernels import Kernels
 
 FILTERS = {
     "implicit": ImplicitFilter,
@@ -164,6 +165,18 @@ def test_the_band_is_that_of_the_draws() -> None:
     assert_close(high[-1].item(), 1.0)
     # Independent taps: the centre holds 1 of 25 of the mass.
     assert median[0].item() == pytest.approx(1 / 25, abs=0.02)
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_copies_are_measured_as_the_layer_is(periodic: bool) -> None:
+    layer = footprint.LayerFootprint("", "Conv2d", (8, 8), torch.randn(3, 2, 8, 8), periodic)
+    collector = NullCollector("", Kernels(layer.taps, periodic))
+    collector.add(layer.taps)
+    null = collector.finish()
+    found = {name: values.item() for name, values in null.statistics.items()}
+    expected = {measure.name: layer.statistic(measure.name) for measure in footprint.MEASURES}
+    assert found == pytest.approx(expected, nan_ok=True)
+    assert_close(null.mass_band[1], layer.mass_ratio.flatten(0, 1).quantile(0.5, dim=0))
 
 
 def effect_of(drawn: list[float], value: float, measure: str = "rms_radius") -> Any:

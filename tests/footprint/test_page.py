@@ -72,7 +72,7 @@ def test_the_page_needs_no_other_file_and_says_what_made_it(tmp_path: Path) -> N
         assert f"<dt>{key}</dt><dd>{value}</dd>" in page
     for measure in footprint.MEASURES:
         assert f"<dt>{measure.label}" in page
-    assert "is not learned reach" in page
+    assert "is not learned reach if re-initialised layers have it too" in page
 
 
 def test_names_are_escaped_everywhere(tmp_path: Path) -> None:
@@ -205,6 +205,23 @@ def test_a_comparison_shows_both_in_every_table(tmp_path: Path) -> None:
     assert document.count("<tr><td data-v") + document.count("<tr>\n<td data-v") == 4
     assert document.count('<details class="box layer"') == 2
     assert "taken" not in re.search(r"<title>(.*)</title>", document)[1]
+
+
+def test_a_comparison_shows_the_change_from_the_first_survey(tmp_path: Path) -> None:
+    conv, x = nn.Conv2d(1, 1, 5), torch.randn(1, 1, 9, 9)
+    nn.init.ones_(conv.weight)
+    before = footprint.survey(conv, x)
+    with torch.no_grad():
+        conv.weight[..., 2, 2] = 1000.0
+    both = footprint.compare({"before": before, "after": footprint.survey(conv, x)})
+    both.to_html(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert ">5<small></small></td>" in page  # 90 % of a flat 5 x 5 kernel
+    assert ">1<small>-4</small></td>" in page
+    radius, other = (survey.layers[0].statistic("rms_radius") for survey in both.surveys.values())
+    assert f">{other:.2f}<small>{other - radius:+.2f}</small>" in page
+    before.to_html(tmp_path / "one.html")
+    assert "<small>" not in (tmp_path / "one.html").read_text()
 
 
 def test_a_comparison_as_data() -> None:

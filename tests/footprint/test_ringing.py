@@ -110,6 +110,14 @@ def test_in_one_dimension_there_is_no_cross_but_signs_alternate() -> None:
     assert cross_preference(torch.randn(1, 1, 40, 3)).isnan().all()
 
 
+def test_only_signs_outside_the_window_count() -> None:
+    for start, stop in ((6, 15), (0, 6), (15, 21)):  # the window, before it and after it; its centre is 10
+        taps = torch.ones(1, 1, 21)
+        taps[..., start:stop] = torch.tensor([(-1.0) ** n for n in range(start, stop)])
+        # 5 + 5 neighbours outside, all of those on one side alternate or none.
+        assert_close(sign_alternation(taps).item(), 0.0 if start == 6 else 0.5)
+
+
 def test_zeros_between_dilated_taps_are_not_neighbours() -> None:
     taps = torch.zeros(1, 1, 31, 31)
     taps[..., ::2, ::2] = 1.0

@@ -40,7 +40,7 @@ def mass_curves(surveys: Surveyed) -> Figure:
     shown = panels[:MOST_PANELS]
     rows = math.ceil(len(shown) / _COLUMNS)
     columns = math.ceil(len(shown) / max(rows, 1))
-    figure = new_figure(panels, width=max(3.1 * columns, 6.0), height=2.5 * rows + 0.9)
+    figure = new_figure(panels, width=max(3.1 * columns, 6.5), height=2.5 * rows + 0.6 + 0.2 * len(surveys))
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for axes in grid.flat[len(shown) :]:
         axes.set_visible(False)
@@ -52,7 +52,7 @@ def mass_curves(surveys: Surveyed) -> Figure:
     for axes in grid.flat[: len(shown)]:
         handles, labels = axes.get_legend_handles_labels()
         entries.update(dict(zip(labels, handles, strict=True)))
-    figure.legend(list(entries.values()), list(entries), loc="outside upper center", ncols=4, frameon=False)
+    figure.legend(list(entries.values()), list(entries), loc="outside upper center", ncols=2, fontsize=9, frameon=False)
     beyond = f"  ({len(shown)} of {len(panels)} panels)" if len(panels) > len(shown) else ""
     figure.supxlabel(f"side of the centred window, pixels{beyond}", fontsize=9)
     return figure
@@ -68,7 +68,7 @@ def size_by_depth(surveys: Surveyed, measure: str = "size90") -> Figure:
         ImportError: matplotlib is not installed.
     """
     count = max((len(layers) for layers in surveys.values()), default=0)
-    figure = new_figure(range(count), width=min(max(0.24 * count + 3, 6.5), 16), height=4.0)
+    figure = new_figure(range(count), width=min(max(0.24 * count + 3, 7.5), 16), height=4.0 + 0.2 * len(surveys))
     axes = figure.subplots()
     widest = BY_NAME[measure].unit == "px"
     for index, (name, layers) in enumerate(surveys.items()):
@@ -90,7 +90,7 @@ def size_by_depth(surveys: Surveyed, measure: str = "size90") -> Figure:
     axes.set(ylabel=f"{BY_NAME[measure].label}{', pixels' if widest else ''}", xlabel="layer, from first to last")
     axes.set_xlim(-0.8, count - 0.2)
     tidy(axes)
-    figure.legend(loc="outside upper center", ncols=3, frameon=False)
+    figure.legend(loc="outside upper center", ncols=3 if len(surveys) == 1 else 2, fontsize=9, frameon=False)
     return figure
 
 

@@ -60,6 +60,10 @@ class Measure:
             return f"{value:.0f}"
         return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
 
+    def format_change(self, value: float) -> str:
+        """A difference of two values, with its sign; empty where there is none."""
+        return "" if value != value else ("-" if value < 0 else "+") + self.format(abs(value))
+
 
 def median(values: Tensor) -> float:
     """The median over kernels, `(kernels,)`; NaN where all values are."""
@@ -162,7 +166,7 @@ MEASURES = (
         "cross preference",
         "",
         "Absolute weight on the axes (3 pixels wide) outside a 9-pixel window, over what their share of the area at "
-        "each distance explains: 1 for no preference, 3 or more for a kernel that rings.",
+        "each distance explains: 1 for no preference, well above it for a kernel that rings.",
         lambda kernels: _ringing.cross_preference(kernels.taps),
     ),
     Measure(

@@ -86,7 +86,7 @@ def _sections(layers: Layers) -> list[dict[str, Any]]:
 
 def _section(number: int, members: Sequence[tuple[int, str, LayerFootprint]]) -> dict[str, Any]:
     first = members[0][2]
-    rows = [_row(number, index, name, layer) for index, name, layer in members]
+    rows = [_row(number, index, name, layer, first) for index, name, layer in members]
     return {
         "id": f"layer-{number}",
         "title": first.name or first.kind,
@@ -98,7 +98,7 @@ def _section(number: int, members: Sequence[tuple[int, str, LayerFootprint]]) ->
     }
 
 
-def _row(number: int, index: int, name: str, layer: LayerFootprint) -> dict[str, Any]:
+def _row(number: int, index: int, name: str, layer: LayerFootprint, first: LayerFootprint) -> dict[str, Any]:
     return {
         "id": f"layer-{number}",
         "order": number,
@@ -112,17 +112,18 @@ def _row(number: int, index: int, name: str, layer: LayerFootprint) -> dict[str,
         "taps_size": by_size(layer.taps.shape[2:]),
         "taps": math.prod(layer.taps.shape[2:]),
         "kernels": layer.kernels,
-        "values": {measure.name: _cell(layer, measure) for measure in MEASURES},
+        "values": {measure.name: _cell(layer, measure, first) for measure in MEASURES},
     }
 
 
-def _cell(layer: LayerFootprint, measure: Measure) -> dict[str, Any]:
-    """One measure of one layer as the page shows it, and the numbers that its columns are sorted by."""
+def _cell(layer: LayerFootprint, measure: Measure, first: LayerFootprint) -> dict[str, Any]:
+    """One measure of one layer beside that of the first survey, and the numbers that its columns are sorted by."""
     low, median, high = quantiles(layer.values(measure.name)[:, None])[:, 0].tolist()
     cell: dict[str, Any] = {
         "sort": "" if median != median else repr(median),
         "text": measure.format(median),
         "band": "" if measure.per_layer else f"{measure.format(low)} to {measure.format(high)}",
+        "change": "" if layer is first else measure.format_change(median - first.statistic(measure.name)),
         "null": "",
         "z": "",
         "p": "",
@@ -163,14 +164,17 @@ def _figures(surveys: Layers, fields: Sequence[ReceptiveField]) -> list[tuple[st
         ),
     ]
     for name, members in layers.items():
-        of = f" of {name}" if name else ""
+        of = f" ({name})" if name else ""
         drawn += [
-            (f"The strongest kernels{of}, each row as large as fits.", _galleries.zoomed_gallery(members)),
             (
-                f"Principal kernels{of}, and the share of the energy they explain.",
+                f"The strongest kernels{of}, enlarged to the window that holds 95 % of the mass.",
+                _galleries.zoomed_gallery(members),
+            ),
+            (
+                f"Principal kernels{of} and the share of the energy that each explains.",
                 _galleries.principal_gallery(members),
             ),
-            (f"Variance between the kernels{of} at each position.", _galleries.variance_maps(members)),
+            (f"Variance over the kernels of a layer at each position{of}.", _galleries.variance_maps(members)),
         ]
     drawn += [
         (
