@@ -32,8 +32,8 @@ class FilterBank:
     A layer takes as many kernels as it has pairs of channels, from the first on, and rescales them to its own gain.
     The bank is a filter factory: give it as `filter=bank` to the layers of one model or to `convert`. PyTorch then sees
     one module at many places, as with any tied weight: `parameters()` lists it once, `copy.deepcopy` keeps it one,
-    gradients of all layers add up in it, and safetensors stores it once through `save_model`. Drawing the filter of one
-    layer anew draws that of all.
+    gradients of all layers add up in it, and safetensors stores it once through `save_model`. Re-initialising the
+    filter of one layer re-initialises that of all.
 
     Args:
         filter: the factory of the kernels; `frozen(...)` for a bank that is not trained.

@@ -38,7 +38,7 @@ class FrequencyFilter(DrawnModule):
     """
 
     required: ClassVar[tuple[str, ...]] = ()
-    """Arguments by keyword that have no default. A layer fills in `kernel_size`; the others must be bound."""
+    """Arguments by keyword without a default, beside the `__init__` that has them. A layer fills in `kernel_size`."""
 
     def __init__(self, out_channels: int, in_channels: int, ndim: int = 2, *, gain: float = DEFAULT_GAIN) -> None:
         super().__init__(gain)
@@ -93,10 +93,7 @@ class FrequencyFilter(DrawnModule):
         return self.cached(("spectrum", size), compute)
 
     def cached(self, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
-        """`compute()`, a real tensor that depends on `key` and the weights, or what it gave before.
-
-        See `spectrum_as_real`.
-        """
+        """`compute()`, a real tensor that depends on `key` and the weights, cached as `spectrum_as_real` is."""
         return self._cache.get(self, key, compute)
 
     def taps(self, size: int | Sequence[int]) -> Tensor:

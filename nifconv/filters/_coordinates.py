@@ -14,6 +14,9 @@ from nifconv import frequency
 # Coordinates in pixels span no more than [-1, 1], on which a plain He-normal network hardly bends, and a smooth
 # spectrum is a kernel of few pixels. Integers and waves need no widening.
 _PIXEL_WIDENING = 3.0
+# The one wave of neighbours on a line carries what four share in the plane; with less of it kernels are as compact
+# there, and so the gain is the same on a map of 7 pixels as on any other.
+_LONE_WAVE = 0.5
 
 
 @dataclass(frozen=True)
@@ -36,19 +39,23 @@ class Waves:
     @property
     def widening(self) -> tuple[float, ...]:
         """What the first weights of each input are multiplied by when they are drawn."""
-        # Such that the sum over all inputs varies as if every amplitude were 1.
+        # Such that the sum over all inputs varies as much as if every amplitude were 1.
         usual = math.sqrt(len(self.amplitudes) / sum(a * a for a in self.amplitudes))
-        return tuple(usual * a for a in self.amplitudes) * 2  # cosines first, then sines
+        lone = _LONE_WAVE if sum(map(bool, self.amplitudes)) == 1 else 1.0
+        return tuple(lone * usual * a for a in self.amplitudes) * 2  # cosines first, then sines
 
-    def trained(self, size: Sequence[int]) -> tuple[bool, ...] | None:
-        """Inputs whose first weights a map of `size` may train, None for all; see `Encoding.amplitudes`."""
+    def trained(self, size: Sequence[int], device: torch.device) -> Tensor | None:
+        """Inputs whose first weights a map of `size` may train, bool, `(count,)`; see `Encoding.amplitudes`.
+
+        None for all of them.
+        """
         if all(self.amplitudes):
             return None
-        held = tuple(
+        held = [
             amplitude != 0 or all(2 * abs(n) < length for n, length in zip(offset, size, strict=True))
             for offset, amplitude in zip(self.offsets, self.amplitudes, strict=True)
-        )
-        return None if all(held) else held * 2
+        ]
+        return None if all(held) else torch.tensor(held * 2, device=device)
 
     def __call__(self, size: Sequence[int], device: torch.device) -> Tensor:
         """At the frequencies of the half grid, and at their mirrors: float64, `(2, *half_shape(size), count)`."""
@@ -79,7 +86,7 @@ class RawCoordinates:
     def widening(self) -> tuple[float, ...]:
         return (1.0 if self.image else _PIXEL_WIDENING,) * self.ndim
 
-    def trained(self, size: Sequence[int]) -> None:  # noqa: ARG002 - all, on every map
+    def trained(self, size: Sequence[int], device: torch.device) -> None:  # noqa: ARG002 - every map trains all
         return None
 
     def __call__(self, size: Sequence[int], device: torch.device) -> Tensor:

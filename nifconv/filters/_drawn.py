@@ -42,7 +42,7 @@ class DrawnModule(nn.Module, ABC):
         """Multiplies every kernel by `factor` through the weights, in place; runs without gradients."""
 
     def reset_parameters(self) -> None:
-        """Draws all weights again, for `initial_gain`; a frozen module gets the weights of its seed again."""
+        """Re-initialises all weights, for `initial_gain`; a frozen module gets the weights of its seed again."""
         if self.frozen_seed is not None:
             source = self.twin(seed=self.frozen_seed, gain=self.initial_gain)
         with torch.no_grad():

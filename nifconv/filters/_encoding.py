@@ -6,6 +6,7 @@ import itertools
 import math
 import random
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -67,9 +68,24 @@ class Neighbors(Encoding):
         return _tensor(box[len(box) // 2 + 1 :])
 
 
+@dataclass(frozen=True)
+class RandomOffsets(Encoding):
+    """What encodings of random offsets have in common."""
+
+    reach: int
+    features: int = 16
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if positive_int("reach", self.reach) > _FARTHEST:
+            raise ValueError(f"reach={self.reach} must be at most {_FARTHEST} pixels")
+        for name, read in (("reach", positive_int), ("features", positive_int), ("seed", integer)):
+            object.__setattr__(self, name, read(name, getattr(self, name)))
+
+
 @savable()
 @dataclass(frozen=True)
-class FourierFeatures(Encoding):
+class FourierFeatures(RandomOffsets):
     """Random offsets, uniform over a box: untrained kernels spread over all of it.
 
     Source: Tancik et al. 2020, eq. 5, with the roles of space and frequency exchanged.
@@ -83,13 +99,6 @@ class FourierFeatures(Encoding):
         TypeError: an argument is not an integer.
         ValueError: `reach` or `features` is below 1, or `reach` above a million pixels.
     """
-
-    reach: int
-    features: int = 16
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        _check(self)
 
     def draw(self, ndim: int) -> Tensor:
         side = 2 * self.reach + 1
@@ -106,7 +115,7 @@ class FourierFeatures(Encoding):
 
 @savable()
 @dataclass(frozen=True)
-class MultiScaleFeatures(Encoding):
+class MultiScaleFeatures(RandomOffsets):
     """Offsets from 1 pixel to `reach`, log-uniform in radius, in all directions: starts local, can learn to reach far.
 
     The neighbours of the centre come first, and only they have an amplitude: an untrained filter has the kernels of
@@ -123,13 +132,6 @@ class MultiScaleFeatures(Encoding):
         ValueError: `reach` or `features` is below 1, or `reach` above a million pixels.
     """
 
-    reach: int
-    features: int = 16
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        _check(self)
-
     def draw(self, ndim: int) -> Tensor:
         near = Neighbors().draw(ndim).tolist()
         far = self.features - len(near)
@@ -140,10 +142,12 @@ class MultiScaleFeatures(Encoding):
         source = random.Random(self.seed)  # noqa: S311 - no secret
         seen = {tuple(sign * n for n in offset) for offset in near for sign in (1, -1)} | {(0,) * ndim}
         for index in range(far):
-            radius = 2 * (self.reach / 2) ** (index / max(far - 1, 1))
-            for _ in range(_TRIES):
+            radius = min(2, self.reach) * max(1, self.reach / 2) ** (index / max(far - 1, 1))
+            for attempt in range(_TRIES):
+                # Where all near this radius are taken, as on a line soon, the next ones outward.
+                length = min(self.reach, radius * (1 + attempt / 100))
                 direction = [source.gauss(0, 1) for _ in range(ndim)]
-                offset = [round(radius * x / math.hypot(*direction)) for x in direction]
+                offset = [round(length * x / math.hypot(*direction)) for x in direction]
                 if tuple(offset) not in seen:
                     break
             else:
@@ -159,13 +163,6 @@ class MultiScaleFeatures(Encoding):
         return (offsets.abs().amax(1) <= 1).float()
 
 
-def _tensor(offsets: list) -> Tensor:
+def _tensor(offsets: Sequence[Sequence[int]]) -> Tensor:
     # On the CPU also where a filter is made on the meta device, which would lose the values.
     return torch.tensor(offsets, device="cpu")
-
-
-def _check(encoding) -> None:
-    if positive_int("reach", encoding.reach) > _FARTHEST:
-        raise ValueError(f"reach={encoding.reach} must be at most {_FARTHEST} pixels")
-    for name, read in (("reach", positive_int), ("features", positive_int), ("seed", integer)):
-        object.__setattr__(encoding, name, read(name, getattr(encoding, name)))

@@ -21,7 +21,7 @@ class FilterWrapper(ABC):
     filter: FilterFactory
 
     def __post_init__(self) -> None:
-        needs_kernel_size(self.filter)  # refuses what is no factory
+        needs_kernel_size(self.filter)  # refuses what is not a factory
 
     def __call__(
         self, out_channels: int, in_channels: int, ndim: int = 2, *, kernel_size: int | Sequence[int] | None = None
@@ -66,8 +66,11 @@ def _missing(factory: FilterFactory) -> set[str]:
             factory = factory.func
         else:
             factory = factory.filter
-    required = factory.required if isinstance(factory, type) and issubclass(factory, FrequencyFilter) else ()
-    return set(required) - bound
+    if not isinstance(factory, type):
+        return set()
+    # Those of the class that wrote the __init__: a subclass with its own may have bound what its parent requires.
+    written = next(cls for cls in factory.__mro__ if "__init__" in vars(cls))
+    return set(vars(written).get("required", ())) - bound
 
 
 def build_filter(

@@ -56,7 +56,7 @@ class ImplicitFilter(FrequencyFilter):
         out_channels, in_channels, ndim: see `FrequencyFilter`.
         hidden: widths of the hidden layers, or a `Budget` of parameters. The last width sets the number of parameters
             per kernel, 2 * hidden[-1] + 1, and how many shapes the kernels can be combined from.
-        activation: makes the module behind each hidden layer; one that works on every frequency by itself.
+        activation: makes the module after each hidden layer; it must treat every frequency by itself.
         encoding: offsets of the periodic coordinates. None for the neighbours of the centre: kernels start local.
             `MultiScaleFeatures(reach)` starts local and can learn to reach far in any direction;
             `FourierFeatures(reach)` starts spread over the whole box.
@@ -96,6 +96,7 @@ class ImplicitFilter(FrequencyFilter):
         self.encoding = _check_encoding(encoding, coordinates)
         self.band_limit = _check_band_limit(band_limit, coordinates)
         # Saved, so that a checkpoint of other random offsets is refused.
+        self.offsets: Tensor | None
         self.register_buffer("offsets", encoding.draw(ndim) if encoding else None)
         self.inputs = self._coordinates()
         trunks, kernels = 1 if shared_trunk else 2, self.out_channels * self.in_channels
@@ -162,12 +163,13 @@ class ImplicitFilter(FrequencyFilter):
 
     def _draw_trunks(self) -> None:
         for trunk in self.trunks:
-            layers = [module for module in trunk.children() if isinstance(module, Linear)]
-            for layer in layers:
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                # Without a bias the trunk vanishes at f = 0, and with it every kernel on a map of one pixel.
-                nn.init.uniform_(layer.bias, -1, 1)
-            layers[0].weight.mul_(layers[0].weight.new_tensor(self.inputs.widening))
+            for layer in trunk.children():
+                if isinstance(layer, Linear):
+                    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                    # Without a bias the trunk vanishes at f = 0, and with it every kernel on a map of one pixel.
+                    nn.init.uniform_(layer.bias, -1, 1)
+            first = trunk.first.weight  # type: ignore[union-attr]
+            first.mul_(first.new_tensor(self.inputs.widening))  # type: ignore[operator]
 
     def _grams(self) -> Tensor:
         """Scalar products of the basis kernels on some maps, float64, `(maps, 2 * hidden[-1], 2 * hidden[-1])`."""
@@ -193,22 +195,23 @@ class ImplicitFilter(FrequencyFilter):
         with full_precision(self.real.weight.device):
             real, imag = self._features(size, at_least_single(self.real.weight.dtype))
             parts = torch.stack([evaluate(self.real, real), evaluate(self.imag, imag)])
-        parts = rearrange(parts, "two ... (o i) -> o i ... two", o=self.out_channels).contiguous()
-        return parts if self.band_limit is None else parts * self._band(size, parts.dtype).unsqueeze(-1)
+        parts = self._limited(rearrange(parts, "two ... (o i) -> two o i ...", o=self.out_channels), size)
+        return rearrange(parts, "two ... -> ... two").contiguous()
 
     def _features(self, size: Sequence[int], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """What the real and the imaginary head work on, each `(*half_shape(size), hidden[-1])`."""
         inputs = cached_grid(self.inputs, tuple(size), dtype, self.real.weight.device)
-        trained = self.inputs.trained(size)
-        if trained is not None:
-            trained = torch.tensor(trained, device=inputs.device)
+        trained = self.inputs.trained(size, inputs.device)
         found = [evaluate(trunk, inputs, trained) for trunk in self.trunks]  # (2, *half, hidden[-1]), at f and -f
         return (found[0][0] + found[0][1]) / 2, (found[-1][0] - found[-1][1]) / 2
 
-    def _band(self, size: Sequence[int], dtype: torch.dtype) -> Tensor:
-        """1 where H may differ from zero, `half_shape(size)`."""
-        cycles = cached_grid(RawCoordinates(self.ndim, image=True), tuple(size), dtype, self.real.weight.device)[0]
-        return (cycles.abs() <= self.band_limit).all(-1).to(dtype)
+    def _limited(self, spectrum: Tensor, size: Sequence[int]) -> Tensor:
+        """`spectrum`, `(..., *half_shape(size))`, with zeros above the band limit."""
+        if self.band_limit is None:
+            return spectrum
+        coordinates = RawCoordinates(self.ndim, image=True)
+        cycles, _ = cached_grid(coordinates, tuple(size), torch.float64, spectrum.device)
+        return spectrum * (cycles.abs() <= self.band_limit).all(-1)
 
     def _basis_taps(self, size: Sequence[int], *, bias: bool = False) -> Tensor:
         """The kernel that each weight of the two heads stands for, float64, `(2 * hidden[-1], *size)`.
@@ -218,9 +221,7 @@ class ImplicitFilter(FrequencyFilter):
         real, imag = (rearrange(part, "... h -> h ...") for part in self._features(size, torch.float64))
         basis = [torch.complex(real, torch.zeros_like(real)), torch.complex(torch.zeros_like(imag), imag)]
         spectrum = torch.cat([*basis, torch.ones_like(basis[0][:1])] if bias else basis)
-        if self.band_limit is not None:
-            spectrum = spectrum * self._band(size, torch.float64)
-        return frequency.spectrum_to_taps(spectrum, size)
+        return frequency.spectrum_to_taps(self._limited(spectrum, size), size)
 
     def _load_from_state_dict(
         self,

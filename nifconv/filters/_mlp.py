@@ -13,10 +13,12 @@ from torch import Tensor, nn
 class Linear(nn.Module):
     """`nn.Linear` under another type: initialisations and tools for a model's linear layers must not find it."""
 
+    bias: nn.Parameter
+
     def __init__(self, inputs: int, outputs: int, *, bias: bool = True) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(outputs, inputs))
-        self.bias = nn.Parameter(torch.empty(outputs)) if bias else None
+        self.register_parameter("bias", nn.Parameter(torch.empty(outputs)) if bias else None)
 
     def forward(self, x: Tensor) -> Tensor:
         return nn.functional.linear(x, self.weight, self.bias)
@@ -32,12 +34,16 @@ class Trunk(nn.Sequential):
         """`trained`: inputs whose first weights get a gradient, bool, `(inputs,)`; None for all of them."""
         if trained is None:
             return super().forward(x)
-        first, *others = self
-        weight = torch.where(trained, first.weight, first.weight.detach())
-        x = nn.functional.linear(x, weight, first.bias)
-        for layer in others:
+        weight, bias = self.first.weight, self.first.bias
+        x = nn.functional.linear(x, torch.where(trained, weight, weight.detach()), bias)
+        for layer in list(self)[1:]:
             x = layer(x)
         return x
+
+    @property
+    def first(self) -> Linear:
+        """The layer that sees the coordinates."""
+        return self[0]  # type: ignore[return-value]
 
 
 def make_trunk(inputs: int, widths: Sequence[int], activation: Callable[[], nn.Module]) -> Trunk:

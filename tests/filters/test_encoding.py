@@ -67,6 +67,14 @@ def test_multi_scale_offsets_of_a_plane_leave_no_wide_gap_between_directions() -
         assert gaps.max() < math.pi / 3
 
 
+@pytest.mark.parametrize("reach", [1, 2, 3, 24])
+def test_multi_scale_offsets_on_a_line_take_the_next_free_pixel(reach: int) -> None:
+    offsets = MultiScaleFeatures(reach, features=min(reach, 16)).draw(1).flatten().abs().tolist()
+    assert len(set(offsets)) == len(offsets)
+    assert max(offsets) == reach
+    assert set(range(1, min(reach, 6) + 1)) <= set(offsets)
+
+
 def test_only_the_neighbours_have_an_amplitude_at_first() -> None:
     encoding = MultiScaleFeatures(24)
     offsets = encoding.draw(2)
