@@ -24,7 +24,9 @@ class DrawnData(IndexedData):
     block: int | None = None
     """Number of samples generated together, a multiple of the number of classes (default: that number)."""
 
-    def __init__(self, samples: int, held_out: int, batch_size: int, seed: int, workers: int) -> None:
+    def __init__(
+        self, samples: int = 4096, held_out: int = 2048, batch_size: int = 64, seed: int = 0, workers: int = 0
+    ) -> None:
         super().__init__(batch_size, seed, workers)
         self.samples = samples
         self.held_out = held_out

@@ -92,11 +92,6 @@ class CentredDigitsData(DrawnData):
     classes = CENTRED_CLASSES
     size = CANVAS
 
-    def __init__(
-        self, samples: int = 4096, held_out: int = 2048, batch_size: int = 64, seed: int = 0, workers: int = 0
-    ) -> None:
-        super().__init__(samples, held_out, batch_size, seed, workers)
-
     def draws(self) -> tuple[Draw, Draw, Draw]:
         return _of_each_pool(centred)
 

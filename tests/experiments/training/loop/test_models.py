@@ -82,7 +82,7 @@ def test_what_is_no_filter_is_refused(filter: str) -> None:
         (Network("%%"), r"unknown net.name='%%'; .* from that library$"),
         (
             Network("separable", {**SEPARABLE, "stride": 2}),
-            r"net.arguments=\['stride'\] are not .*'separable': depth, .*width",
+            r"net.arguments=\['stride'\] are not arguments of 'separable'; it has depth, .*width",
         ),
         (Network("torchvision:resnet18"), r"'torchvision:resnet18' reads 3 channels, and the images have 1"),
         (Network("separable", SEPARABLE, Conversion(where=["mix*"])), r"where=\['mix\*'\] replaces no convolution: "),
