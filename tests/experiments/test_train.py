@@ -79,7 +79,7 @@ def test_mixed_precision_and_averaged_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--net.name", "resnet_50"), "net.name='resnet_50' is no network"),
+        (("--net.name", "resnet_50"), "unknown net.name='resnet_50'"),
         (("--data.batch_size", "0"), "batch_size=0 must be 1 or more"),
         (("--limit", "0"), "limit=0 must be at least 1"),
         (("--checkpoints.keep", "1"), "keep=1 must be at least 2"),
@@ -110,7 +110,7 @@ def test_an_asked_for_end_is_no_success(tmp_path: Path) -> None:
 
 
 def test_a_test_of_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"out='.*run' holds no checkpoint; run `fit` first, or give --ckpt_path"):
+    with pytest.raises(ValueError, match=r"out='.*run' has no checkpoint; run `fit` first, or give --ckpt_path"):
         commands.run(commands.arguments(tmp_path / "run", command="test"))
 
 
