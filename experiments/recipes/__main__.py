@@ -39,9 +39,7 @@ def main(context: typer.Context) -> None:
 def measure(
     out: Out = None,
     smoke: Smoke = False,
-    redraw: Annotated[
-        bool, typer.Option("--redraw", help="Write only the report, from results.json.")
-    ] = False,
+    redraw: Annotated[bool, typer.Option("--redraw", help="Write only the report, from results.json.")] = False,
     device: Annotated[str, typer.Option(help="Device to time steps on: cpu, cuda, ...")] = "cpu",
     batch: Annotated[int, typer.Option(min=2, help="Number of images in a step.")] = 8,
     repeats: Annotated[int, typer.Option(min=1, help="Number of timed steps.")] = 5,

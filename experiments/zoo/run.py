@@ -91,8 +91,9 @@ def _gradients_finite(model: nn.Module, example: tuple[torch.Tensor, ...]) -> bo
     return all(g.isfinite().all() for g in gradients) and any(g.abs().max() > 0 for g in gradients)
 
 
-def _short(reason: str) -> str:
+def _short(reason: str | None) -> str:
     """The kind of a reason, without the values of one layer."""
+    reason = reason or ""
     for start, kind in _KINDS.items():
         if reason.startswith(start):
             return kind

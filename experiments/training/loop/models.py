@@ -77,7 +77,7 @@ class Conversion:
             inplace=True,
         )
         if not any(decision.replaced for decision in converted.report.decisions):
-            reasons = {decision.reason for decision in converted.report.decisions}
+            reasons = {str(decision.reason) for decision in converted.report.decisions}
             raise ValueError(f"where={self.where} replaces no convolution: {'; '.join(sorted(reasons))}; name others")
         rank_zero_info(converted.report.summary)
         return converted.model
