@@ -61,6 +61,7 @@ FOOTPRINT = {
     "centroid",
     "compare",
     "cross_preference",
+    "cross_share",
     "effective_receptive_field",
     "effective_size",
     "energy_ratio",

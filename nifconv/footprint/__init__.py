@@ -18,7 +18,7 @@ from nifconv.footprint._result import Survey
 from nifconv.footprint._survey import survey
 from nifconv.footprint.measures._ensemble import even_share, position_variance, principal_kernels
 from nifconv.footprint.measures._moments import align, anisotropy, centroid, rms_radius, spectral_radius
-from nifconv.footprint.measures._ringing import cross_preference, sign_alternation
+from nifconv.footprint.measures._ringing import cross_preference, cross_share, sign_alternation
 from nifconv.footprint.measures._size import effective_size, energy_ratio, mass_ratio, radial_profile
 from nifconv.footprint.measures._table import MEASURES
 from nifconv.spectral import windows
@@ -35,6 +35,7 @@ __all__ = [
     "centroid",
     "compare",
     "cross_preference",
+    "cross_share",
     "effective_receptive_field",
     "effective_size",
     "energy_ratio",

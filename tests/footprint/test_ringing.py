@@ -9,7 +9,7 @@ import torch
 from torch.testing import assert_close
 
 from nifconv import footprint
-from nifconv.footprint import cross_preference, sign_alternation
+from nifconv.footprint import cross_preference, cross_share, sign_alternation
 from tests.footprint.kernels import box, checkerboard, delta, gaussian
 
 
@@ -46,6 +46,14 @@ def test_the_measure_is_that_of_its_formula() -> None:
     taps = torch.randn(3, 2, 17, 22) * torch.rand(3, 2, 17, 22) ** 4
     expected = [[by_the_formula(kernel) for kernel in line] for line in taps]
     assert_close(cross_preference(taps), torch.tensor(expected, dtype=torch.float64))
+
+
+def test_the_share_on_the_cross_is_that_of_its_area_for_a_flat_kernel() -> None:
+    # 21 x 21 pixels without 9 x 9; the cross has 21 x 3 + 21 x 3 - 9, of which 9 x 3 + 9 x 3 - 9 lie inside the window.
+    assert_close(cross_share(torch.ones(1, 1, 21, 21)).item(), (117 - 45) / (441 - 81))
+    assert cross_share(delta((21, 21), (5, 1))).item() == 1
+    assert cross_share(delta((21, 21), (5, 2))).item() == 0
+    assert cross_share(box((21, 21), 9)).isnan().all()
 
 
 def test_a_ringing_axis_is_seen() -> None:

@@ -3,7 +3,7 @@ r"""Traces of a spectrum that jumps: tails along the axes, with signs that alter
 A jump of H(f) across a line of the frequency plane gives a tail that falls like 1 / n along the axis perpendicular to
 it, whatever was learned. A jump at Nyquist, between f = 1/2 and f = -1/2, makes its signs alternate from tap to tap.
 
-Both measures look only at taps outside the centred window of 9 pixels; n is the offset from the centre.
+All measures look only at taps outside the centred window of 9 pixels; n is the offset from the centre.
 """
 
 from __future__ import annotations
@@ -21,6 +21,22 @@ _HALF_CROSS = 1
 """Axes 3 pixels wide: offsets up to 1 on every axis but one."""
 # Inverse FFTs in float32 leave noise of this share of a compact kernel's mass at most, and noise is not a tail.
 _ROUNDING = 1e-4
+
+
+def cross_share(taps: Tensor) -> Tensor:
+    """Share of the mass outside the centred window of 9 pixels that lies on the axes through the centre, 3 pixels wide.
+
+    Returns:
+        float64, `(out_channels, in_channels)`; NaN as for `cross_preference`.
+
+    Raises:
+        TypeError: `taps` are not real and floating.
+        ValueError: they have no spatial axis.
+    """
+    weight, outside, positions = _outside(taps)
+    cross = _on_cross(positions)
+    share = outside[..., cross].sum(-1) / outside.sum(-1)
+    return share.masked_fill(_is_empty(outside, weight) | cross.all(), torch.nan)
 
 
 def cross_preference(taps: Tensor) -> Tensor:
@@ -42,7 +58,7 @@ def cross_preference(taps: Tensor) -> Tensor:
         ValueError: they have no spatial axis.
     """
     weight, outside, positions = _outside(taps)
-    cross = (positions.abs() > _HALF_CROSS).sum(-1) <= 1
+    cross = _on_cross(positions)
     if cross.all():
         return weight.new_full(weight.shape[:2], torch.nan)
     ring = positions.norm(dim=-1).round().long()
@@ -79,6 +95,10 @@ def _outside(taps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     positions = offsets(taps.shape[2:], device=taps.device).flatten(0, -2)  # (pixels, d)
     outside = (positions.abs() > _HALF_WINDOW).any(-1)
     return weight, weight[..., outside], positions[outside]
+
+
+def _on_cross(positions: Tensor) -> Tensor:
+    return (positions.abs() > _HALF_CROSS).sum(-1) <= 1
 
 
 def _far_lines(kernels: Tensor) -> list[Tensor]:

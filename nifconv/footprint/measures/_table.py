@@ -162,6 +162,13 @@ MEASURES = (
         lambda kernels: _ensemble.even_share(kernels.taps, periodic=kernels.periodic),
     ),
     Measure(
+        "cross_share",
+        "on the cross",
+        "%",
+        "Share of the absolute weight outside a 9-pixel window that lies on the axes, 3 pixels wide.",
+        lambda kernels: _ringing.cross_share(kernels.taps),
+    ),
+    Measure(
         "cross_preference",
         "cross preference",
         "",
