@@ -38,5 +38,7 @@ FILTERS: Mapping[str, FilterFactory] = {
     MULTI_SCALE: partial(ImplicitFilter, encoding=MultiScaleFeatures(REACH)),
     f"periodic, box, reach {REACH}": partial(ImplicitFilter, encoding=FourierFeatures(REACH)),
 }
+CHOICE = (DEFAULT, MULTI_SCALE)
+"""What is recommended: these run with every seed."""
 TAPS: Mapping[str, int] = {TAPS_3: 3, TAPS_7: 7}
 """Plain nets of the same width; 7x7 taps have about as many parameters as the default filter."""
