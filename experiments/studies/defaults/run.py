@@ -1,4 +1,4 @@
-"""Which implicit filter learns displaced digits? The frequency net of the quickstart with other filter settings."""
+"""Which implicit filter learns displaced digits? The frequency net of the quickstart with other filters."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from lightning.pytorch import seed_everything
 
 from experiments.nets.separable import frequency_net, parameters
-from experiments.study.ledger import Ledger
+from experiments.study.ledger import Ledger, Result
+from experiments.study.sweep import Sweep
 from experiments.study.training import train_and_test
 from experiments.tasks.batches import FreshBatches
 from experiments.tasks.displaced import DISPLACEMENTS, displaced_digits
@@ -20,7 +20,7 @@ from nifconv import FourierFeatures, ImplicitFilter
 from nifconv.filters import FilterFactory
 
 FOURIER = FourierFeatures(reach=24)
-FILTERS: Mapping[str, FilterFactory] = {
+VARIANTS: Mapping[str, FilterFactory] = {
     "pixel coordinates, hidden (8, 4)": partial(ImplicitFilter, hidden=(8, 4)),
     "pixel coordinates, hidden (16, 16)": partial(ImplicitFilter, hidden=(16, 16)),
     "pixel coordinates, hidden (32, 32)": partial(ImplicitFilter, hidden=(32, 32)),
@@ -33,8 +33,8 @@ FILTERS: Mapping[str, FilterFactory] = {
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How each net is trained; see `experiments.quickstart.run.Settings` for the names."""
+class Config:
+    """How each net is trained; `experiments.quickstart.run` explains the names."""
 
     seeds: tuple[int, ...] = (0, 1)
     epochs: int = 5
@@ -46,40 +46,39 @@ class Recipe:
     depth: int = 1
 
 
-SMOKE = Recipe(seeds=(0,), epochs=1, steps=1, batch_size=8, test_batches=1, width=4)
+SMOKE = Config(seeds=(0,), epochs=1, steps=1, batch_size=8, test_batches=1, width=4)
 """The same code path in seconds; the accuracies mean nothing."""
 
 
-def measure(recipe: Recipe, ledger: Ledger) -> dict[str, Any]:
+def measure(config: Config, ledger: Ledger) -> Result:
     """One row for each filter."""
-    rows = []
-    for name, factory in FILTERS.items():
-        runs = [ledger(f"{name}, seed {seed}", partial(_run, factory, recipe, seed)) for seed in recipe.seeds]
-        rows.append(
-            {
-                "filter": name,
-                "parameters": runs[0]["parameters"],
-                "accuracy": statistics.mean(run["accuracy"] for run in runs),
-                "seconds": statistics.mean(run["seconds"] for run in runs),
-                "runs": runs,
-            }
-        )
-    return {"classes": len(DISPLACEMENTS), "rows": rows}
+    runs = Sweep(tuple(VARIANTS), config.seeds, partial(_run, config)).runs(ledger)
+    return {"classes": len(DISPLACEMENTS), "rows": [_row(name, found) for name, found in runs.items()]}
 
 
-def _run(factory: FilterFactory, recipe: Recipe, seed: int) -> dict[str, Any]:
+def _row(name: str, runs: list[Result]) -> Result:
+    return {
+        "filter": name,
+        "parameters": runs[0]["parameters"],
+        "accuracy": statistics.mean(run["accuracy"] for run in runs),
+        "seconds": statistics.mean(run["seconds"] for run in runs),
+        "runs": runs,
+    }
+
+
+def _run(config: Config, name: str, seed: int) -> Result:
     seed_everything(seed, verbose=False)
     classes = len(DISPLACEMENTS)
-    net = frequency_net(recipe.width, factory, classes=classes, depth=recipe.depth)
+    net = frequency_net(config.width, VARIANTS[name], classes=classes, depth=config.depth)
     train_task, test_task = displaced_digits()
     # The test has its own digits and its own canvases.
     test_seed = int(torch.iinfo(torch.int32).max) - seed
     outcome = train_and_test(
         net,
-        FreshBatches(train_task, recipe.steps, recipe.batch_size, seed),
-        FreshBatches(test_task, recipe.test_batches, recipe.batch_size, test_seed),
+        FreshBatches(train_task, config.steps, config.batch_size, seed),
+        FreshBatches(test_task, config.test_batches, config.batch_size, test_seed),
         classes=classes,
-        epochs=recipe.epochs,
-        learning_rate=recipe.learning_rate,
+        epochs=config.epochs,
+        learning_rate=config.learning_rate,
     )
-    return {"seed": seed, "accuracy": outcome.accuracy, "parameters": parameters(net)}
+    return {"accuracy": outcome.accuracy, "parameters": parameters(net)}
