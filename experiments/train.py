@@ -1,9 +1,9 @@
 """Trains any network on any data: `python -m experiments.train fit --data DigitsData --net.name resnet_lc --out run`.
 
-All that a run depends on is configuration, on the command line or in YAML files (`--config`, `--print_config`), and is
-saved as `config.yaml` in the folder of the run. The same command again goes on where the run was interrupted, in the
-middle of an epoch. `validate` and `test` take the last checkpoint of the folder: `python -m experiments.train test
---config run/config.yaml`.
+A run depends on its configuration alone, which is given on the command line or in YAML files (`--config`,
+`--print_config`) and saved as `config.yaml` in the folder of the run. The same command resumes an interrupted run, even
+in the middle of an epoch. `validate` and `test` use the last checkpoint in the folder: `python -m experiments.train
+test --config run/config.yaml`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lightning.pytorch.loggers import CSVLogger
 
 from experiments.files import check_can_be_folder
 from experiments.study.termination import terminated_is_failed
-from experiments.training.data import archives, embedded, imagenet, shards  # noqa: F401 - known by their short names
+from experiments.training.data import archives, embedded, imagenet, shards  # noqa: F401 - makes their short names known
 from experiments.training.data.module import ImageData
 from experiments.training.loop import callbacks  # noqa: F401 - likewise
 from experiments.training.loop.classifier import Classifier
@@ -37,8 +37,8 @@ class Command(LightningCLI):
     """LightningCLI with a folder for each run, from which it resumes.
 
     Args:
-        args: of the command line; by default those of this process.
-        run: False stops short of the training; `args` then have no subcommand.
+        args: command-line arguments (default: those of this process).
+        run: whether to run a subcommand; if not, `args` must not name one.
     """
 
     def __init__(self, args: list[str] | None = None, *, run: bool = True) -> None:
@@ -49,7 +49,7 @@ class Command(LightningCLI):
             save_config_callback=SaveConfig,
             save_config_kwargs={"save_to_log_dir": False},
             seed_everything_default=0,
-            # The loaders share the samples among the processes themselves.
+            # The loaders themselves divide the samples among the processes.
             trainer_defaults={"use_distributed_sampler": False},
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
@@ -58,8 +58,8 @@ class Command(LightningCLI):
         )
 
     @property
-    def settings(self) -> Namespace:
-        """All that was given or is default, without the name of the subcommand around it."""
+    def given(self) -> Namespace:
+        """The whole configuration, defaults included, without the name of the subcommand around it."""
         return self._within(self.config)
 
     @staticmethod
@@ -69,9 +69,9 @@ class Command(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument("--out", type=str, required=True, help="Folder of the run.")
-        parser.add_argument("--resume", type=bool, default=True, help="Go on from the last checkpoint in --out.")
+        parser.add_argument("--resume", type=bool, default=True, help="Resume from the last checkpoint in --out.")
         parser.add_argument(
-            "--limit", type=int | None, default=None, help="One epoch of this many batches, to try things out."
+            "--limit", type=int | None, default=None, help="Run one epoch of this many batches, as a check."
         )
         parser.add_class_arguments(Network, "net")
         parser.add_lightning_class_args(LastCheckpoints, "checkpoints")
@@ -85,12 +85,12 @@ class Command(LightningCLI):
         )
 
     def before_instantiate_classes(self) -> None:
-        config = self.settings
+        config = self.given
         check_can_be_folder(Path(config.out))
         if config.limit is None:
             return
         if config.limit < 1:
-            raise ValueError(f"limit={config.limit} must be at least 1 batch; leave it out for all")
+            raise ValueError(f"limit={config.limit} must be at least 1 batch; leave it out to use all")
         for part in ("train", "val", "test"):
             config.trainer[f"limit_{part}_batches"] = config.limit
         config.trainer.max_epochs = 1
@@ -105,7 +105,7 @@ class Command(LightningCLI):
         return super().instantiate_trainer(**kwargs)
 
     def before_fit(self) -> None:
-        config = self.settings
+        config = self.given
         out = Path(config.out)
         reserve(out)
         if config.ckpt_path is not None:
@@ -117,12 +117,12 @@ class Command(LightningCLI):
             set_aside(checkpoint_folder(out))
 
     def before_validate(self) -> None:
-        folder = checkpoint_folder(Path(self.settings.out))
-        if self.settings.ckpt_path is not None:
+        folder = checkpoint_folder(Path(self.given.out))
+        if self.given.ckpt_path is not None:
             return
         last = last_intact(folder)
         if last is None:
-            raise ValueError(f"out={str(folder.parent)!r} holds no checkpoint; run `fit` first, or give --ckpt_path")
+            raise ValueError(f"out={str(folder.parent)!r} has no checkpoint; run `fit` first, or give --ckpt_path")
         self._start_from(last)
 
     before_test = before_validate

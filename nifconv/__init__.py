@@ -2,18 +2,22 @@
 
 from nifconv import footprint, frequency, functional
 from nifconv.baking import Baked, bake
-from nifconv.conversion import Conversion, FitResult, convert, fit, load
+from nifconv.conversion import Conversion, convert, load
 from nifconv.filters import (
+    Budget,
     Envelope,
     FilterBank,
     FilterFactory,
+    FitResult,
     FourierFeatures,
     FrequencyFilter,
     ImplicitFilter,
+    MultiScaleFeatures,
     SpatialFilter,
     TableFilter,
     compact_state_dict,
     evaluated_once,
+    fit,
     frozen,
     load_compact_state_dict,
     niff_big,
@@ -27,6 +31,7 @@ from nifconv.spectral import use_crossover
 
 __all__ = [
     "Baked",
+    "Budget",
     "Conversion",
     "Envelope",
     "FilterBank",
@@ -41,6 +46,7 @@ __all__ = [
     "LCConv1d",
     "LCConv2d",
     "LCConv3d",
+    "MultiScaleFeatures",
     "ParameterCount",
     "SpatialFilter",
     "TableFilter",

@@ -52,11 +52,34 @@ def grid(size: Sequence[int], *, dtype: torch.dtype | None = None, device: torch
         ValueError: it is empty, or an axis has no pixel.
     """
     size = map_size("size", size)
-    # fftfreq and rfftfreq by hand: the ONNX exporter has no translation of them.
-    counts = [(torch.arange(n, device=device) + n // 2) % n - n // 2 for n in size[:-1]]
-    counts.append(torch.arange(size[-1] // 2 + 1, device=device))
-    axes = [count.double() / n for count, n in zip(counts, size, strict=True)]
+    axes = [count.double() / n for count, n in zip(_half_counts(size, device), size, strict=True)]
     return torch.stack(torch.meshgrid(axes, indexing="ij"), dim=-1).to(dtype or torch.get_default_dtype())
+
+
+def mirrored_grid(
+    size: Sequence[int], *, dtype: torch.dtype | None = None, device: torch.device | str | None = None
+) -> Tensor:
+    """Frequencies of the half grid and of the bins that mirror them, `(2, *half_shape(size), d)`.
+
+    A real kernel has H[-k] = conj H[k] for bins k, modulo the size. For a function of frequency that is not periodic
+    it matters which frequency stands for a bin: here the one in [-1/2, 1/2), so that the Nyquist bin of an even axis
+    is at -1/2 on the last axis too, and is its own mirror.
+
+    >>> mirrored_grid((4,)).squeeze(-1)
+    tensor([[ 0.0000,  0.2500, -0.5000],
+            [ 0.0000, -0.2500, -0.5000]])
+
+    Raises:
+        TypeError: `size` is not a sequence of integers.
+        ValueError: it is empty, or an axis has no pixel.
+    """
+    size = map_size("size", size)
+    counts = _half_counts(size, device)
+    grids = []
+    for sign in (1, -1):
+        axes = [_centred(sign * count, n).double() / n for count, n in zip(counts, size, strict=True)]
+        grids.append(torch.stack(torch.meshgrid(axes, indexing="ij"), dim=-1))
+    return torch.stack(grids).to(dtype or torch.get_default_dtype())
 
 
 def project_hermitian(spectrum: Tensor, size: Sequence[int]) -> Tensor:
@@ -226,6 +249,17 @@ def _is_smooth(n: int) -> bool:
         while n % prime == 0:
             n //= prime
     return n == 1
+
+
+def _half_counts(size: Sequence[int], device: torch.device | str | None) -> list[Tensor]:
+    """Cycles per map of the bins of each axis; by hand, since the ONNX exporter cannot translate fftfreq."""
+    counts = [_centred(torch.arange(n, device=device), n) for n in size[:-1]]
+    return [*counts, torch.arange(size[-1] // 2 + 1, device=device)]
+
+
+def _centred(counts: Tensor, n: int) -> Tensor:
+    """The same bins, counted from -(n // 2)."""
+    return (counts + n // 2) % n - n // 2
 
 
 def _dims(ndim: int) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Where the parameters of a model are."""
+"""How many parameters a model has, and what they do."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from dataclasses import asdict, dataclass
 
 from torch import Tensor, nn
 
+from nifconv._support.arguments import torch_module
 from nifconv.filters import FrequencyFilter
+from nifconv.layers import as_convolution
 
 
 @dataclass(frozen=True)
 class ParameterCount:
-    """How many numbers a model is given by, counted twice: by whether they learn, and by what they do.
+    """The parameters of a model, counted in two ways: by whether they learn, and by what they do.
 
-    learnable + frozen = spatial + pointwise + other. Tensors that several layers share count once.
+    learnable + frozen = spatial + pointwise + other. A tensor that several layers share counts once.
 
     Attributes:
         learnable: parameters with `requires_grad`.
-        frozen: parameters without, and the weights of frozen filters, which are buffers.
-        spatial: of frequency filters, and weights of `nn.ConvNd` with more than one tap.
-        pointwise: weights of 1x1 `nn.ConvNd`.
+        frozen: parameters without `requires_grad`, and the weights of frozen filters, which are buffers.
+        spatial: the weights of frequency filters, and of convolutions with more than one tap.
+        pointwise: the weights of 1x1 convolutions.
         other: everything else, such as biases, norms and linear layers.
     """
 
@@ -48,8 +50,7 @@ def count_parameters(model: nn.Module) -> ParameterCount:
     >>> print(count_parameters(FrequencyConv2d(8, 8, 3, groups=8, filter=frozen(SpatialFilter, seed=0))))
     learnable 8, frozen 72, spatial 72, pointwise 0, other 8
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
+    torch_module("model", model)
     roles: dict[Tensor, str] = {}
     for module in model.modules():
         roles.update(_roles(module))
@@ -67,7 +68,7 @@ def _roles(module: nn.Module) -> Iterator[tuple[Tensor, str]]:
     if isinstance(module, FrequencyFilter):
         for tensor in (*module.parameters(), *map(module.get_buffer, module.frozen_names)):
             yield tensor, "spatial"
-    if isinstance(module, nn.modules.conv._ConvNd):
-        role = "pointwise" if max(module.kernel_size) == 1 else "spatial"
-        # Not `module.weight`, which under a parametrization is computed and no parameter.
-        yield from ((tensor, role) for name, tensor in module.named_parameters() if name != "bias")
+    convolution = as_convolution(module)
+    if convolution is not None:
+        role = "pointwise" if convolution.is_pointwise else "spatial"
+        yield from ((weight, role) for weight in convolution.weights())

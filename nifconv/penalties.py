@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from nifconv import frequency
-from nifconv._support.arguments import at_least_single, choice
-from nifconv.layers import FrequencyConv
+from nifconv._support.arguments import at_least_single, choice, torch_module
+from nifconv.layers import Convolution, spatial_convolutions
 
 Size = int | Sequence[int]
 
@@ -26,8 +26,8 @@ def locality_penalty(
 ) -> Tensor:
     r"""Sum over all spatial kernels of p(|n|) w[n]^2, with |n| the distance of a tap from the centre in pixels.
 
-    For layers with frequency filters and for `nn.ConvNd` with more than one tap; frozen filters and weights without
-    `requires_grad` have no part in it. Source: the locality-promoting regularisation of Schneider 2020.
+    Over frequency layers and `nn.ConvNd` with more than one tap; frozen filters and weights without `requires_grad` do
+    not count. Source: the locality-promoting regularisation of Schneider 2020.
 
     The quadratic profile is smoothness in frequency: for each axis a, and the trigonometric polynomial
     H(f) = sum_n w[n] exp(2 pi i f . n) through the taps,
@@ -50,39 +50,29 @@ def locality_penalty(
         TypeError: `model` is not a module.
         ValueError: `profile` is unknown, or a layer as large as the map is given no size.
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
+    torch_module("model", model)
     weigh = _PROFILES[choice("profile", profile, tuple(_PROFILES))]
     penalty = torch.zeros(())
-    for name, module in model.named_modules():
-        taps = _taps(name, module, size)
-        if taps is not None:
-            taps = taps.to(at_least_single(taps.dtype))
-            spacing = torch.tensor(module.dilation, dtype=torch.float64, device=taps.device)
-            offsets = frequency.offsets(taps.shape[2:], device=taps.device) * spacing
-            weights = weigh(offsets.norm(dim=-1)).to(taps.dtype)
-            penalty = penalty.to(taps.device) + (taps.square() * weights).sum()
+    for name, module, convolution in spatial_convolutions(model):
+        # Asked of the weights, not of the kernels, which need no gradient under `torch.no_grad`.
+        if not any(weight.requires_grad for weight in convolution.weights()):
+            continue
+        taps = convolution.kernels(_map_size(name, module, convolution, size))
+        taps = taps.to(at_least_single(taps.dtype))
+        spacing = torch.tensor(convolution.dilation, dtype=torch.float64, device=taps.device)
+        offsets = frequency.offsets(taps.shape[2:], device=taps.device) * spacing  # (*taps, ndim), in pixels
+        weights = weigh(offsets.norm(dim=-1)).to(taps.dtype)
+        penalty = penalty.to(taps.device) + (taps.square() * weights).sum()
     return penalty
 
 
-def _taps(name: str, module: nn.Module, size: Size | Mapping[str, Size] | None) -> Tensor | None:
-    if isinstance(module, FrequencyConv):
-        if not _learns(module.filter):
-            return None
-        if module.kernel_size is not None:
-            return module.filter.taps(module.kernel_size)
-        given = size.get(name) if isinstance(size, Mapping) else size
-        if given is None:
-            raise ValueError(
-                f"size={size} gives no map size for {name or type(module).__name__!r}, whose kernels are as large as "
-                "the map; give one size for all layers, or those by name that footprint.survey finds"
-            )
-        return module.filter.taps(module.applied_size(given))
-    if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and max(module.kernel_size) > 1:
-        return module.weight if _learns(module) else None
-    return None
-
-
-def _learns(module: nn.Module) -> bool:
-    """Whether its kernels are trained; not asked of the taps, which need no gradient under `torch.no_grad`."""
-    return any(p.requires_grad for name, p in module.named_parameters() if name != "bias")
+def _map_size(
+    name: str, module: nn.Module, convolution: Convolution, size: Size | Mapping[str, Size] | None
+) -> Size | None:
+    given = size.get(name) if isinstance(size, Mapping) else size
+    if given is None and convolution.kernel_size is None:
+        raise ValueError(
+            f"size={size} gives no map size for {name or type(module).__name__!r}, whose kernels are as large as "
+            "the map; give one size for all layers, or those by name that footprint.survey finds"
+        )
+    return given

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from experiments.bench import layers, models, report
-from experiments.bench.cases import SMOKE, Plan
+from experiments.bench.cases import SMOKE, Config
 from experiments.bench.peers import OURS
 from experiments.files import write_json, write_text
 from experiments.study.environment import environment, processor
@@ -19,44 +19,41 @@ FOLDER = Path(__file__).resolve().parent
 FILES = ("results.json", "REPORT.md")
 
 
-def main(
-    out: Out = None,
-    smoke: Smoke = False,
-) -> None:
+def main(out: Out = None, smoke: Smoke = False) -> None:
     """Times large kernels against other formulations, side by side, and checks them against float64."""
     folder = results_folder(out, FOLDER, "bench", FILES, smoke=smoke)
-    data = measure(SMOKE if smoke else Plan())
+    data = measure(SMOKE if smoke else Config())
     write_json(folder / "results.json", data)
     write_text(folder / "REPORT.md", report.to_markdown(data))
 
 
-def measure(plan: Plan) -> dict[str, Any]:
+def measure(config: Config) -> dict[str, Any]:
     """The content of results.json."""
     rows = []
-    for row in layers.rows(plan):
+    for row in layers.rows(config):
         print(f"{row['case']} {row['name']}: {row['times_ours']['training']:.2f} x ours")
         rows.append(row)
     ours = {row["case"]: row["training"]["median"] for row in rows if row["name"] == OURS}
     roofline = [
         {
             "case": case.name,
-            "parts": layers.roofline(case, plan.repeats),
+            "parts": layers.roofline(case, config.repeats),
             "training": ours[case.name],
             "operations": layers.operations(case),
         }
-        for case in plan.cases
+        for case in config.cases
     ]
     whole = []
-    for row in models.rows(plan):
+    for row in models.rows(config):
         print(f"{row['model']}, {row['variant']}: inference {row['inference']['median']:.2f} s")
         whole.append(row)
-    settings = {**dataclasses.asdict(plan), **environment(), "processor": processor()}
+    settings = {**dataclasses.asdict(config), **environment(), "processor": processor()}
     return {
         "experiment": "bench",
         "layers": rows,
         "roofline": roofline,
-        "flatness": layers.flatness(plan),
-        "growth": layers.growth(plan),
+        "flatness": layers.flatness(config),
+        "growth": layers.growth(config),
         "models": whole,
         "settings": settings,
     }

@@ -1,4 +1,4 @@
-"""What is measured: sizes, and nothing else."""
+"""The sizes that are measured."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All that one run measures; the settings in results.json.
+class Config:
+    """What one run measures.
 
     Attributes:
         cases: depthwise layers.
-        full_kernel_sizes: maps on which the convolution with a kernel as large as the map is timed directly; the
-            larger ones take it minutes.
-        kernel_sizes: taps per axis on a map of `kernel_map`, for flatness in the size of the kernel.
-        growth: maps for the growth of the time per pixel.
-        models: names of torchvision models, with their batch and input size.
-        repeats, model_repeats: rounds that count.
-        peer_repeats: rounds of peers that take a second or more each.
+        full_kernel_sizes: map sizes on which the direct convolution with a kernel as large as the map is timed; on
+            larger maps it takes minutes.
+        kernel_sizes: taps per axis on a map of size `kernel_map`, for the flatness in the size of the kernel.
+        growth: map sizes for the growth of the time per pixel.
+        models: names of torchvision models.
+        model_batch, model_size: batch and input size of these models.
+        repeats, model_repeats: number of timed rounds.
+        peer_repeats: number of timed rounds of peers that take a second or more for each.
     """
 
     cases: tuple[Case, ...] = (
@@ -55,7 +56,7 @@ class Plan:
     model_repeats: int = 3
 
 
-SMOKE = Plan(
+SMOKE = Config(
     cases=(Case(2, 4, 8), Case(1, 2, 14)),
     full_kernel_sizes=(8, 14),
     kernel_sizes=(3, 7),

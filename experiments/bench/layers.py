@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from experiments.bench.cases import Case, Plan
+from experiments.bench.cases import Case, Config
 from experiments.bench.memory import peak_bytes
 from experiments.bench.peers import OURS, Peer, peers
 from experiments.bench.profile import shares
@@ -17,17 +17,17 @@ from nifconv.functional import fft_conv, spectral_conv
 from nifconv.spectral import Timing, side_by_side
 
 
-def rows(plan: Plan) -> Iterator[dict[str, Any]]:
+def rows(config: Config) -> Iterator[dict[str, Any]]:
     """One row for each case and formulation, with times, peak memory and the distance from float64."""
-    for case in plan.cases:
+    for case in config.cases:
         torch.manual_seed(0)
         x = torch.randn(case.batch, case.channels, case.size, case.size)
         dy = torch.randn_like(x)
-        contenders = list(peers(case, plan.full_kernel_sizes))
+        contenders = list(peers(case, config.full_kernel_sizes))
         timings: dict[str, dict[str, Timing]] = {}
         for slow in (False, True):
             chosen = [p for p in contenders if p.slow == slow]
-            repeats, warmup = (plan.peer_repeats, 0) if slow else (plan.repeats, 2)
+            repeats, warmup = (config.peer_repeats, 0) if slow else (config.repeats, 2)
             for mode, make in (("forward", _forward), ("training", _training)):
                 calls = {p.name: make(p, x, dy) for p in chosen}
                 for name, timing in side_by_side(calls, repeats, warmup=warmup).items():
@@ -45,35 +45,35 @@ def rows(plan: Plan) -> Iterator[dict[str, Any]]:
             }
 
 
-def flatness(plan: Plan) -> list[dict[str, Any]]:
-    """Forward and backward with k x k taps on one map, by FFT.
+def flatness(config: Config) -> list[dict[str, Any]]:
+    """Time of forward and backward by FFT with k x k taps on one map.
 
-    A map that wraps around is transformed on its own grid whatever the kernel. Zeros around it make the grid grow by
-    the margin that the kernel needs.
+    With circular padding the grid is the map, whatever the kernel. With zeros around the map, the grid grows with the
+    kernel.
     """
-    n, channels = plan.kernel_map, 8
+    n, channels = config.kernel_map, 8
     x, dy = torch.randn(4, channels, n, n), torch.randn(4, channels, n, n)
     calls = {}
-    for k in plan.kernel_sizes:
+    for k in config.kernel_sizes:
         weight = torch.randn(channels, 1, k, k).requires_grad_()
         for mode in ("circular", "zeros"):
             calls[f"{mode} {k}"] = _taps_call(x, weight, dy, mode)
-    timings = side_by_side(calls, plan.repeats)
+    timings = side_by_side(calls, config.repeats)
     return [
         {"padding_mode": key.split()[0], "kernel_size": int(key.split()[1]), **vars(timing)}
         for key, timing in timings.items()
     ]
 
 
-def growth(plan: Plan) -> dict[str, Any]:
+def growth(config: Config) -> dict[str, Any]:
     """Forward time per pixel for growing maps, and the fit a + b log2(N) to it."""
     calls = {}
-    for n in plan.growth:
+    for n in config.growth:
         channels = max(1, 2**22 // (n * n))
         x = torch.randn(1, channels, n, n)
         spectrum = torch.fft.rfft2(torch.randn(channels, 1, n, n))
         calls[str(n)] = _growth_call(x, spectrum)
-    timings = side_by_side(calls, plan.repeats)
+    timings = side_by_side(calls, config.repeats)
     per_pixel = [t.median / (max(1, 2**22 // int(n) ** 2) * int(n) ** 2) for n, t in timings.items()]
     logs = [math.log2(int(n)) for n in timings]
     design = torch.tensor([[1.0, log] for log in logs], dtype=torch.float64)
@@ -90,7 +90,7 @@ def growth(plan: Plan) -> dict[str, Any]:
 
 
 def roofline(case: Case, repeats: int) -> dict[str, float]:
-    """Seconds of the parts that a training step cannot do without, each at the library's own rate on one full batch."""
+    """Seconds of the parts that a training step needs, each at the rate of torch on one whole batch."""
     x = torch.randn(case.batch, case.channels, case.size, case.size)
     spectrum, copy = torch.fft.rfft2(x), torch.empty_like(x)
     kernel = torch.randn_like(spectrum[:1])

@@ -8,7 +8,7 @@ from torch.profiler import ProfilerActivity, profile
 
 
 def peak_bytes(call: Callable[[], object]) -> int:
-    """The most bytes that were allocated at one time during a call, beyond those held before it.
+    """The largest number of bytes allocated at one time during a call, beyond those held before it.
 
     The profiler records every allocation and release of PyTorch's CPU allocator, in all threads and inside operators,
     so temporaries count as much as what autograd keeps. What a library takes from the system by itself, such as the

@@ -11,27 +11,28 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from experiments.bench.cases import Plan
+from experiments.bench.cases import Config
 from experiments.bench.memory import peak_bytes
 from nifconv import FrequencyConv2d, ImplicitFilter, LCConv2d, SpatialFilter, bake, convert
 from nifconv.spectral import side_by_side
 
 SPLIT = "split, global frequency filters"
+SMALL = "split, depthwise nn.Conv2d"
 BAKED = "baked at tolerance 1e-2 from local taps"
 
 
-def rows(plan: Plan) -> Iterator[dict[str, Any]]:
+def rows(config: Config) -> Iterator[dict[str, Any]]:
     """One row for each model and variant, as soon as a model is measured."""
-    for name in plan.models:
+    for name in config.models:
         torch.manual_seed(0)
         original = models.get_model(name, weights=None)
-        x = torch.randn(plan.model_batch, 3, plan.model_size, plan.model_size)
+        x = torch.randn(config.model_batch, 3, config.model_size, config.model_size)
         variants = _variants(original)
         steps = {variant: _step(net.train(), x) for variant, net in variants.items()}
-        training = side_by_side(steps, plan.model_repeats, warmup=1)
+        training = side_by_side(steps, config.model_repeats, warmup=1)
         peaks = {variant: peak_bytes(step) for variant, step in steps.items()}
         variants[BAKED] = _baked(original, x)
-        inference = side_by_side({v: _inference(net.eval(), x) for v, net in variants.items()}, plan.model_repeats)
+        inference = side_by_side({v: _inference(net.eval(), x) for v, net in variants.items()}, config.model_repeats)
         for variant in variants:
             yield {
                 "model": name,
@@ -45,7 +46,7 @@ def rows(plan: Plan) -> Iterator[dict[str, Any]]:
 def _variants(original: nn.Module) -> dict[str, nn.Module]:
     split = convert(original, to="split", filter=partial(ImplicitFilter, hidden=(8, 4))).model
     small = _with_small_kernels(split, original)
-    return {SPLIT: split, "split, depthwise nn.Conv2d": small, "original": copy.deepcopy(original)}
+    return {SPLIT: split, SMALL: small, "original": copy.deepcopy(original)}
 
 
 def _with_small_kernels(split: nn.Module, original: nn.Module) -> nn.Module:
@@ -65,7 +66,7 @@ def _with_small_kernels(split: nn.Module, original: nn.Module) -> nn.Module:
 
 
 def _baked(original: nn.Module, x: Tensor) -> nn.Module:
-    """A model whose kernels are local, in frequency layers, and then in plain ones again."""
+    """The model with local kernels in frequency layers, baked into plain convolutions."""
     local = convert(original, to="split", filter=SpatialFilter, padding_mode="zeros").model
     return bake(local.eval(), x[:1], tolerance=1e-2).model
 

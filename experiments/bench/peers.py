@@ -1,4 +1,4 @@
-"""One depthwise layer in every formulation that is compared, each with what it needs to run and to be checked."""
+"""One depthwise layer in every formulation that is compared."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ OURS = "nifconv, kernel = map"
 
 @dataclass(frozen=True)
 class Peer:
-    """A function of the input and of leaves that learn.
+    """A formulation: a function of the input and of tensors that are learned.
 
     Attributes:
-        exact: what is run in float64 to check it: for our operator the textbook formulation, for others themselves.
-        slow: takes a second or more for one call, so it is repeated less often and not checked.
+        name: name in the report.
+        apply: computes the output from the input and the leaves.
+        leaves: the tensors that are learned.
+        exact: computes the reference in float64: the textbook formulation for our operator, `apply` for others.
+        slow: whether a call takes a second or more, so that it is repeated less often and not checked.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Which operations the time of a training step goes to."""
+"""Time of a training step by operation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHOWN = 8
 
 
 def shares(call: Callable[[], object]) -> dict[str, float]:
-    """Operations by their share of the processor time that is spent in themselves, the largest first."""
+    """The operations with the largest shares of the processor time, without the operations they call."""
     call()
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         for _ in range(_STEPS):

@@ -10,13 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from experiments.quickstart.run import NetResult
-from experiments.tasks.displaced import CANVAS, CLASS_NAMES, DISPLACEMENTS, DISTANCES, compose, displaced_digits
+from experiments.quickstart.run import CLASS_NAMES, DISPLACEMENTS, DISTANCES, NetResult
+from experiments.tasks.displaced import CANVAS, compose, displaced_digits
 from experiments.tasks.handwritten import DIGIT
 from nifconv import footprint
 from nifconv.footprint import LayerFootprint
-from nifconv.footprint.figures._galleries import draw_kernel
-from nifconv.footprint.figures._style import strongest
+from nifconv.footprint.figures import draw_kernel, strongest
 
 COLORS = {"3x3": "#E69F00", "7x7": "#56B4E9", "frequency": "#0072B2", "centred": "#D55E00"}
 _GREY = "#6b6b6b"
@@ -107,8 +106,9 @@ def _one_of_each_class(seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     count = len(DISPLACEMENTS)
     digits = torch.randint(len(pool), (count, 2), generator=generator)
+    offsets = torch.tensor(DISPLACEMENTS)
     corners = torch.randint(CANVAS - DIGIT - max(DISTANCES), (count, 2), generator=generator)
-    return compose(pool, digits, corners, torch.tensor(DISPLACEMENTS))
+    return compose(pool, digits, corners - offsets.clamp(max=0), offsets)  # to the left needs room on the left
 
 
 def accuracy(results: Sequence[NetResult]) -> Figure:
@@ -128,8 +128,9 @@ def _accuracy_bars(axes: Axes, results: Sequence[NetResult], *, numbers: bool) -
             axes.bar_label(bars, fmt="%.0f", fontsize=7.5, padding=1.5, color="#333333")
     chance = 100 / len(CLASS_NAMES)
     axes.axhline(chance, color=_GREY, linewidth=1, linestyle="--", zorder=0, label=f"chance, {chance:.1f} %")
-    names = CLASS_NAMES if numbers else [name.replace(" px ", "\n") for name in CLASS_NAMES]
-    axes.set_xticks(range(len(CLASS_NAMES)), names)
+    axes.set_xticks(
+        range(len(CLASS_NAMES)), [name.replace(" px ", "\n").replace("down ", "down\n") for name in CLASS_NAMES]
+    )
     axes.set(ylabel="test accuracy, %", xlabel="displacement of the second digit, pixels", ylim=(0, 108))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, columnspacing=1.2)

@@ -16,10 +16,14 @@ from experiments.study.environment import environment
 from experiments.study.training import Outcome, train_and_test
 from experiments.tasks.batches import Draw, FreshBatches
 from experiments.tasks.centred import centred_digits
-from experiments.tasks.displaced import CANVAS, CLASS_NAMES, DISPLACEMENTS, displaced_digits
+from experiments.tasks.displaced import AXES, CANVAS, DIAGONALS, displaced_digits, displacements
 from nifconv import ImplicitFilter, footprint
 from nifconv.footprint import Survey
 
+DISTANCES = (10, 22)
+DIRECTIONS = AXES + DIAGONALS
+DISPLACEMENTS = displacements(DISTANCES, DIRECTIONS)
+CLASS_NAMES = tuple(f"{distance} px {direction}" for direction in DIRECTIONS for distance in DISTANCES)
 CLASSES = len(DISPLACEMENTS)
 NET_NAMES = ("3x3", "7x7", "frequency")
 # Keeps the test canvases apart from the training canvases of the same seed.
@@ -118,7 +122,7 @@ def run_nets(settings: Settings, announce: Callable[[str], None]) -> list[NetRes
         seed_everything(settings.seed, verbose=False)
         net, width = build(name, settings)
         announce(f"{name}: {parameters(net):,} parameters, {width} channels")
-        results.append(_train(name, net, width, settings, *displaced_digits()))
+        results.append(_train(name, net, width, settings, *displaced_digits(DISTANCES, DIRECTIONS)))
     return results
 
 

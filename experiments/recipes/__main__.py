@@ -20,7 +20,7 @@ from experiments.study.options import Out, Smoke, results_folder
 from experiments.study.report import render
 
 FILES = ("results.json", "REPORT.md")
-_SMOKE = cost.Sample(batch=2, repeats=1)
+_SMOKE = cost.Config(batch=2, repeats=1)
 app = typer.Typer(add_completion=False)
 
 
@@ -41,33 +41,33 @@ def main(context: typer.Context) -> None:
 def measure(
     out: Out = None,
     smoke: Smoke = False,
-    redraw: Annotated[bool, typer.Option("--redraw", help="Measure nothing; use the results.json in --out.")] = False,
-    device: Annotated[str, typer.Option(help="On which a step is timed: cpu, cuda, ...")] = "cpu",
-    batch: Annotated[int, typer.Option(min=2, help="Images in a step.")] = 8,
-    repeats: Annotated[int, typer.Option(min=1, help="Steps that count.")] = 5,
+    redraw: Annotated[bool, typer.Option("--redraw", help="Write only the report, from results.json.")] = False,
+    device: Annotated[str, typer.Option(help="Device to time steps on: cpu, cuda, ...")] = "cpu",
+    batch: Annotated[int, typer.Option(min=2, help="Number of images in a step.")] = 8,
+    repeats: Annotated[int, typer.Option(min=1, help="Number of timed steps.")] = 5,
     bfloat16: Annotated[
-        bool, typer.Option("--bfloat16", help="Autocast, as with --trainer.precision bf16-mixed.")
+        bool, typer.Option("--bfloat16", help="Use autocast, as --trainer.precision bf16-mixed does.")
     ] = False,
 ) -> None:
-    """Measures a step of each recipe, and what all its epochs cost on this machine."""
+    """Times a training step of each recipe on this machine, and reports what all its epochs would cost."""
     folder = results_folder(out, FOLDER, "recipes", FILES, smoke=smoke)
     if redraw and not (folder / "results.json").is_file():
         raise typer.BadParameter(f"{folder} has no results.json; run without --redraw", param_hint="--redraw")
     if not redraw:
-        sample = _SMOKE if smoke else cost.Sample(batch, repeats, device, bfloat16)
-        write_json(folder / "results.json", _measured(sample, SMOKE if smoke else RECIPES))
+        config = _SMOKE if smoke else cost.Config(batch, repeats, device, bfloat16)
+        write_json(folder / "results.json", _measured(config, SMOKE if smoke else RECIPES))
     data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     write_text(folder / "REPORT.md", render(FOLDER / "REPORT.md.j2", data=data))
 
 
-def _measured(sample: cost.Sample, recipes: tuple[Recipe, ...]) -> dict[str, Any]:
+def _measured(config: cost.Config, recipes: tuple[Recipe, ...]) -> dict[str, Any]:
     """The content of results.json."""
-    on_gpu = torch.device(sample.device).type == "cuda"
-    used = torch.cuda.get_device_name(sample.device) if on_gpu else processor()
+    on_gpu = torch.device(config.device).type == "cuda"
+    used = torch.cuda.get_device_name(config.device) if on_gpu else processor()
     return {
         "experiment": "recipes",
-        "settings": {**asdict(sample), **environment(), "processor": used},
-        "recipes": [cost.measure(recipe, sample) for recipe in recipes],
+        "settings": {**asdict(config), **environment(), "processor": used},
+        "recipes": [cost.measure(recipe, config) for recipe in recipes],
     }
 
 

@@ -1,4 +1,4 @@
-"""The recipes: configurations of `experiments.train`, and what of them is not in their files."""
+"""The recipes: configuration files of `experiments.train`, their variants and the size of their data."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _UNCONVERTED: Mapping[str, tuple[str, ...]] = {"recipe": (), ORIGINAL: ("--net.c
 
 @dataclass(frozen=True)
 class Recipe:
-    """One file.
+    """One configuration file.
 
     Attributes:
-        name: of the file.
-        title: what it trains, and on what.
-        images: in an epoch.
-        variants: the options that make them, by name; the net without our layers is `ORIGINAL`.
+        name: name of the file.
+        title: network and data.
+        images: number of images in an epoch.
+        variants: options of each variant, by name; `ORIGINAL` is the net without our layers.
     """
 
     name: str
@@ -33,11 +33,11 @@ class Recipe:
 
     @property
     def path(self) -> Path:
-        """Of the file."""
+        """The configuration file."""
         return FOLDER / f"{self.name}.yaml"
 
     def prepare(self, variant: str) -> Command:
-        """Network, data module and trainer, ready for a training that does not begin."""
+        """Network, data module and trainer, without training."""
         with expected_warnings():
             return Command(["--config", str(self.path), *self.variants[variant]], run=False)
 
@@ -63,4 +63,4 @@ RECIPES = (
     Recipe("imagenet1k_rsb_a2", "ResNet-50, split, frequency filters; ImageNet-1k", 1_281_167),
 )
 SMOKE = (replace(RECIPES[0], variants={"frozen 3x3, E = 8": (), ORIGINAL: RECIPES[0].variants[ORIGINAL]}),)
-"""To try out how cost is measured."""
+"""A small selection to check how cost is measured."""

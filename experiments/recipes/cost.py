@@ -1,4 +1,4 @@
-"""What a training costs, from the time of single steps."""
+"""The cost of a training, from the time of single steps."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _HOUR = 3600
 
 
 @dataclass(frozen=True)
-class Sample:
+class Config:
     """How a step is timed.
 
     Attributes:
-        batch: images in a step.
-        repeats: steps that count, after one that does not.
+        batch: number of images in a step.
+        repeats: number of timed steps, after one for warm-up.
         device: cpu, cuda, ...
-        bfloat16: whether autocast computes in it.
+        bfloat16: whether to compute in bfloat16 with autocast.
     """
 
     batch: int = 8
@@ -33,24 +33,24 @@ class Sample:
     bfloat16: bool = False
 
 
-def measure(recipe: Recipe, sample: Sample) -> dict[str, Any]:
-    """Times a step of all variants of a recipe in turns."""
+def measure(recipe: Recipe, config: Config) -> dict[str, Any]:
+    """Times steps of all variants of a recipe in turn."""
     torch.manual_seed(0)
     commands = {variant: recipe.prepare(variant) for variant in recipe.variants}
-    data, epochs = commands[ORIGINAL].datamodule, commands[ORIGINAL].settings.trainer.max_epochs
-    images = torch.randn(sample.batch, data.channels, data.size, data.size, device=sample.device)
-    labels = torch.randint(data.classes, (sample.batch,), device=sample.device)
-    nets = {variant: command.model.net.to(sample.device).train() for variant, command in commands.items()}
-    steps = {variant: _step(net, images, labels, bfloat16=sample.bfloat16) for variant, net in nets.items()}
-    timings = side_by_side(steps, sample.repeats, warmup=1)
+    data, epochs = commands[ORIGINAL].datamodule, commands[ORIGINAL].given.trainer.max_epochs
+    images = torch.randn(config.batch, data.channels, data.size, data.size, device=config.device)
+    labels = torch.randint(data.classes, (config.batch,), device=config.device)
+    nets = {variant: command.model.net.to(config.device).train() for variant, command in commands.items()}
+    steps = {variant: _step(net, images, labels, bfloat16=config.bfloat16) for variant, net in nets.items()}
+    timings = side_by_side(steps, config.repeats, warmup=1)
     rows = [
         {
             "variant": variant,
             "parameters": parameters(net),
             "seconds": vars(timings[variant]),
-            "images_per_second": sample.batch / timings[variant].median,
+            "images_per_second": config.batch / timings[variant].median,
             "times_original": timings[variant].median / timings[ORIGINAL].median,
-            "hours": timings[variant].median / sample.batch * recipe.images * epochs / _HOUR,
+            "hours": timings[variant].median / config.batch * recipe.images * epochs / _HOUR,
         }
         for variant, net in nets.items()
     ]

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
-from nifconv.footprint.figures._style import COLORS, clean
+from nifconv.footprint.figures import COLORS, tidy
 
 GREY = "#333333"
 PALETTE = (*COLORS, GREY)
@@ -61,7 +61,7 @@ def to_png(figure: Figure) -> bytes:
     """The content of a PNG file, the same bytes for the same data."""
     for axes in figure.axes:
         if not axes.images:
-            clean(axes)
+            tidy(axes)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
     return buffer.getvalue()

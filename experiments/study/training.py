@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 from torch import nn
 from torchmetrics.classification import MulticlassAccuracy
@@ -26,12 +26,24 @@ class Outcome:
     Attributes:
         accuracy: on the test batches, from 0 to 1.
         accuracy_by_class: the same within each class.
+        training_accuracy: on the training batches of each epoch, as they were met.
         seconds: of training, without the test.
     """
 
     accuracy: float
     accuracy_by_class: list[float]
+    training_accuracy: list[float]
     seconds: float
+
+
+class _Curve(Callback):
+    """Keeps the training accuracy of each epoch."""
+
+    def __init__(self) -> None:
+        self.values: list[float] = []
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        self.values.append(trainer.callback_metrics["accuracy"].item())
 
 
 def train_and_test(
@@ -63,6 +75,7 @@ def train_and_test(
     classifier = Classifier(net, classes, optimizer)
     if penalty is not None:
         classifier.penalties["penalty"] = penalty
+    curve = _Curve()
     with expected_warnings():
         trainer = Trainer(
             accelerator="cpu",
@@ -71,7 +84,7 @@ def train_and_test(
             logger=False,
             enable_checkpointing=False,
             enable_model_summary=False,
-            callbacks=[RichProgressBar()],
+            callbacks=[RichProgressBar(), curve],
         )
         start = time.perf_counter()
         trainer.fit(classifier, train)
@@ -80,6 +93,7 @@ def train_and_test(
     return Outcome(
         accuracy=tested["test_accuracy"],
         accuracy_by_class=classifier.test_accuracy_by_class.compute().tolist(),
+        training_accuracy=curve.values,
         seconds=seconds,
     )
 

@@ -19,15 +19,27 @@ from experiments.tasks.handwritten import split_digits
 
 CANVAS = 48
 DISTANCES = (10, 14, 18, 22)
+DIRECTIONS = {
+    "right": (0, 1),
+    "down": (1, 0),
+    "down right": (1, 1),
+    "down left": (1, -1),
+    "steeply": (1, 0.5),
+    "gently": (0.5, 1),
+}
+"""Unit displacements (down, right) of the second digit from the first, by name."""
+AXES = ("right", "down")
+DIAGONALS = ("down right", "down left")
+OBLIQUE = ("steeply", "gently")
 
 
-def displacements(distances: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """(down, right) of the second digit from the first, in pixels, by class: each distance to the right, then down."""
-    return tuple((0, d) for d in distances) + tuple((d, 0) for d in distances)
+def displacements(distances: Sequence[int], directions: Sequence[str] = AXES) -> tuple[tuple[int, int], ...]:
+    """(down, right) of the second digit from the first, in pixels, by class, direction by direction."""
+    units = [DIRECTIONS[name] for name in directions]
+    return tuple((int(d * down), int(d * right)) for down, right in units for d in distances)
 
 
 DISPLACEMENTS = displacements(DISTANCES)
-CLASS_NAMES = tuple(f"{max(d)} px {'down' if d[0] else 'right'}" for d in DISPLACEMENTS)
 
 
 @dataclass(frozen=True)
@@ -53,23 +65,30 @@ class DisplacedDigits:
 
     Attributes:
         pool: digits to draw from, `(m, 8, 8)`.
-        distances: in pixels, ascending, from 8 (so that digits do not overlap) to half the canvas; two classes each.
+        distances: in pixels along the longer axis, ascending, from 8 (digits do not overlap) to half the canvas.
         size: height and width of a canvas.
+        directions: names in `DIRECTIONS`; each distance in each direction is a class.
     """
 
     pool: Tensor
     distances: tuple[int, ...] = DISTANCES
     size: int = CANVAS
+    directions: tuple[str, ...] = AXES
 
     def __call__(self, count: int, generator: torch.Generator) -> Batch:
-        canvases = draw_canvases(self.pool, count, generator, self.distances, self.size)
+        offsets = displacements(self.distances, self.directions)
+        canvases = draw_canvases(self.pool, count, generator, offsets, self.size)
         return canvases.images, canvases.labels
 
 
-def displaced_digits(distances: tuple[int, ...] = DISTANCES) -> tuple[DisplacedDigits, DisplacedDigits]:
+def displaced_digits(
+    distances: tuple[int, ...] = DISTANCES, directions: tuple[str, ...] = AXES
+) -> tuple[DisplacedDigits, DisplacedDigits]:
     """The task to train with and, of digits disjoint from those, to test with."""
     pools = split_digits(validation=())
-    train, test = (DisplacedDigits(pool.images.squeeze(1), distances) for pool in (pools.train, pools.test))
+    train, test = (
+        DisplacedDigits(pool.images.squeeze(1), distances, directions=directions) for pool in (pools.train, pools.test)
+    )
     return train, test
 
 
@@ -93,11 +112,11 @@ def draw_canvases(
     pool: Tensor,
     count: int,
     generator: torch.Generator,
-    distances: Sequence[int] = DISTANCES,
+    displaced: Sequence[tuple[int, int]] = DISPLACEMENTS,
     size: int = CANVAS,
 ) -> Canvases:
     """Draws `count` canvases, as many of each class as of any other (but for a remainder), in random order."""
-    offsets = torch.tensor(displacements(distances))
+    offsets = torch.tensor(displaced)
     labels = torch.arange(count)[torch.randperm(count, generator=generator)] % len(offsets)
     digits = torch.randint(len(pool), (count, 2), generator=generator)
     corners = torch.randint(size, (count, 2), generator=generator)

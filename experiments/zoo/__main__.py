@@ -24,13 +24,19 @@ SMOKE = ("squeezenet1_1", "quantized_shufflenet_v2_x0_5", "vit_b_32", "lcnet_050
 
 def main(
     out: Out = None,
-    smoke: Annotated[bool, typer.Option("--smoke", help="A few small models; needs another --out.")] = False,
-    model: Annotated[list[str] | None, typer.Option(help="Only this model, measured anew; repeatable.")] = None,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="Only a few small models, as a check; needs another --out.")
+    ] = False,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Measure only this model, even if it has a row; repeatable.")
+    ] = None,
 ) -> None:
-    """Converts, matches and bakes every model; rows that are there already are kept, so that it can be interrupted."""
+    """Converts, matches and bakes every model. After an interruption, models that have a row are skipped."""
     chosen = [entry for entry in entries() if entry.name in (model or (SMOKE if smoke else [entry.name]))]
     if not chosen:
-        raise typer.BadParameter(f"{model} is no model of the sweep", param_hint="--model")
+        raise typer.BadParameter(
+            f"{model} names no model of the sweep; see entries() in experiments/zoo/models.py", param_hint="--model"
+        )
     folder = results_folder(out, FOLDER, "zoo", FILES, smoke=smoke)
     rows = {} if smoke else _measured(folder / "results.json")
     for entry in track(chosen, description="models"):

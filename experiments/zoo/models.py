@@ -11,7 +11,7 @@ import torchvision
 from torch import nn
 
 SIZES = {"inception_v3": 299, "s3d": 224, "maxvit_t": 224, "ssd300_vgg16": 300, "raft_large": 128, "raft_small": 128}
-"""Pixels of the input, where the network needs more than the usual 64."""
+"""Input sizes in pixels, for networks that need more than the usual 64."""
 
 TRANSFORMERS = ("vit_", "swin", "mvit")
 
@@ -37,11 +37,11 @@ class Entry:
     """One model of the sweep.
 
     Attributes:
-        name: as its library calls it.
+        name: name in its library.
         library: "torchvision" or "timm".
-        part: what of it is converted: "whole", or "backbone" of a detector.
+        part: part that is converted: "whole", or the "backbone" of a detector.
         make: builds it with random weights.
-        example: one batch of inputs.
+        example: makes one batch of inputs.
     """
 
     name: str
@@ -57,7 +57,7 @@ def entries() -> list[Entry]:
 
 
 def is_transformer(entry: Entry) -> bool:
-    """Whether the network is known to have no spatial convolution but that of its patches."""
+    """Whether the only spatial convolution of the network is known to be its patch embedding."""
     return entry.library == "torchvision" and entry.name.startswith(TRANSFORMERS)
 
 

@@ -1,4 +1,4 @@
-"""What becomes of each model: converted, trained for a step, matched, baked, compared."""
+"""One model of the sweep: converted, trained for a step, matched, baked, compared."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KINDS = {
 
 
 def run_one(entry: Entry) -> dict[str, Any]:
-    """One row of the table: plain data, with "failed" in the place of numbers where the model could not be run."""
+    """One row of the table: plain data, with "failed" instead of numbers if the model could not be run."""
     torch.manual_seed(0)
     start = time.perf_counter()
     row: dict[str, Any] = {"name": entry.name, "library": entry.library, "part": entry.part}
@@ -47,7 +47,7 @@ def run_one(entry: Entry) -> dict[str, Any]:
 
 
 def _split(entry: Entry, example: tuple[torch.Tensor, ...]) -> dict[str, Any]:
-    """Converted by default: depthwise global filters and 1x1; forward, backward, baked."""
+    """Converts with the defaults (depthwise global filters and 1x1), bakes, and runs forward and backward."""
     conversion = convert(entry.make(), inplace=True)
     decisions = conversion.report.decisions
     row: dict[str, Any] = {
@@ -66,7 +66,7 @@ def _split(entry: Entry, example: tuple[torch.Tensor, ...]) -> dict[str, Any]:
 
 
 def _matched(entry: Entry, example: tuple[torch.Tensor, ...]) -> dict[str, Any]:
-    """Every convolution that can be replaced, by one with the same taps, and back."""
+    """Replaces every convolution that can be replaced by one with the same taps, and bakes it."""
     conversion = convert(
         entry.make(), to="dense", filter=SpatialFilter, where="*", match=True, example_input=example, inplace=True
     )
@@ -91,8 +91,9 @@ def _gradients_finite(model: nn.Module, example: tuple[torch.Tensor, ...]) -> bo
     return all(g.isfinite().all() for g in gradients) and any(g.abs().max() > 0 for g in gradients)
 
 
-def _short(reason: str) -> str:
-    """The kind of a reason, without what is special to one layer."""
+def _short(reason: str | None) -> str:
+    """The kind of a reason, without the values of one layer."""
+    reason = reason or ""
     for start, kind in _KINDS.items():
         if reason.startswith(start):
             return kind
@@ -100,5 +101,5 @@ def _short(reason: str) -> str:
 
 
 def _number(value: float | None) -> float | None:
-    """For JSON, which knows no infinity."""
+    """None for infinity and NaN, which JSON does not have."""
     return value if value is not None and math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Reading of user arguments; every message names argument, value, rule and remedy."""
+"""Checks of user arguments; every message names argument, value, rule and remedy."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def integer(name: str, value: object) -> int:
     """Returns `value` as a Python integer; numpy integers and the symbolic ones of torch.export count as such.
 
     Raises:
-        TypeError: `value` is not an integer (`True` counts as a mistake, not as 1).
+        TypeError: `value` is not an integer; `True` is refused, not read as 1.
     """
     if isinstance(value, torch.SymInt):
         return value  # type: ignore[return-value]
@@ -137,11 +137,22 @@ def groups_of(groups: object, in_channels: int, out_channels: int) -> int:
     return groups
 
 
+def torch_module(name: str, value: object) -> nn.Module:
+    """Returns `value` if it is a module.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if not isinstance(value, nn.Module):
+        raise TypeError(f"{name} must be a torch.nn.Module, not {type(value).__name__}")
+    return value
+
+
 def real_floating(name: str, tensor: Tensor) -> Tensor:
     """Returns `tensor` if it is real and of a floating dtype.
 
     Raises:
-        TypeError: integer, boolean and complex tensors have no meaning as a signal or as taps here.
+        TypeError: it is an integer, boolean or complex tensor, which is neither a signal nor taps here.
     """
     if not _tensor(name, tensor).is_floating_point():
         remedy = "convolve its real and imaginary parts separately" if tensor.is_complex() else "call .float() on it"
@@ -193,7 +204,7 @@ def _is_sequence(value: object) -> bool:
 
 def _int_at_least(name: str, value: object, minimum: int) -> int:
     number = integer(name, value)
-    # A symbolic size is positive by what it stands for; comparing would fix it to the range of the example.
+    # A symbolic size is always positive; comparing it would tie the exported graph to the range of the example.
     if not isinstance(number, torch.SymInt) and number < minimum:
         raise ValueError(f"{name}={value} must be at least {minimum}")
     return number

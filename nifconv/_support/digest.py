@@ -1,4 +1,4 @@
-"""A fingerprint of named tensors."""
+"""A checksum of named tensors."""
 
 from __future__ import annotations
 

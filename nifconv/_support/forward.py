@@ -1,4 +1,4 @@
-"""Running a model once, to see what reaches its layers."""
+"""Running a model once, to see the sizes and outputs of its layers."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree
 
+from nifconv._support.arguments import torch_module
+
 ExampleInput = Tensor | Sequence[Any] | Mapping[str, Any]
 """A model's argument, a tuple or list of its positional arguments, or a mapping of its keyword arguments."""
 
 
 def run(model: nn.Module, example_input: ExampleInput) -> Any:
-    """What the model returns in eval mode, without gradients; the train/eval state of every module is restored.
+    """Returns the output of the model in eval mode, without gradients; each module keeps its train/eval state.
 
     Raises:
-        TypeError: `model` is not a module, or `example_input` is no `ExampleInput`.
+        TypeError: `model` is not a module, or `example_input` is not an `ExampleInput`.
         Exception: whatever the model raises.
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
+    torch_module("model", model)
     args, kwargs = _arguments(example_input)
     with evaluating(model), torch.no_grad(), _uncompiled():
         return model(*args, **kwargs)
@@ -33,7 +34,7 @@ def run(model: nn.Module, example_input: ExampleInput) -> Any:
 def map_sizes(
     model: nn.Module, example_input: ExampleInput, layers: Collection[nn.Module]
 ) -> list[tuple[nn.Module, tuple[int, ...]]]:
-    """Each layer with each spatial size of the maps that reach it, in the order in which they first ran.
+    """Pairs of a layer and a spatial size of the maps that reach it, in the order in which they first ran.
 
     Args:
         model, example_input: as in `run`.
@@ -61,7 +62,7 @@ def map_sizes(
 def relative_change(before: Any, after: Any) -> float:
     """The largest |after - before| / |before| over the floating and complex tensors that two outputs of a model hold.
 
-    It is inf where their shapes differ, as where a detector finds another number of objects.
+    It is inf where shapes differ, for example if a detector finds another number of objects.
     """
     pairs = zip(_pytree.tree_leaves(before), _pytree.tree_leaves(after), strict=True)
     tensors = [
@@ -73,14 +74,14 @@ def relative_change(before: Any, after: Any) -> float:
 
 
 def relative_error(error: Tensor, reference: Tensor) -> float:
-    """|error| / |reference| in the Euclidean norm over all entries: 0 without an error, inf for one of nothing."""
+    """|error| / |reference| in the Euclidean norm over all entries; 0 if error is 0, inf if only reference is 0."""
     size = error.norm().item()
     return size and (size / norm if (norm := reference.norm().item()) else math.inf)
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode for a while; every module gets its own mode back."""
+    """A context in which the model is in eval mode; afterwards every module is back in its own mode."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
@@ -91,7 +92,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def _uncompiled() -> AbstractContextManager[object]:
-    """Without torch.compile, whose code does not see hooks that are added later."""
+    """A context without torch.compile, whose code ignores hooks that are added after compiling."""
     if "torch._dynamo" not in sys.modules:  # nothing is compiled, and the import takes seconds
         return nullcontext()
     return torch.compiler.set_stance("force_eager")

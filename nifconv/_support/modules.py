@@ -1,4 +1,4 @@
-"""Exchanging modules inside a model."""
+"""Replacing modules inside a model."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Place = tuple[nn.Module, str, nn.Module]
 
 
 def places(model: nn.Module, children: Container[nn.Module]) -> list[Place]:
-    """Where the given modules occur inside a model, each as often as it does."""
+    """All places of the given modules inside a model."""
     return [
         (parent, name, child)
         for parent in model.modules()
@@ -53,25 +53,25 @@ def places(model: nn.Module, children: Container[nn.Module]) -> list[Place]:
     ]
 
 
-def put(where: Sequence[Place]) -> None:
-    """Makes each child the one of its parent's that has the name."""
-    for parent, name, child in where:
+def set_children(places: Sequence[Place]) -> None:
+    """Sets each named child on its parent."""
+    for parent, name, child in places:
         setattr(parent, name, child)
-        if name == "_orig_mod":  # torch.compile has bound the call of the module it wraps, and is to bind the new one
+        if name == "_orig_mod":  # torch.compile has bound the call of the module it wraps; this binds the new one
             parent.__setstate__(parent.__getstate__())
 
 
 def substitute(model: nn.Module, new: Mapping[nn.Module, nn.Module]) -> nn.Module:
-    """Puts modules in the place of others, in place, wherever they occur; the model itself may be one of them."""
-    put([(parent, name, new[child]) for parent, name, child in places(model, new)])
+    """Replaces modules by others, in place, wherever they occur; returns the model, which may itself be replaced."""
+    set_children([(parent, name, new[child]) for parent, name, child in places(model, new)])
     return new.get(model, model)
 
 
 def move_hooks(new: nn.Module, old: nn.Module) -> None:
     """Gives a module the hooks of the one it replaces.
 
-    They move with the dictionaries they are kept in, so that their handles still remove them. Where the old module
-    goes on inside the new one they stay with it, or they would run twice.
+    The dictionaries that hold them are shared, so that their handles still remove them. If the old module is part of
+    the new one, the hooks stay with it; otherwise they would run twice.
     """
     if any(inside is old for inside in new.modules()):
         return

@@ -1,4 +1,4 @@
-"""Where mixed precision must not reach."""
+"""Keeping mixed precision out of transforms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 def full_precision(device: torch.device) -> AbstractContextManager[object]:
-    """No autocast: products with spectra would run in half precision, and the result would be as coarse."""
+    """A context without autocast, which would compute products of spectra, and so the result, in half precision."""
     if torch.amp.is_autocast_available(device.type):
         return torch.autocast(device.type, enabled=False)
     return nullcontext()

@@ -1,4 +1,4 @@
-"""Random draws that depend on a seed alone."""
+"""Random draws that depend only on a seed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from nifconv._support.threads import one_thread
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Makes what is drawn depend on `seed` alone, and leaves the global random state as it was."""
+    """A context whose random draws depend only on `seed`; the global random state is restored."""
     default = torch.get_default_dtype()
-    # Sums over many terms have other last bits when threads share them.
+    # One thread, since the last bits of a sum over many terms depend on how threads share it.
     with torch.random.fork_rng(devices=[]), torch.device("cpu"), one_thread():
         torch.default_generator.manual_seed(seed)
         torch.set_default_dtype(torch.float32)

@@ -1,4 +1,4 @@
-"""Work that one thread does best."""
+"""Running on one thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Runs the CPU operations of torch on one thread for a while."""
+    """A context in which the CPU operations of torch run on one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -18,12 +18,12 @@ CASES = ((32, 64, 56), (32, 128, 28), (32, 256, 14), (32, 512, 7))
 
 def bench(
     crossover: Annotated[
-        Path | None, typer.Option(help="Measure where direct sums are faster, and write the table to this file.")
+        Path | None, typer.Option(help="File for a table of where direct sums are faster, measured here.")
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Rounds of each comparison.")] = 7,
-    quick: Annotated[bool, typer.Option("--quick", help="Smallest sizes only; the numbers mean little.")] = False,
+    repeats: Annotated[int, typer.Option(min=1, help="Number of rounds of each comparison.")] = 7,
+    quick: Annotated[bool, typer.Option("--quick", help="Run only the smallest sizes, as a trial.")] = False,
 ) -> None:
-    """Times global depthwise kernels, forward and backward, against nn.Conv2d; or measures the table of crossovers."""
+    """Times global depthwise kernels against nn.Conv2d, forward and backward; or measures a table of crossovers."""
     if crossover is not None:
         _write_crossovers(crossover, repeats, quick)
         return
@@ -51,7 +51,7 @@ def _against_conv(batch: int, channels: int, size: int, repeats: int) -> tuple[f
 
 def _write_crossovers(path: Path, repeats: int, quick: bool) -> None:
     if not path.parent.is_dir():
-        raise typer.BadParameter(f"{path.parent} is no folder; make it first", param_hint="--crossover")
+        raise typer.BadParameter(f"{path.parent} is not a folder; create it first", param_hint="--crossover")
     rows = []
     sizes = {"batch": 1, "channels": 4, "maps": MAPS[:1], "taps": TAPS[:2]} if quick else {}
     for row in crossovers(repeats=repeats, **sizes):  # type: ignore[arg-type]

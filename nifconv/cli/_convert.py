@@ -21,32 +21,37 @@ from nifconv.filters import PRESETS, TableFilter, frozen
 from nifconv.functional import PADDING_MODES
 
 _TABLE = "table"
-"""The one filter by name that needs an argument; those of the others are for Python."""
-# By calls, since a member called `split` would hide the method of str.
+"""The one filter here that needs an argument; the arguments of the others are available from Python."""
+# Built by calls, since in a class body a member called `split` would hide the method of str.
 Filter = Enum("Filter", {name: name for name in (*PRESETS, _TABLE)}, type=str)  # type: ignore[misc]
 To = Enum("To", {word: word for word in ("split", "dense", "lc")}, type=str)  # type: ignore[misc]
 PaddingMode = Enum("PaddingMode", {mode: mode for mode in PADDING_MODES}, type=str)  # type: ignore[misc]
 
 
 def convert_model(
-    model: Annotated[str, typer.Argument(help="A torchvision or timm name, or package.module:function.")],
+    model: Annotated[str, typer.Argument(help="Model name (torchvision or timm), or 'package.module:function'.")],
     to: Annotated[To, typer.Option(help="Structure of the new layers.")] = To["split"],
     expansion: Annotated[int, typer.Option(help="Filters per input channel, for --to lc.")] = 1,
-    filter: Annotated[Filter, typer.Option(help="What the filters are made of.")] = Filter["implicit"],
-    table_size: Annotated[int, typer.Option(help="Base size of --filter table, in pixels.")] = 14,
-    frozen_seed: Annotated[int | None, typer.Option(help="Freeze the filters at a draw from this seed.")] = None,
-    where: Annotated[list[str] | None, typer.Option(help="Name pattern of layers to replace; repeatable.")] = None,
-    kernel_size: Annotated[int | None, typer.Option(help="Taps; by default as large as the map.")] = None,
-    padding_mode: Annotated[PaddingMode | None, typer.Option(help="Boundary of the new layers.")] = None,
-    match: Annotated[bool, typer.Option("--match", help="Keep the function of the model.")] = False,
-    tolerance: Annotated[float | None, typer.Option(help="Largest residual that --match accepts.")] = None,
-    input_size: Annotated[
-        str | None, typer.Option(help="In pixels, 224 or 224x160, for --match: the maps to match on.")
+    filter: Annotated[Filter, typer.Option(help="Kind of filter.")] = Filter["implicit"],
+    table_size: Annotated[int, typer.Option(help="Base size in pixels, for --filter table.")] = 14,
+    frozen_seed: Annotated[int | None, typer.Option(help="Draw the filters from this seed and freeze them.")] = None,
+    where: Annotated[list[str] | None, typer.Option(help="Name pattern of the layers to replace; repeatable.")] = None,
+    kernel_size: Annotated[int | None, typer.Option(help="Taps per axis (default: as large as the map).")] = None,
+    padding_mode: Annotated[
+        PaddingMode | None,
+        typer.Option(help="Padding mode of the new layers (default: circular; with --match, unchanged)."),
     ] = None,
-    channels: Annotated[int, typer.Option(min=1, help="Of the input.")] = 3,
-    weights: Annotated[Path | None, typer.Option(help="Weights to start from: .safetensors, or .pt.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Where to save the converted model, for nifconv.load.")] = None,
-    report: Annotated[Path | None, typer.Option(help="Where to write the report, as JSON.")] = None,
+    match: Annotated[
+        bool, typer.Option("--match", help="Keep the function of the model as closely as possible.")
+    ] = False,
+    tolerance: Annotated[float | None, typer.Option(help="Largest residual that --match accepts.")] = None,
+    input_size: Annotated[str | None, typer.Option(help="Input size in pixels, 224 or 224x160, for --match.")] = None,
+    channels: Annotated[int, typer.Option(min=1, help="Input channels, for --input-size.")] = 3,
+    weights: Annotated[Path | None, typer.Option(help="State dict to load first: .safetensors or .pt.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="File for the converted model, to be read by nifconv.load.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="JSON file for the report.")] = None,
 ) -> None:
     """Replaces the spatial convolutions of a model by frequency convolutions and reports on each."""
     factory = partial(TableFilter, size=table_size) if filter.value == _TABLE else PRESETS[filter.value]
@@ -78,7 +83,7 @@ def convert_model(
 
 
 def _table(report: ConversionReport) -> Table:
-    table = Table("layer", "what became of it", "parameters", box=None, pad_edge=False)
+    table = Table("layer", "outcome", "parameters", box=None, pad_edge=False)
     for decision in report.decisions:
         change = f"{decision.parameters_before:,} -> {decision.parameters_after:,}" if decision.replaced else ""
         residual = "" if decision.residual is None else f"; residual {decision.residual:.2g}"

@@ -18,42 +18,47 @@ from torch import Tensor, nn
 
 from nifconv import footprint
 from nifconv.cli._models import load_model
-from nifconv.cli._options import parse_pixels
+from nifconv.cli._options import by_size, parse_pixels
 from nifconv.cli._weights import SUFFIXES, load_weights
 from nifconv.footprint import LayerFootprint, ReceptiveField, Survey
-from nifconv.footprint.figures._style import by_size
-from nifconv.footprint.measures._table import BY_NAME, HEADLINE
+from nifconv.footprint.measures import BY_NAME, HEADLINE
 
 
 def inspect_model(
-    model: Annotated[str, typer.Argument(help="Of torchvision or timm, or 'package.module:function' of your own.")],
+    model: Annotated[str, typer.Argument(help="Model name (torchvision or timm), or 'package.module:function'.")],
     weights: Annotated[
-        Path | None, typer.Option(help="State dict to load: .safetensors, or .pt read without running code.")
+        Path | None, typer.Option(help="State dict to load: .safetensors, or .pt (read without running code).")
     ] = None,
-    input_size: Annotated[str, typer.Option(help="Of the input, in pixels: 224, or 224x160, or 64x64x64.")] = "224",
-    channels: Annotated[int, typer.Option(min=1, help="Of the input.")] = 3,
-    null: Annotated[int, typer.Option(min=0, help="Fresh draws of every layer to compare with; 20 or more.")] = 0,
-    seed: Annotated[int, typer.Option(help="Of the fresh draws, and of the noise that is put in.")] = 0,
-    erf: Annotated[bool, typer.Option("--erf", help="Measure the effective receptive field too, on 8 inputs.")] = False,
-    erf_layer: Annotated[str | None, typer.Option(help="Of this layer; by default the last with a map.")] = None,
-    erf_size: Annotated[list[str] | None, typer.Option(help="At this input size; can be given several times.")] = None,
+    input_size: Annotated[str, typer.Option(help="Input size in pixels: 224, 224x160 or 64x64x64.")] = "224",
+    channels: Annotated[int, typer.Option(min=1, help="Input channels.")] = 3,
+    null: Annotated[
+        int, typer.Option(min=0, help="Re-initialised models in the null distribution; use 20 or more.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the null distribution and of the input noise.")] = 0,
+    erf: Annotated[
+        bool, typer.Option("--erf", help="Also measure the effective receptive field, on 8 inputs.")
+    ] = False,
+    erf_layer: Annotated[
+        str | None, typer.Option(help="Layer to measure (default: last with a spatial output).")
+    ] = None,
+    erf_size: Annotated[
+        list[str] | None, typer.Option(help="Input size for --erf; repeatable (default: --input-size).")
+    ] = None,
     compare: Annotated[
-        list[str] | None, typer.Option(help="Another model, or other weights of this one; can be given several times.")
+        list[str] | None, typer.Option(help="Another model, or other weights of this one; repeatable.")
     ] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write every measure of every layer there.", dir_okay=False)] = None,
+    csv: Annotated[Path | None, typer.Option(help="CSV file for every measure of every layer.", dir_okay=False)] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Write a page with tables and figures there.", dir_okay=False)
+        Path | None, typer.Option(help="HTML file for a page with tables and figures.", dir_okay=False)
     ] = None,
-    json_path: Annotated[
-        Path | None, typer.Option("--json", help="Write everything as JSON there.", dir_okay=False)
-    ] = None,
+    json_path: Annotated[Path | None, typer.Option("--json", help="JSON file for everything.", dir_okay=False)] = None,
 ) -> None:
-    """Measures the kernels of a model at the map sizes they run at, beside fresh draws of the same layers."""
+    """Measures the kernels of a model at the map sizes they run at, beside those of re-initialised models."""
     size = parse_pixels("--input-size", input_size)
     sizes = [parse_pixels("--erf-size", text) for text in erf_size or [input_size]]
     for path in (csv, html, json_path):
         if path is not None and not path.absolute().parent.is_dir():
-            raise typer.BadParameter(f"{path.absolute().parent} is no folder; make it first", param_hint=str(path))
+            raise typer.BadParameter(f"{path.absolute().parent} is not a folder; create it first", param_hint=str(path))
     console = Console()
     x = torch.randn(8, channels, *size, generator=torch.Generator().manual_seed(seed))
     wanted = sizes if erf or erf_layer or erf_size else []
@@ -83,7 +88,7 @@ def _measure(
 ) -> tuple[Survey, tuple[ReceptiveField, ...]]:
     bar = Console(stderr=True)
     model = _load(source, file)
-    # The draws are whole models, with the initialisation that this architecture applies itself.
+    # Whole models are re-initialised, as this architecture does it itself.
     fresh = partial(load_model, source)
     try:
         watch = _bar(f"{name}: kernels", bar)
@@ -96,7 +101,7 @@ def _measure(
         )
     except (RuntimeError, ValueError) as error:
         raise typer.BadParameter(
-            f"{name} does not run on an input of shape {tuple(x[:1].shape)}, or cannot be measured: {error}",
+            f"{name} cannot be run on an input of shape {tuple(x[:1].shape)}, or cannot be measured: {error}",
             param_hint="MODEL",
         ) from error
 
@@ -115,12 +120,12 @@ def _load(source: str, file: Path | None) -> nn.Module:
 
 
 def _subjects(model: str, weights: Path | None, others: Sequence[str]) -> dict[str, tuple[str, Path | None]]:
-    """Model and weights of what to survey, by the name it goes by."""
+    """Model and weights of each survey, by the name to show."""
     subjects = {model if weights is None else f"{model}, {weights.name}": (model, weights)}
     for other in others:
         path = Path(other) if other.endswith(SUFFIXES) else None
         name = f"{model}, {path.name}" if path else other
-        # Two draws of one architecture, or two files of one name, are still two.
+        # One architecture initialised twice, or two files with one name, are still two surveys.
         while name in subjects:
             name += " again"
         subjects[name] = (model, path) if path else (other, None)
@@ -128,9 +133,9 @@ def _subjects(model: str, weights: Path | None, others: Sequence[str]) -> dict[s
 
 
 def _layer_table(name: str, survey: Survey) -> Table:
-    """A row a layer: the main measures, and in brackets how far each lies from the fresh draws."""
+    """A row for each layer: the main measures, and in brackets how far each lies from the null distribution."""
     with_null = any(layer.null for layer in survey.layers)
-    title = f"{name}: kernels, median of each layer{' (z against fresh draws)' if with_null else ''}"
+    title = f"{name}: kernels, median of each layer{' (z against the null)' if with_null else ''}"
     table = Table(title=Text(title), title_justify="left")
     table.add_column("layer", overflow="fold", min_width=min(max((len(x.name) for x in survey.layers), default=5), 36))
     table.add_column("kind")

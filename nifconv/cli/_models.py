@@ -1,4 +1,4 @@
-"""Models by name: of torchvision, of timm, or from a factory of the user's own."""
+"""Models by name: from torchvision, from timm, or from a function of the user."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import nn
 
 
 def load_model(name: str) -> nn.Module:
-    """The model a name stands for, with fresh weights.
+    """Builds the model of that name, newly initialised.
 
     Args:
-        name: of torchvision ("resnet50"), else of timm ("convnext_tiny"); or "package.module:function", a function
-            without arguments that returns a module, looked up from the working directory too.
+        name: a name in torchvision ("resnet50"), else in timm ("convnext_tiny"); or "package.module:function", a
+            function without arguments that returns a module, also looked up in the working directory.
 
     Raises:
-        ValueError: nothing goes by that name, or the factory cannot be imported.
-        TypeError: the factory is no function, or returns something else.
+        ValueError: there is no model of that name, or the function cannot be imported.
+        TypeError: what is named is not a function, or returns something other than a module.
     """
     return _from_factory(name) if ":" in name else _from_libraries(name)
 
@@ -43,9 +43,9 @@ def _from_libraries(name: str) -> nn.Module:
         asked.append("timm")
         if name.partition(".")[0] in timm.list_models():
             return timm.create_model(name, pretrained=False)
-    libraries = " and ".join(asked) or "neither torchvision nor timm, which are not installed,"
+    searched = f"searched {', '.join(asked)}" if asked else "torchvision and timm are not installed"
     raise ValueError(
-        f"no model of {libraries} is called {name!r}; give one of their names, or 'package.module:function'"
+        f"unknown model {name!r} ({searched}); give a name from torchvision or timm, or 'package.module:function'"
     )
 
 

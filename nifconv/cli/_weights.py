@@ -1,4 +1,4 @@
-"""Weights from a file into a model, without running any code that the file may hold."""
+"""Loading weights from a file, without running any code that the file may contain."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model")
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Loads a state dict, whole or compact, into `model`.
+    """Loads a state dict, full or compact, into `model`.
 
     A state dict inside a training checkpoint is found under "state_dict", "model_state_dict" or "model"; the prefix
-    "module." of data-parallel training is taken off.
+    "module." of data-parallel training is removed.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is of another kind, cannot be read without running code, or does not fit the model.
+        ValueError: the file has another format, cannot be read without running code, or does not fit the model.
     """
     if path.suffix not in SUFFIXES:
         raise ValueError(f"{path} has the suffix {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
@@ -50,7 +50,7 @@ def _read(path: Path) -> Any:
             return load_file(path)
         except SafetensorError as error:
             raise ValueError(
-                f"{path} is no safetensors file: {error}; write it with safetensors.torch.save_file"
+                f"{path} is not a safetensors file: {error}; write it with safetensors.torch.save_file"
             ) from error
     try:
         return torch.load(path, map_location="cpu", weights_only=True)

@@ -1,7 +1,6 @@
 """From the convolutions of a model to frequency layers: choose, build, match, substitute, report; save and load."""
 
 from nifconv.conversion._convert import convert
-from nifconv.conversion._fit import FitResult, fit
 from nifconv.conversion._load import load
 from nifconv.conversion._report import Conversion, ConversionReport
 from nifconv.conversion._select import convolutions
@@ -9,9 +8,7 @@ from nifconv.conversion._select import convolutions
 __all__ = [
     "Conversion",
     "ConversionReport",
-    "FitResult",
     "convert",
     "convolutions",
-    "fit",
     "load",
 ]

@@ -1,162 +1,97 @@
-"""The layer that takes the place of a convolution."""
+"""Building the layer that replaces a convolution, with everything it inherits but the weights."""
 
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from nifconv._support.arguments import ints_per_axis
 from nifconv._support.modules import move_hooks
-from nifconv.conversion._unsupported import padding_for
-from nifconv.filters import (
-    FilterFactory,
-    FrequencyFilter,
-    SpatialFilter,
-    for_layer,
-    needs_kernel_size,
-    read_spec,
-    write_spec,
-)
-from nifconv.layers import ConvNd, FrequencyConv, LCConv, conv_gain, effective_weight, layer_class, lc_class
-
-To = str | Callable[[str, nn.Module], nn.Module | None]
+from nifconv.conversion._candidate import Candidate
+from nifconv.conversion._plan import Plan
+from nifconv.conversion._unsupported import size_obstacle
+from nifconv.filters import FrequencyFilter
+from nifconv.layers import ConvNd, ConvNdView, SpatialLayer, conv_gain, effective_weight
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What `convert` puts in the place of every chosen convolution; its arguments of the same names."""
+def build_layer(candidate: Candidate, plan: Plan) -> None:
+    """Gives a chosen candidate its new layer, or keeps it if the plan has none for it.
 
-    to: To
-    expansion: int
-    filter: FilterFactory
-    kernel_size: int | Sequence[int] | None
-    padding_mode: str | None
-    """None for that of the replaced layer."""
-    match: bool
-
-    def to_spec(self) -> dict[str, Any]:
-        """Data ready for JSON, that `from_spec` reads.
-
-        Raises:
-            ValueError: `to` is a function, or the filter is not of this library.
-        """
-        if callable(self.to):
-            raise ValueError(
-                f"to={self.to!r} cannot be written into a file; save model.state_dict(), and convert with the same "
-                "function before loading it"
-            )
-        return {**vars(self), "filter": write_spec(self.filter), "kernel_size": write_spec(self.kernel_size)}
-
-    @classmethod
-    def from_spec(cls, spec: dict[str, Any]) -> Plan:
-        """The plan that `to_spec` described.
-
-        Raises:
-            ValueError: it describes none.
-        """
-        return cls(**{**spec, "filter": read_spec(spec.get("filter"))})
-
-    def kernel_for(self, conv: ConvNd) -> tuple[int, ...] | None:
-        """Taps per axis of the new layer, None for as many as the map has pixels."""
-        if self.kernel_size is not None:
-            return ints_per_axis("kernel_size", self.kernel_size, len(conv.stride))
-        return conv.kernel_size if needs_kernel_size(self.filter) else None
-
-    def build(self, name: str, conv: ConvNd) -> FrequencyConv | LCConv:
-        """A fresh layer with the gain and the geometry of `conv`; without its bias, hooks and state."""
-        kernel = self.kernel_for(conv)
-        ndim = len(conv.stride)
-        geometry = (
-            conv.in_channels,
-            conv.out_channels,
-            kernel,
-            conv.stride,
-            padding_for(conv, kernel),
-            1 if kernel is None else conv.dilation,
+    Raises:
+        TypeError: `to` returned something other than a module or None.
+    """
+    name, conv = candidate.names[0], candidate.conv
+    if callable(plan.to):
+        layer = plan.to(name, conv)
+        if layer is None:
+            return candidate.keep("left alone by `to`")
+        if not isinstance(layer, nn.Module):
+            raise TypeError(f"`to` returned a {type(layer).__name__} for {name!r}; it must return a module, or None")
+    elif reason := size_obstacle(conv, plan.kernel_for(conv)):
+        return candidate.keep(reason)
+    else:
+        layer = plan.build(name, conv)
+    spatial_layer = layer if isinstance(layer, SpatialLayer) else None
+    if parametrize.is_parametrized(conv) and not _move_parametrization(spatial_layer, conv, keep_taps=plan.match):
+        return candidate.keep(
+            "its weight is parametrized, and the new layer has none of that shape; use filter=SpatialFilter with "
+            "to='dense', or remove the parametrization first"
         )
-        bias, mode = conv.bias is not None, self.padding_mode or conv.padding_mode
-        factory = for_layer(self.filter, name)
-        gain = conv_gain(conv)
-        if self.to == "dense" or (self.to == "split" and conv.groups == conv.in_channels):
-            layer = layer_class(ndim)(*geometry, conv.groups, bias, mode, filter=factory)
-            layer.filter.rescale_(gain / layer.filter.initial_gain)
-            return layer
-        block = lc_class(ndim)(*geometry, bias, mode, expansion=self.expansion, groups=conv.groups, filter=factory)
-        bound = gain * math.sqrt(3 / block.pointwise.weight.shape[1])
-        nn.init.uniform_(block.pointwise.weight, -bound, bound)
-        return block
-
-
-def adopt(new: nn.Module, conv: ConvNd) -> None:
-    """Gives a module in the place of `conv` its device, dtype, train/eval state, bias, `requires_grad` and hooks."""
     weight = effective_weight(conv)
-    new.to(weight.device, weight.dtype).train(conv.training)
-    own_layer = isinstance(new, FrequencyConv | LCConv)
-    if own_layer and not any(p.requires_grad for p in _weights(conv)):
-        shared = [m for m in new.modules() if isinstance(m, FrequencyFilter) and m.shared]
-        kept = {parameter for module in shared for parameter in module.parameters()}
-        for parameter in set(new.parameters()) - kept:
+    layer.to(weight.device, weight.dtype).train(conv.training)
+    if spatial_layer is None:
+        candidate.reason = f"{type(conv).__name__} -> {type(layer).__name__}, as `to` says"
+    else:
+        inherit_state(spatial_layer, conv)
+        candidate.reason = _describe(conv, spatial_layer)
+    move_hooks(layer, conv)
+    candidate.layer = layer
+    return None
+
+
+def inherit_state(layer: SpatialLayer, conv: ConvNd) -> None:
+    """Gives a layer the bias of the convolution it replaces, and freezes it if the weight of `conv` is frozen."""
+    if not any(weight.requires_grad for weight in ConvNdView(conv).weights()):
+        shared = [m for m in layer.modules() if isinstance(m, FrequencyFilter) and m.shared]
+        others = {parameter for module in shared for parameter in module.parameters()}
+        for parameter in set(layer.parameters()) - others:
             parameter.requires_grad_(False)
-    if own_layer and conv.bias is not None:
-        last = new.pointwise if isinstance(new, LCConv) else new
-        last.bias = conv.bias
-    move_hooks(new, conv)
+    if conv.bias is not None:
+        layer.bias_holder.bias = conv.bias
 
 
-def carries_parametrization(new: FrequencyConv, conv: ConvNd) -> bool:
-    """Whether the new layer has a weight of the same meaning, which a parametrization of the old one can move to."""
-    return (
-        isinstance(new.filter, SpatialFilter)
-        and not new.filter.shared
-        and new.filter.frozen_seed is None
-        and new.filter.weight.shape == effective_weight(conv).shape
-    )
-
-
-def move_parametrization(new: FrequencyConv, conv: ConvNd, *, keep_weight: bool) -> None:
-    """Moves the parametrization of the weight of `conv` to the taps of the new layer.
+def _move_parametrization(layer: SpatialLayer | None, conv: ConvNd, *, keep_taps: bool) -> bool:
+    """Moves the parametrization of the weight of `conv` to the taps of the new layer; False if it has none like it.
 
     Args:
-        new: a layer for which `carries_parametrization` holds.
+        layer: the new layer, if it is a `SpatialLayer`.
         conv: a convolution with a parametrized weight.
-        keep_weight: whether the taps are then those of `conv`, or the nearest to those of the new layer that the
+        keep_taps: whether the taps are then those of `conv`, or the nearest to those of the new layer that the
             parametrization can express; where it has no inverse, they are those of `conv` in any case.
     """
-    fresh = new.filter.weight.detach().clone()  # type: ignore[operator]
+    target = None if layer is None else layer.taps_module
+    if target is None or target.get_parameter("weight").shape != effective_weight(conv).shape:
+        return False
+    initial = target.get_parameter("weight").detach().clone()
     # A copy, since registering a parametrization may set its buffers by the weight it finds.
-    parametrize.transfer_parametrizations_and_params(copy.deepcopy(conv).eval(), new.filter.eval(), "weight")
-    moved, source = (m.get_submodule("parametrizations.weight") for m in (new.filter, conv))
+    parametrize.transfer_parametrizations_and_params(copy.deepcopy(conv).eval(), target.eval(), "weight")
+    moved, source = (m.get_submodule("parametrizations.weight") for m in (target, conv))
     moved.load_state_dict(source.state_dict())
     for own, original in zip(moved.parameters(), source.parameters(), strict=True):
         own.requires_grad_(original.requires_grad)
-    if not keep_weight and all(hasattr(step, "right_inverse") for step in moved.children()):
+    if not keep_taps and all(hasattr(step, "right_inverse") for step in moved.children()):
         with torch.no_grad():
-            new.filter.weight = fresh
-
-
-def share(new: nn.Module, first: nn.Module) -> bool:
-    """Makes a layer use the weights of another one, as the convolutions they replace did; False if it cannot."""
-    if isinstance(new, LCConv) and isinstance(first, LCConv):
-        if new.pointwise.weight.shape != first.pointwise.weight.shape or not share(new.spatial, first.spatial):
-            return False
-        new.pointwise.weight = first.pointwise.weight
-        return True
-    if not isinstance(new, FrequencyConv) or not isinstance(first, FrequencyConv):
-        return False
-    if (new.filter.out_channels, new.filter.in_channels) != (first.filter.out_channels, first.filter.in_channels):
-        return False
-    new.filter = first.filter
+            target.weight = initial
     return True
 
 
-def _weights(conv: nn.Module) -> list[nn.Parameter]:
-    if parametrize.is_parametrized(conv):
-        return list(conv.get_submodule("parametrizations").parameters())
-    return [conv.weight]  # type: ignore[list-item]
+def _describe(conv: ConvNd, layer: SpatialLayer) -> str:
+    kernel = "as large as the map" if layer.kernel_size is None else str(layer.kernel_size)
+    words = [f"kernel_size={conv.kernel_size} -> {kernel}, {layer.structure}"]
+    if layer.padding_mode != conv.padding_mode:
+        words.append(f"padding_mode {conv.padding_mode} -> {layer.padding_mode}")
+    if conv_gain(conv) == 0:
+        words.append("all weights were zero, and so are the new ones")
+    return "; ".join(words)

@@ -1,4 +1,4 @@
-"""Tensors with a description in one safetensors file, whole or not at all."""
+"""Tensors and a description in one safetensors file, written atomically."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _FORMAT = 1
 
 
 def write(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
-    """Writes a file that replaces an older one only when it is complete.
+    """Writes a file that replaces an older one only once it is complete.
 
-    Tensors that are one in memory are stored once. A checksum covers names, values and description.
+    Tensors that share their memory are stored once. A checksum covers names, values and description.
 
     Args:
-        path: of the file.
-        tensors: by name.
+        path: where to write.
+        tensors: the tensors by name.
         description: data ready for JSON.
 
     Raises:
@@ -50,31 +50,35 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[
 
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and description, as they were given to `write`.
+    """Reads the tensors and the description that `write` was given.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is truncated, altered, or no such file of nifconv.
+        ValueError: it is truncated or altered, or was not written by nifconv.
         ImportError: safetensors is not installed.
     """
     safetensors = _safetensors()
     if not Path(path).is_file():
-        raise FileNotFoundError(f"path={str(path)!r} is no file; give one that Conversion.save wrote")
+        raise FileNotFoundError(f"path={str(path)!r} is not a file; give one that Conversion.save wrote")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
     except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise ValueError(f"{str(path)!r} is no whole safetensors file ({error}); copy or save it again") from error
+        raise ValueError(
+            f"{str(path)!r} is not a complete safetensors file ({error}); copy or save it again"
+        ) from error
     if _KEY not in metadata:
         raise ValueError(f"{str(path)!r} does not say how its model was converted; give a file of Conversion.save")
     try:
         content = json.loads(metadata[_KEY])
         version, checksum = content["format"], content.pop("checksum")
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{str(path)!r} has a description that cannot be read; copy or save it again") from error
+        raise ValueError(f"{str(path)!r} has an unreadable description; copy or save it again") from error
     if version != _FORMAT:
-        raise ValueError(f"{str(path)!r} has format {version}, this version of nifconv reads {_FORMAT}; use another")
+        raise ValueError(
+            f"{str(path)!r} has format {version}, but this nifconv reads format {_FORMAT}; use another version"
+        )
     if checksum != _checksum(tensors, content):
         raise ValueError(f"{str(path)!r} was altered since it was saved: its checksum differs; copy or save it again")
     tensors.update({name: tensors[first] for name, first in content["aliases"].items()})

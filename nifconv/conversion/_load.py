@@ -9,26 +9,27 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from nifconv._support.arguments import torch_module
 from nifconv._support.modules import copy_model
 from nifconv.conversion import _files
-from nifconv.conversion._build import Plan
-from nifconv.conversion._convert import carry_out
+from nifconv.conversion._convert import convert_inplace
+from nifconv.conversion._plan import Plan
 from nifconv.conversion._report import Conversion
 from nifconv.filters import FrequencyFilter
 
 
 def load(path: str | Path, base_model: nn.Module) -> Conversion:
-    """The conversion that `Conversion.save` wrote: converts a copy of `base_model` likewise and loads the weights.
+    """Reads what `Conversion.save` wrote: converts a copy of `base_model` in the same way and loads the weights.
 
     Args:
         path: of the file.
-        base_model: a model built as the one that was converted, with any weights; it is left as it is. The new model
+        base_model: a model of the architecture that was converted, with any weights; it is not changed. The new model
             is on its device.
 
     Raises:
         FileNotFoundError: there is no such file.
         TypeError: `base_model` is not a module.
-        ValueError: the file is truncated, altered or of another kind, or does not fit `base_model`.
+        ValueError: the file is truncated, altered or of another format, or does not fit `base_model`.
         ImportError: safetensors is not installed.
 
     >>> import nifconv, tempfile
@@ -40,22 +41,21 @@ def load(path: str | Path, base_model: nn.Module) -> Conversion:
     >>> type(model[0]).__name__
     'FrequencyConv2d'
     """
-    if not isinstance(base_model, nn.Module):
-        raise TypeError(f"base_model must be a torch.nn.Module, not {type(base_model).__name__}")
+    torch_module("base_model", base_model)
     tensors, description = _files.read(path)
     try:
         plan = Plan.from_spec(description["plan"])
         layers, gains = set(description["layers"]), dict(description["gains"])
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{str(path)!r} has a description that is not complete ({error}); save it again") from error
-    # Without `match`, since the weights come from the file; the padding that it asked for stays.
-    conversion = carry_out(replace(plan, match=False), copy_model(base_model), lambda name, _: name in layers)
+        raise ValueError(f"{str(path)!r} has an incomplete description ({error}); save it again") from error
+    # Without `match`, since the weights come from the file; the padding that `match` implied is in the plan.
+    conversion = convert_inplace(replace(plan, match=False), copy_model(base_model), lambda name, _: name in layers)
     conversion = replace(conversion, plan=plan)
     replaced = {decision.name for decision in conversion.report.replaced}
     if replaced != layers:
         raise ValueError(
             f"{str(path)!r} was saved from a model with other layers: {', '.join(sorted(replaced ^ layers))} cannot be "
-            "converted alike; give a base_model built as the one that was converted"
+            "converted in the same way; give a base_model of the architecture that was converted"
         )
     _check_tensors(path, tensors, conversion.model.state_dict())
     conversion.model.load_state_dict(tensors)
@@ -77,6 +77,6 @@ def _check_tensors(path: str | Path, tensors: Mapping[str, Tensor], expected: Ma
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise ValueError(
-            f"{str(path)!r} does not fit the model at {'; '.join(wrong[:3])}{more}; give a base_model built as the one "
-            "that was converted, in the same dtype"
+            f"{str(path)!r} does not fit the model at {'; '.join(wrong[:3])}{more}; give a base_model of the "
+            "architecture that was converted, in the same dtype"
         )

@@ -2,91 +2,101 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from nifconv._support.changes import ChangeReport, LayerChange
 from nifconv.conversion import _files
-from nifconv.conversion._build import Plan
+from nifconv.conversion._candidate import Candidate
+from nifconv.conversion._plan import Plan
 from nifconv.filters import FrequencyFilter
 
 
-@dataclass(frozen=True)
-class Decision:
+@dataclass(frozen=True, kw_only=True)
+class Decision(LayerChange):
     """What became of one convolution.
 
     Attributes:
-        name: where it stands in the model.
-        aliases: where else, if one module stands at several places.
+        name: its place in the model.
+        aliases: its other places, if it has several.
         replaced: whether a new layer took its place.
         reason: why, or why not.
         before: the convolution as printed by torch.
-        after: the module in its place, as printed by torch, or "" if it was kept.
+        after: the module in its place, as printed by torch; None if the convolution was kept.
         parameters_before: learnable and frozen parameters of the convolution, bias included.
         parameters_after: the same of the module in its place.
         residual: |taps - original| / |original| of the new layer, if it was matched.
     """
 
-    name: str
-    aliases: tuple[str, ...]
-    replaced: bool
-    reason: str
     before: str
-    after: str
-    parameters_before: int
-    parameters_after: int
-    residual: float | None = None
+    after: str | None
+    residual: float | None
+
+    @property
+    def outcome(self) -> str:
+        change = f"{self.parameters_before:,} -> {self.parameters_after:,}" if self.replaced else ""
+        reason = self.reason if self.residual is None else f"{self.reason}; residual {self.residual:.2g}"
+        return f"{'replaced' if self.replaced else 'kept    '}  {change:>20}  {reason}"
 
 
 @dataclass(frozen=True)
-class ConversionReport:
+class ConversionReport(ChangeReport[Decision]):
     """What `convert` replaced and kept, and why; printable.
 
     Attributes:
-        decisions: one for each convolution.
+        layers: one decision for each convolution.
         output_change: the largest |new - old| / |old| over the output tensors of the model, if it was measured.
     """
 
-    decisions: tuple[Decision, ...]
     output_change: float | None = None
 
     @property
-    def replaced(self) -> tuple[Decision, ...]:
-        """The decisions for a new layer, in the order of the model."""
-        return tuple(d for d in self.decisions if d.replaced)
-
-    @property
-    def kept(self) -> tuple[Decision, ...]:
-        """The decisions against one, in the order of the model."""
-        return tuple(d for d in self.decisions if not d.replaced)
+    def decisions(self) -> tuple[Decision, ...]:
+        """The same as `layers`."""
+        return self.layers
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
-        return {"layers": [asdict(d) for d in self.decisions], "output_change": self.output_change}
+        return asdict(self)
 
     @property
     def summary(self) -> str:
         """How much was replaced, in a line or two."""
-        before = sum(d.parameters_before for d in self.replaced)
-        after = sum(d.parameters_after for d in self.replaced)
-        text = (
-            f"replaced {len(self.replaced)} of {len(self.decisions)} convolutions; "
-            f"their parameters: {before:,} -> {after:,}"
-        )
+        text = self.count("convolutions", "replaced", self.replaced)
         if self.output_change is None:
             return text
         return f"{text}\noutput changed by {self.output_change:.2g} of its norm on the example input"
 
     def __str__(self) -> str:
-        lines = [self.summary]
-        width = max((len(d.name) for d in self.decisions), default=0)
-        for d in self.decisions:
-            change = f"{d.parameters_before:,} -> {d.parameters_after:,}" if d.replaced else ""
-            reason = d.reason if d.residual is None else f"{d.reason}; residual {d.residual:.2g}"
-            lines.append(f"  {d.name:<{width}}  {'replaced' if d.replaced else 'kept    '}  {change:>20}  {reason}")
-        return "\n".join(lines)
+        return "\n".join([self.summary, *self.rows()])
+
+
+def report_on(candidates: Sequence[Candidate], output_change: float | None) -> ConversionReport:
+    """The report on convolutions that went through all steps."""
+    return ConversionReport(tuple(map(_decision, candidates)), output_change)
+
+
+def _decision(candidate: Candidate) -> Decision:
+    conv, layer = candidate.conv, candidate.layer
+    return Decision(
+        name=candidate.names[0],
+        aliases=candidate.names[1:],
+        replaced=layer is not None,
+        reason=candidate.reason,
+        before=repr(conv),
+        after=None if layer is None else repr(layer),
+        parameters_before=_count(conv),
+        parameters_after=_count(conv if layer is None else layer),
+        residual=candidate.residual,
+    )
+
+
+def _count(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters() if not nn.parameter.is_lazy(p))
 
 
 @dataclass(frozen=True)
@@ -106,18 +116,18 @@ class Conversion:
     def save(self, path: str | Path) -> None:
         """Writes the weights of the model as they are now, and how it was converted, for `nifconv.load`.
 
-        One safetensors file, with the description as JSON in its metadata and a checksum over all; no pickle. For a
-        copy of the model, such as averaged weights, save `dataclasses.replace(conversion, model=copy)`.
+        One safetensors file, with the description as JSON in its metadata and a checksum over everything; no pickle.
+        For a copy of the model, such as averaged weights, save `dataclasses.replace(conversion, model=copy)`.
 
         Raises:
             ValueError: the conversion used a function or a filter of your own, which a file cannot hold.
-            TypeError: the state_dict holds something else than tensors.
+            TypeError: the state_dict holds something other than tensors.
             ImportError: safetensors is not installed.
         """
         filters = ((name, m) for name, m in self.model.named_modules() if isinstance(m, FrequencyFilter))
         description = {
             "plan": self.plan.to_spec(),
-            "layers": [d.name for d in self.report.replaced],
+            "layers": [layer.name for layer in self.report.replaced],
             "gains": {name: module.initial_gain for name, module in filters},
         }
         _files.write(path, self.model.state_dict(), description)

@@ -1,4 +1,4 @@
-"""Which convolutions of a model are meant."""
+"""Which convolutions of a model to replace."""
 
 from __future__ import annotations
 
@@ -9,17 +9,26 @@ from typing import Any
 from torch import nn
 
 from nifconv._support.arguments import ints_per_axis
-from nifconv.layers import ConvNd, FrequencyConv, LCConv, class_name
+from nifconv.conversion._candidate import Candidate
+from nifconv.conversion._unsupported import obstacle
+from nifconv.layers import ConvNd, as_convolution, class_name
 
 Where = str | type[nn.Module] | Sequence[str] | Mapping[str, Any] | Callable[[str, nn.Module], bool]
 _PROPERTIES = ("name", "type", "kernel_size", "stride", "groups")
 
 
-def convolutions(model: nn.Module) -> dict[nn.Module, list[str]]:
-    """All convolutions and where they stand, in the order of the model; one may stand at several places.
+def choose(model: nn.Module, where: Where | None) -> list[Candidate]:
+    """All convolutions of a model in its order, with the reason where one is kept; see `where` of `convert`."""
+    names = convolutions(model)
+    reasons = default_choice(names) if where is None else user_choice(names, where)
+    return [Candidate(conv, tuple(names[conv]), obstacle(conv) or reason) for conv, reason in reasons.items()]
 
-    Modules that are called convolutions and have a weight of their own, but are no `nn.ConvNd`, are among them, so
-    that nothing is passed over in silence: quantised ones, those of a TorchScript module, and those of other libraries.
+
+def convolutions(model: nn.Module) -> dict[nn.Module, list[str]]:
+    """All convolutions and their names, in the order of the model; one may have several places and names.
+
+    Modules that are called convolutions and have a weight of their own without being an `nn.ConvNd` are included, so
+    that the report mentions them: quantised ones, those of a TorchScript module, and those of other libraries.
     """
     names: dict[nn.Module, list[str]] = {}
     for name, module in model.named_modules(remove_duplicate=False):
@@ -28,9 +37,9 @@ def convolutions(model: nn.Module) -> dict[nn.Module, list[str]]:
     return names
 
 
-def default_choice(names: Mapping[nn.Module, list[str]]) -> dict[nn.Module, str]:
-    """For each convolution the reason to keep it, or "" to replace it."""
-    reasons = dict.fromkeys(names, "")
+def default_choice(names: Mapping[nn.Module, list[str]]) -> dict[nn.Module, str | None]:
+    """For each convolution the reason to keep it, or None to replace it."""
+    reasons: dict[nn.Module, str | None] = dict.fromkeys(names)
     for index, (conv, (name, *_)) in enumerate(names.items()):
         if not isinstance(conv, ConvNd):
             continue
@@ -41,11 +50,11 @@ def default_choice(names: Mapping[nn.Module, list[str]]) -> dict[nn.Module, str]
     return reasons
 
 
-def user_choice(names: Mapping[nn.Module, list[str]], where: Where) -> dict[nn.Module, str]:
-    """For each convolution the reason to keep it, or "" to replace it, as `where` of `convert` says.
+def user_choice(names: Mapping[nn.Module, list[str]], where: Where) -> dict[nn.Module, str | None]:
+    """For each convolution the reason to keep it, or None to replace it, as `where` of `convert` says.
 
     Raises:
-        TypeError: `where` is nothing that chooses.
+        TypeError: `where` is not one of the forms that `convert` lists.
         ValueError: a pattern, a type or a mapping matches nothing, or a mapping has an unknown key.
     """
     chosen: Callable[[str, nn.Module], bool]
@@ -54,18 +63,18 @@ def user_choice(names: Mapping[nn.Module, list[str]], where: Where) -> dict[nn.M
     elif isinstance(where, type):
         chosen = _by_properties({"type": where}, names)
     elif callable(where):
-        # What is no convolution of torch is kept in any case, and may lack what a predicate asks for.
+        # Convolutions of other libraries are kept in any case, and may lack the attributes a predicate reads.
         asked: Mapping[nn.Module, list[str]] = {
             conv: places for conv, places in names.items() if isinstance(conv, ConvNd)
         }
         picked = {conv for conv, places in asked.items() if any(where(name, conv) for name in places)}
-        return {conv: "" if conv in picked else "not chosen by `where`" for conv in names}
+        return {conv: None if conv in picked else "not chosen by `where`" for conv in names}
     else:
         chosen = _by_name(where, names)
     picked = {conv for conv, places in names.items() if any(chosen(name, conv) for name in places)}
     if not picked:
         raise ValueError(f"where={where!r} matches none of the {len(names)} convolutions: {_listed(names)}")
-    return {conv: "" if conv in picked else f"not matched by where={where!r}" for conv in names}
+    return {conv: None if conv in picked else f"not matched by where={where!r}" for conv in names}
 
 
 def _by_name(patterns: Any, names: Mapping[nn.Module, list[str]]) -> Callable[[str, nn.Module], bool]:
@@ -88,10 +97,10 @@ def _by_name(patterns: Any, names: Mapping[nn.Module, list[str]]) -> Callable[[s
 def _by_properties(
     properties: Mapping[str, Any], names: Mapping[nn.Module, list[str]]
 ) -> Callable[[str, nn.Module], bool]:
-    """All the given properties have to hold; a list as a value stands for any of its entries."""
+    """A choice by properties, all of which must hold; a list as a value means any of its entries."""
     for key in properties:
         if key not in _PROPERTIES:
-            raise ValueError(f"where has the key {key!r}, which is unknown; use some of {', '.join(_PROPERTIES)}")
+            raise ValueError(f"where has the unknown key {key!r}; use some of {', '.join(_PROPERTIES)}")
     named = _by_name(properties["name"], names) if "name" in properties else None
 
     def chosen(name: str, conv: nn.Module) -> bool:
@@ -121,9 +130,8 @@ def _has(conv: nn.Module, key: str, value: Any) -> bool:
 
 
 def _resembles_convolution(module: nn.Module) -> bool:
-    if isinstance(module, FrequencyConv | LCConv):
-        return False
-    return "conv" in class_name(module).lower() and hasattr(module, "weight")
+    """Whether it is called a convolution and has a weight, but is not one that this library reads."""
+    return as_convolution(module) is None and "conv" in class_name(module).lower() and hasattr(module, "weight")
 
 
 def _listed(names: Mapping[nn.Module, list[str]]) -> str:

@@ -1,4 +1,4 @@
-"""Why a convolution cannot be replaced, or "" if it can."""
+"""Why a convolution cannot be replaced, or None if it can."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from nifconv.layers import ConvNd, class_name, effective_weight, first_pixel
+from nifconv.layers import CONVS, ConvNd, ConvNdView, class_name, effective_weight
 
-_REPLACEABLE = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _LAZY = nn.modules.lazy.LazyModuleMixin
 _TRANSPOSED = nn.modules.conv._ConvTransposeNd
 _STATE_HOOKS = ("_state_dict_hooks", "_state_dict_pre_hooks", "_load_state_dict_pre_hooks")
 
 
-def obstacle(conv: nn.Module) -> str:
-    """What stands against a new layer in the place of `conv`, whatever the new layer is."""
+def obstacle(conv: nn.Module) -> str | None:
+    """Why `conv` cannot be replaced, whatever the new layer, or None."""
     name = class_name(conv)
     if isinstance(conv, torch.jit.ScriptModule):
         return f"{name} inside TorchScript, whose code is fixed; convert the model before scripting it"
@@ -27,52 +26,53 @@ def obstacle(conv: nn.Module) -> str:
         return f"{name} has no shape yet; run the model once, then convert it"
     if isinstance(conv, _TRANSPOSED):
         return f"{name}: transposed convolutions are not replaced"
-    if not isinstance(conv, ConvNd) or parametrize.type_before_parametrizations(conv) not in _REPLACEABLE:
+    if not isinstance(conv, ConvNd) or parametrize.type_before_parametrizations(conv) not in CONVS.values():
         kind = parametrize.type_before_parametrizations(conv)
-        if name in {plain.__name__ for plain in _REPLACEABLE}:  # such as the quantised ones
+        if name in {own.__name__ for own in CONVS.values()}:  # of the same name but another library
             name = f"{kind.__module__}.{name}"
         return f"{name} is not a plain nn.ConvNd, and its forward may differ"
     return _unusual_state(conv)
 
 
-def size_obstacle(conv: ConvNd, kernel_size: Sequence[int] | None) -> str:
-    """Why a kernel of another size could not keep the size of the output.
+def size_obstacle(conv: ConvNd, kernel_size: Sequence[int] | None) -> str | None:
+    """Why a kernel of another size could not keep the size of the output, or None if it can.
 
     Args:
         conv: a plain `nn.ConvNd`.
         kernel_size: of the new layer, None for one as large as the map.
     """
     if conv.padding == "same":
-        return ""
-    padding = first_pixel(conv)
+        return None
+    padding = ConvNdView(conv).leading_padding
     if kernel_size is None:
         if any(2 * p != d * (k - 1) for p, d, k in zip(padding, conv.dilation, conv.kernel_size, strict=True)):
             return (
                 f"padding={conv.padding} with kernel_size={conv.kernel_size} changes the size of the map, which a "
                 "kernel as large as the map does not; give convert a kernel_size"
             )
-        return ""
+        return None
     if any(p < 0 or p % 2 for p in _doubled_padding(conv, kernel_size)):
         return (
             f"no padding gives kernel_size={tuple(kernel_size)} the output size that padding={conv.padding} gives "
             f"{conv.kernel_size}; choose a kernel_size that differs by an even number"
         )
-    return ""
+    return None
 
 
 def padding_for(conv: ConvNd, kernel_size: Sequence[int] | None) -> str | tuple[int, ...]:
-    """The padding that gives a kernel of another size the output of `conv`, where `size_obstacle` finds nothing."""
+    """The padding that gives a kernel of another size the output size of `conv`, where `size_obstacle` is None."""
     if kernel_size is None or conv.padding == "same":
         return "same"
     return tuple(p // 2 for p in _doubled_padding(conv, kernel_size))
 
 
 def _doubled_padding(conv: ConvNd, kernel_size: Sequence[int]) -> list[int]:
-    geometry = zip(first_pixel(conv), conv.dilation, kernel_size, conv.kernel_size, strict=True)
+    """Twice the padding, which is odd where no padding on both sides keeps the size."""
+    geometry = zip(ConvNdView(conv).leading_padding, conv.dilation, kernel_size, conv.kernel_size, strict=True)
     return [2 * p + d * (new - old) for p, d, new, old in geometry]
 
 
-def _unusual_state(conv: ConvNd) -> str:
+def _unusual_state(conv: ConvNd) -> str | None:
     if conv.out_channels == 0 or conv.in_channels == 0:
         return "it has no channels"
     if max(conv.kernel_size) == 1:
@@ -85,7 +85,7 @@ def _unusual_state(conv: ConvNd) -> str:
     if parametrize.is_parametrized(conv, "bias"):
         return "its bias is parametrized; remove that first"
     if not parametrize.is_parametrized(conv) and any(getattr(conv, hooks) for hooks in _STATE_HOOKS):
-        return "it has hooks on its state_dict, which would find another one; remove them first"
+        return "it has hooks on its state_dict, which would run on that of another layer; remove them first"
     children = [name for name, _ in conv.named_children() if name != "parametrizations"]
     if "forward" in vars(conv) or children:
         return "its forward or its children were changed, which a new layer would lose"
@@ -96,5 +96,5 @@ def _unusual_state(conv: ConvNd) -> str:
     if not weight.is_floating_point():
         return f"its weights are {weight.dtype}, but those of the new layer are real and floating"
     if not weight.is_meta and not weight.isfinite().all():
-        return "its weights are not finite, and give the new layer no gain"
-    return ""
+        return "its weights are not finite, so that the new layer has no gain to match"
+    return None

@@ -2,31 +2,39 @@
 
 from nifconv.filters._bank import FilterBank
 from nifconv.filters._base import DEFAULT_GAIN, FrequencyFilter
+from nifconv.filters._budget import Budget
 from nifconv.filters._cache import evaluated_once
-from nifconv.filters._encoding import FourierFeatures
+from nifconv.filters._encoding import Encoding, FourierFeatures, MultiScaleFeatures, Neighbors
 from nifconv.filters._envelope import Envelope
 from nifconv.filters._factory import FilterFactory, build_filter, for_layer, needs_kernel_size
+from nifconv.filters._fit import FitResult, fit
 from nifconv.filters._frozen import compact_state_dict, frozen, load_compact_state_dict
 from nifconv.filters._implicit import ImplicitFilter
 from nifconv.filters._presets import PRESETS, niff_big, niff_small, niff_tiny
 from nifconv.filters._spatial import SpatialFilter
-from nifconv.filters._spec import read_spec, write_spec
+from nifconv.filters._spec import read_spec, savable, write_spec
 from nifconv.filters._table import TableFilter
 
 __all__ = [
     "DEFAULT_GAIN",
     "PRESETS",
+    "Budget",
+    "Encoding",
     "Envelope",
     "FilterBank",
     "FilterFactory",
+    "FitResult",
     "FourierFeatures",
     "FrequencyFilter",
     "ImplicitFilter",
+    "MultiScaleFeatures",
+    "Neighbors",
     "SpatialFilter",
     "TableFilter",
     "build_filter",
     "compact_state_dict",
     "evaluated_once",
+    "fit",
     "for_layer",
     "frozen",
     "load_compact_state_dict",
@@ -35,5 +43,6 @@ __all__ = [
     "niff_small",
     "niff_tiny",
     "read_spec",
+    "savable",
     "write_spec",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -12,16 +13,27 @@ from torch import Tensor
 from nifconv._support.arguments import positive_int
 from nifconv.filters._base import DEFAULT_GAIN, FrequencyFilter
 from nifconv.filters._factory import FilterFactory, build_filter
+from nifconv.filters._spec import savable
 
 
+def _arguments(bank: FilterBank) -> dict[str, Any]:
+    return {
+        "filter": bank.factory,
+        "kernels": bank.filter.out_channels,
+        "ndim": bank.filter.ndim,
+        "kernel_size": bank.kernel_size,
+    }
+
+
+@savable(arguments=_arguments)
 class FilterBank:
     """A set of kernels that many layers share, each evaluating it at its own resolution (Gavrikov & Keuper 2023).
 
     A layer takes as many kernels as it has pairs of channels, from the first on, and rescales them to its own gain.
     The bank is a filter factory: give it as `filter=bank` to the layers of one model or to `convert`. PyTorch then sees
     one module at many places, as with any tied weight: `parameters()` lists it once, `copy.deepcopy` keeps it one,
-    gradients of all layers add up in it, and safetensors stores it once through `save_model`. Drawing the filter of one
-    layer anew draws that of all.
+    gradients of all layers add up in it, and safetensors stores it once through `save_model`. Re-initialising the
+    filter of one layer re-initialises that of all.
 
     Args:
         filter: the factory of the kernels; `frozen(...)` for a bank that is not trained.
@@ -89,14 +101,11 @@ class FilterSlice(FrequencyFilter):
         self.bank = bank
         self.register_buffer("scale", torch.tensor(DEFAULT_GAIN / (bank.initial_gain * math.sqrt(in_channels))))
 
-    def forward(self, size: Sequence[int]) -> Tensor:
-        return self._take(self.bank(size))
+    def _real_spectrum(self, size: Sequence[int]) -> Tensor:
+        return self._take(self.bank.spectrum_as_real(size))
 
     def taps(self, size: int | Sequence[int]) -> Tensor:
         return self._take(self.bank.taps(size))
-
-    def _pairs(self, size: Sequence[int]) -> Tensor:
-        return self._take(self.bank.pairs(size))
 
     def _take(self, kernels: Tensor) -> Tensor:
         kernels = kernels[: self.out_channels * self.in_channels, 0] * self.scale

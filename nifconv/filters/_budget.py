@@ -3,38 +3,64 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+
+from nifconv._support.arguments import positive_int
+from nifconv.filters._spec import savable
 
 
-def widths_within(parameters: int, *, inputs: int, trunks: int, kernels: int, fixed: int = 0) -> tuple[int, int]:
-    """Widths of the two hidden layers of an implicit filter that use a budget as fully as they can.
+@savable()
+@dataclass(frozen=True)
+class Budget:
+    """A number of parameters in the place of widths: `ImplicitFilter(..., hidden=Budget(1000))`.
 
-    The filter has `trunks * (inputs + 1) * first + trunks * (first + 1) * last + 2 * kernels * (last + 1) + fixed`
-    parameters. Of all pairs that use between 90 and 100 % of the budget, the one closest to first = 2 * last; where
-    none does, as close to the smallest filter there is, the one that uses most.
+    For the channels of each layer, the widths of two hidden layers are chosen such that the filter has at most
+    `parameters`, and at least 90 % of them unless they are close to the minimum; among those the pair closest to
+    hidden[0] = 2 * hidden[1], as in the published (8, 4).
 
     Args:
-        parameters: the budget.
-        inputs: features that the network sees.
-        trunks: 1, or 2 for separate real and imaginary parts.
-        kernels: out_channels * in_channels.
-        fixed: parameters that do not depend on the widths.
+        parameters: largest number of parameters of the filter of one layer.
 
     Raises:
-        ValueError: the budget is below that of widths (1, 1).
+        TypeError: `parameters` is not an integer.
+        ValueError: it is below 1. The filter raises if it is too small for its channels, and says the minimum.
     """
 
-    def count(first: int, last: int) -> int:
-        return trunks * ((inputs + 1) * first + (first + 1) * last) + 2 * kernels * (last + 1) + fixed
+    parameters: int
 
-    if parameters < count(1, 1):
-        raise ValueError(
-            f"parameters={parameters} are too few for {kernels} kernels; the smallest filter of this kind has "
-            f"{count(1, 1)}"
-        )
-    pairs = []
-    for last in range(1, parameters // (2 * kernels) + 1):
-        first = (parameters - count(0, last)) // (trunks * (inputs + 1 + last))
-        if first >= 1:
-            pairs.append((first, last))
-    full = [pair for pair in pairs if count(*pair) >= 0.9 * parameters] or [max(pairs, key=lambda p: count(*p))]
-    return min(full, key=lambda pair: abs(math.log(pair[0] / (2 * pair[1]))))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parameters", positive_int("parameters", self.parameters))
+
+    def widths(self, *, inputs: int, trunks: int, kernels: int, fixed: int) -> tuple[int, int]:
+        """Widths of the two hidden layers.
+
+        The filter has `trunks * ((inputs + 1) * first + (first + 1) * last) + kernels * (2 * last + 1) + fixed`
+        parameters. Of all pairs that use between 90 and 100 % of the budget, the one closest to first = 2 * last;
+        where none does, as close to the smallest filter there is, the one that uses most.
+
+        Args:
+            inputs: features that the network sees.
+            trunks: 1, or 2 for separate real and imaginary parts.
+            kernels: out_channels * in_channels.
+            fixed: parameters that do not depend on the widths.
+
+        Raises:
+            ValueError: the budget is below that of widths (1, 1).
+        """
+
+        def count(first: int, last: int) -> int:
+            return trunks * ((inputs + 1) * first + (first + 1) * last) + kernels * (2 * last + 1) + fixed
+
+        if self.parameters < count(1, 1):
+            raise ValueError(
+                f"parameters={self.parameters} are too few for {kernels} kernels; the smallest filter of this kind has "
+                f"{count(1, 1)}"
+            )
+        pairs = []
+        for last in range(1, self.parameters // (2 * kernels) + 1):
+            first = (self.parameters - count(0, last)) // (trunks * (inputs + 1 + last))
+            if first >= 1:
+                pairs.append((first, last))
+        full = [pair for pair in pairs if count(*pair) >= 0.9 * self.parameters]
+        full = full or [max(pairs, key=lambda pair: count(*pair))]
+        return min(full, key=lambda pair: abs(math.log(pair[0] / (2 * pair[1]))))

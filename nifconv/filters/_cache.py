@@ -1,4 +1,4 @@
-"""Spectra that are kept until the weights behind them change."""
+"""Spectra that are cached until the weights that they come from change."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nifconv import frequency
+from nifconv.filters._coordinates import Coordinates
 
-_KEPT = 4
+_CACHED = 4
 """Spectra per filter: an evaluation at many resolutions must not fill the memory."""
 
 _step: ContextVar[dict[Hashable, tuple[nn.Module, Tensor]] | None] = ContextVar("nifconv_step", default=None)
@@ -42,23 +42,23 @@ def evaluated_once() -> Iterator[None]:
         _step.reset(token)
 
 
-def kept_grid(size: tuple[int, ...], device: torch.device) -> Tensor:
-    """`frequency.grid` in float64; the same tensor each time, so do not write into it."""
+def cached_grid(coordinates: Coordinates, size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """`coordinates(size, device)`, which depends on no weight; the same tensor each time, so do not write into it."""
     if _is_observed() or device.type == "meta":
-        return frequency.grid(size, dtype=torch.float64, device=device)
-    return _grid(size, device)
+        return coordinates(size, device).to(dtype)
+    return _grid(coordinates, size, dtype, device)
 
 
-@functools.lru_cache(maxsize=64)
-def _grid(size: tuple[int, ...], device: torch.device) -> Tensor:
+@functools.lru_cache(maxsize=16)
+def _grid(coordinates: Coordinates, size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     with torch.inference_mode(False):
-        return frequency.grid(size, dtype=torch.float64, device=device)
+        return coordinates(size, device).to(dtype)
 
 
 class SpectrumCache:
     """What one filter has computed, valid as long as its weights, settings and hooks are as they were.
 
-    Kept are detached real tensors, and only when no gradient is asked for. Copies and pickles of the filter start
+    It holds detached real tensors, and only when no gradient is asked for. Copies and pickles of the filter start
     with an empty cache.
     """
 
@@ -75,29 +75,29 @@ class SpectrumCache:
         if _is_observed():
             return compute()
         parts = _Parts.of(module)
-        if not parts.may_be_kept(module.training):
+        if not parts.may_be_cached(module.training):
             if step is None:
                 return compute()
             place = (id(module), key, torch.is_grad_enabled())
             if place not in step:
                 step[place] = (module, compute())  # the module is held so that its id stays taken
             return step[place][1]
-        return self._from_kept(parts, key, compute)
+        return self._from_cached(parts, key, compute)
 
-    def _from_kept(self, parts: _Parts, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
+    def _from_cached(self, parts: _Parts, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
         # Stamp and spectra are replaced together and read once: threads may run one model, and the replicas of
         # nn.DataParallel share this object.
         state = self._state
         if state is None or not state[0].fits(parts):
             state = self._state = (_Stamp.of(parts), {})
-        kept = state[1]
-        value = kept.get(key)
+        cached = state[1]
+        value = cached.get(key)
         if value is None:
             # Not an inference tensor: those cannot take part in a later training step.
             with torch.inference_mode(False), torch.no_grad():
-                value = kept[key] = compute()
-            if len(kept) > _KEPT:
-                kept.pop(next(iter(kept)), None)
+                value = cached[key] = compute()
+            if len(cached) > _CACHED:
+                cached.pop(next(iter(cached)), None)
         return value
 
     def __deepcopy__(self, memo: object) -> SpectrumCache:
@@ -136,7 +136,7 @@ class _Parts:
                     settings.append(value)
         return _Parts(modules, tuple(tensors), tuple(settings))
 
-    def may_be_kept(self, training: bool) -> bool:
+    def may_be_cached(self, training: bool) -> bool:
         """Whether the same call would give the same values, without a graph, as long as nothing changes."""
         if training and any(isinstance(t, nn.Parameter) for t in self.tensors):
             return False

@@ -1,37 +1,76 @@
-"""Features of frequency for an implicit filter to work on."""
+"""Encodings: the pixel offsets whose waves over frequency an implicit filter works on."""
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from nifconv._support.arguments import integer, positive_int
+from nifconv.filters._spec import savable
 
 _FARTHEST = 1_000_000
+_TRIES = 1000
+
+
+class Encoding(ABC):
+    """Waves exp(2 pi i f . n) over the frequency band, for a few pixel offsets n; a subclass is a frozen dataclass.
+
+    As a function of frequency such a wave is a single tap at offset n, so the offsets say how far a kernel reaches
+    before the network combines them. They are integers, hence every wave is periodic across the band, as spectra are.
+    """
+
+    @abstractmethod
+    def draw(self, ndim: int) -> Tensor:
+        """The offsets n, int64, `(features, ndim)`, in pixels, no two equal or opposite; the same ones at every call.
+
+        Raises:
+            ValueError: there are not so many.
+        """
+
+    def amplitudes(self, offsets: Tensor) -> Tensor:
+        """How large the first weights of each wave are drawn, relative to those of the others: `(features,)`.
+
+        An offset of amplitude 0 starts without any effect, is learned only where it helps, and only from maps that
+        hold it: those of more than 2 |n| pixels along each axis. On a smaller map the wave of an offset is that of
+        another, shorter one, and what training made of it there would appear far out on every larger map.
+        """
+        return torch.ones(len(offsets), device=offsets.device)
+
+
+@savable()
+@dataclass(frozen=True)
+class Neighbors(Encoding):
+    """All offsets of at most `reach` pixels along each axis: the local encoding, and for reach 1 the default.
+
+    Args:
+        reach: largest |n| on any axis, in pixels.
+
+    Raises:
+        TypeError: `reach` is not an integer.
+        ValueError: it is below 1.
+    """
+
+    reach: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reach", positive_int("reach", self.reach))
+
+    def draw(self, ndim: int) -> Tensor:
+        box = list(itertools.product(range(-self.reach, self.reach + 1), repeat=ndim))
+        # Opposite offsets are the same wave, conjugated; the box lists them around the zero in its middle.
+        return _tensor(box[len(box) // 2 + 1 :])
 
 
 @dataclass(frozen=True)
-class FourierFeatures:
-    """Waves over the frequency band: cos(2 pi f . n) and sin(2 pi f . n) for a few random pixel offsets n.
-
-    exp(2 pi i f . n) as a function of frequency is a single tap at offset n, so these features let an MLP put weight
-    far from the centre, where raw coordinates make it smooth, that is local. Offsets are integers, which makes every
-    feature periodic across the band, as spectra are. Source: Tancik et al. 2020, eq. 5, with the roles of space and
-    frequency exchanged.
-
-    Args:
-        reach: largest |n| on any axis, in pixels: how far the prior lets a kernel extend.
-        features: how many offsets; the MLP sees twice as many inputs. No two are equal or opposite.
-        seed: of the draw, which is uniform over the box of side 2 * reach + 1.
-
-    Raises:
-        TypeError: an argument is not an integer.
-        ValueError: `reach` or `features` is below 1, or `reach` above a million pixels.
-    """
+class RandomOffsets(Encoding):
+    """What encodings of random offsets have in common."""
 
     reach: int
     features: int = 16
@@ -43,12 +82,25 @@ class FourierFeatures:
         for name, read in (("reach", positive_int), ("features", positive_int), ("seed", integer)):
             object.__setattr__(self, name, read(name, getattr(self, name)))
 
-    def draw(self, ndim: int) -> Tensor:
-        """The offsets n, int64, `(features, ndim)`, in pixels.
 
-        Raises:
-            ValueError: the box holds fewer than `features` pairs of opposite offsets.
-        """
+@savable()
+@dataclass(frozen=True)
+class FourierFeatures(RandomOffsets):
+    """Random offsets, uniform over a box: untrained kernels spread over all of it.
+
+    Source: Tancik et al. 2020, eq. 5, with the roles of space and frequency exchanged.
+
+    Args:
+        reach: largest |n| on any axis, in pixels: how far the prior lets a kernel extend.
+        features: how many offsets; the MLP sees twice as many inputs. No two are equal or opposite.
+        seed: seed of the random offsets, which are uniform over the box of side 2 * reach + 1.
+
+    Raises:
+        TypeError: an argument is not an integer.
+        ValueError: `reach` or `features` is below 1, or `reach` above a million pixels.
+    """
+
+    def draw(self, ndim: int) -> Tensor:
         side = 2 * self.reach + 1
         pairs = (side**ndim - 1) // 2
         if self.features > pairs:
@@ -58,10 +110,59 @@ class FourierFeatures:
             )
         # Points of the box, numbered row by row, come in opposite pairs p and side**ndim - 1 - p.
         numbers = random.Random(self.seed).sample(range(pairs), self.features)  # noqa: S311 - no secret
-        return torch.tensor([[n // side**axis % side - self.reach for axis in range(ndim)] for n in numbers])
+        return _tensor([[n // side**axis % side - self.reach for axis in range(ndim)] for n in numbers])
 
 
-def encode(frequencies: Tensor, offsets: Tensor) -> Tensor:
-    """Cosine and sine of 2 pi f . n: frequencies `(..., d)`, offsets `(features, d)` -> `(..., 2 * features)`."""
-    phase = 2 * math.pi * (frequencies @ offsets.to(frequencies.dtype).T)
-    return torch.cat([phase.cos(), phase.sin()], dim=-1)
+@savable()
+@dataclass(frozen=True)
+class MultiScaleFeatures(RandomOffsets):
+    """Offsets from 1 pixel to `reach`, log-uniform in radius, in all directions: starts local, can learn to reach far.
+
+    The neighbours of the centre come first, and only they have an amplitude: an untrained filter has the kernels of
+    the default. The first weights of the others are zero, with a gradient, so that training adds a far offset where
+    that helps.
+
+    Args:
+        reach: largest |n|, in pixels. Products of waves in the network reach further, less easily.
+        features: how many offsets; the MLP sees twice as many inputs. No two are equal or opposite.
+        seed: seed of the directions.
+
+    Raises:
+        TypeError: an argument is not an integer.
+        ValueError: `reach` or `features` is below 1, or `reach` above a million pixels.
+    """
+
+    def draw(self, ndim: int) -> Tensor:
+        near = Neighbors().draw(ndim).tolist()
+        far = self.features - len(near)
+        if far < 0:
+            raise ValueError(
+                f"features={self.features} must be at least {len(near)}, the neighbours of the centre in {ndim}-d"
+            )
+        source = random.Random(self.seed)  # noqa: S311 - no secret
+        seen = {tuple(sign * n for n in offset) for offset in near for sign in (1, -1)} | {(0,) * ndim}
+        for index in range(far):
+            radius = min(2, self.reach) * max(1, self.reach / 2) ** (index / max(far - 1, 1))
+            for attempt in range(_TRIES):
+                # Where all near this radius are taken, as on a line soon, the next ones outward.
+                length = min(self.reach, radius * (1 + attempt / 100))
+                direction = [source.gauss(0, 1) for _ in range(ndim)]
+                offset = [round(length * x / math.hypot(*direction)) for x in direction]
+                if tuple(offset) not in seen:
+                    break
+            else:
+                raise ValueError(
+                    f"features={self.features} is more than reach={self.reach} holds in {ndim}-d at radii that are "
+                    "log-uniform; use fewer, or a larger reach"
+                )
+            near.append(offset)
+            seen |= {tuple(offset), tuple(-n for n in offset)}
+        return _tensor(near)
+
+    def amplitudes(self, offsets: Tensor) -> Tensor:
+        return (offsets.abs().amax(1) <= 1).float()
+
+
+def _tensor(offsets: Sequence[Sequence[int]]) -> Tensor:
+    # On the CPU also where a filter is made on the meta device, which would lose the values.
+    return torch.tensor(offsets, device="cpu")

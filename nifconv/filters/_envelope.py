@@ -13,11 +13,13 @@ from nifconv import frequency
 from nifconv._support.arguments import at_least_single, choice, ints_per_axis, positive_float
 from nifconv.filters._base import FrequencyFilter
 from nifconv.filters._factory import FilterFactory, FilterWrapper
+from nifconv.filters._spec import savable
 
 # From a delta to no envelope at all; beyond 1e-6 and 1e9 pixels the square of a width leaves float32.
 _LOG_WIDTHS = (math.log(1e-6), math.log(1e9))
 
 
+@savable()
 @dataclass(frozen=True)
 class Envelope(FilterWrapper):
     """Multiplies the taps of any filter by a Gaussian of learned width: a kernel size that can be trained.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
@@ -21,7 +21,7 @@ class FilterWrapper(ABC):
     filter: FilterFactory
 
     def __post_init__(self) -> None:
-        needs_kernel_size(self.filter)  # refuses what is no factory
+        needs_kernel_size(self.filter)  # refuses what is not a factory
 
     def __call__(
         self, out_channels: int, in_channels: int, ndim: int = 2, *, kernel_size: int | Sequence[int] | None = None
@@ -54,13 +54,23 @@ def needs_kernel_size(factory: FilterFactory) -> bool:
             f"filter={factory!r} must be a filter class or a functools.partial of one, called as "
             "filter(out_channels, in_channels_per_group, ndim); give ImplicitFilter, not ImplicitFilter(...)"
         )
-    while isinstance(factory, FilterWrapper):
-        factory = factory.filter
-    try:
-        argument = inspect.signature(factory).parameters.get("kernel_size")
-    except ValueError:  # a builtin without a signature
-        return False
-    return argument is not None and argument.default is inspect.Parameter.empty
+    return "kernel_size" in _missing(factory)
+
+
+def _missing(factory: FilterFactory) -> set[str]:
+    """Arguments that the filter class inside a factory requires, and that nobody has bound."""
+    bound: set[str] = set()
+    while isinstance(factory, FilterWrapper | functools.partial):
+        if isinstance(factory, functools.partial):
+            bound |= factory.keywords.keys()
+            factory = factory.func
+        else:
+            factory = factory.filter
+    if not isinstance(factory, type):
+        return set()
+    # Those of the class that wrote the __init__: a subclass with its own may have bound what its parent requires.
+    written = next(cls for cls in factory.__mro__ if "__init__" in vars(cls))
+    return set(vars(written).get("required", ())) - bound
 
 
 def build_filter(
@@ -76,8 +86,13 @@ def build_filter(
         TypeError: `factory` is not callable, or makes something other than a `FrequencyFilter`.
         ValueError: it needs a kernel size and the layer has none, or its filter has the wrong shape.
     """
-    _check_bound(factory)
-    if not needs_kernel_size(factory):
+    asks = needs_kernel_size(factory)
+    if unknown := sorted(_missing(factory) - {"kernel_size"}):
+        raise TypeError(
+            f"filter={factory!r} needs {', '.join(unknown)}, which the layer cannot know; bind it with "
+            f"functools.partial(filter, {unknown[0]}=...)"
+        )
+    if not asks:
         made = factory(out_channels, in_channels, ndim)
     elif kernel_size is None:
         raise ValueError(
@@ -95,18 +110,3 @@ def build_filter(
             f"{(out_channels, in_channels, ndim)}; use the arguments that the factory is called with"
         )
     return made
-
-
-def _check_bound(factory: FilterFactory) -> None:
-    """Refuses a factory that needs an argument which no layer can know, such as the size of a `TableFilter`."""
-    try:
-        arguments = inspect.signature(factory).parameters.values()
-    except (TypeError, ValueError):  # not callable, or a builtin without a signature
-        return
-    required = [a.name for a in arguments if a.kind is a.KEYWORD_ONLY and a.default is a.empty]
-    unknown = [name for name in required if name != "kernel_size"]
-    if unknown:
-        raise TypeError(
-            f"filter={factory!r} needs {', '.join(unknown)}, which the layer cannot know; bind it with "
-            f"functools.partial(filter, {unknown[0]}=...)"
-        )

@@ -15,6 +15,7 @@ from nifconv._support.digest import sha256
 from nifconv._support.randomness import seeded
 from nifconv.filters._base import FrequencyFilter
 from nifconv.filters._factory import FilterFactory, FilterWrapper
+from nifconv.filters._spec import savable
 
 _SEED, _GAIN, _CHECKSUM = "frozen_seed", "frozen_gain", "frozen_checksum"
 
@@ -45,6 +46,7 @@ def frozen(filter: FilterFactory, *, seed: int) -> FrozenFactory:
     return FrozenFactory(filter, seed)
 
 
+@savable("frozen")
 @dataclass(frozen=True)
 class FrozenFactory(FilterWrapper):
     """What `frozen` returns."""

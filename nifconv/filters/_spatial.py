@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from nifconv import frequency
 from nifconv._support.arguments import at_least_single, ints_per_axis
 from nifconv.filters._base import DEFAULT_GAIN, FrequencyFilter
+from nifconv.filters._spec import savable
 
 
+@savable()
 class SpatialFilter(FrequencyFilter):
     """k taps per axis, as in `nn.ConvNd`, evaluated as a function of frequency.
 
@@ -32,6 +34,8 @@ class SpatialFilter(FrequencyFilter):
     Raises:
         TypeError, ValueError: as `FrequencyFilter`; `kernel_size` below 1; `gain` not above 0.
     """
+
+    required = ("kernel_size",)
 
     def __init__(
         self,

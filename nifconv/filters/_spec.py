@@ -5,51 +5,65 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import nn
 
-from nifconv.filters._bank import FilterBank
-from nifconv.filters._encoding import FourierFeatures
-from nifconv.filters._envelope import Envelope
-from nifconv.filters._frozen import FrozenFactory
-from nifconv.filters._implicit import ImplicitFilter, _within_budget
-from nifconv.filters._spatial import SpatialFilter
-from nifconv.filters._table import TableFilter
+_Class = TypeVar("_Class", bound=type)
+_CLASSES: dict[str, type] = {}
+_NAMES: dict[Any, str] = {}
+_ARGUMENTS: dict[type, Callable[[Any], dict[str, Any]]] = {}
+_ACTIVATION = "torch.nn."
 
-_CALLED: dict[str, Callable[..., Any]] = {
-    "ImplicitFilter": ImplicitFilter,
-    "ImplicitFilter.with_budget": _within_budget,
-    "SpatialFilter": SpatialFilter,
-    "TableFilter": TableFilter,
-}
-_MADE: dict[str, type] = {"Envelope": Envelope, "FourierFeatures": FourierFeatures, "frozen": FrozenFactory}
-_NAMES: dict[Any, str] = {value: name for name, value in (*_CALLED.items(), *_MADE.items())}
-_ACTIVATION, _BANK = "torch.nn.", "FilterBank"
+
+def savable(
+    name: str | None = None, *, arguments: Callable[[Any], dict[str, Any]] | None = None
+) -> Callable[[_Class], _Class]:
+    """Decorator of a class that a file may name: a filter, or what makes or describes one.
+
+    The class itself can be written, and a `functools.partial` of it with arguments by keyword; instances too, if they
+    are those of a dataclass, or if `arguments` says what they were made with.
+
+    Args:
+        name: what the file calls it; by default the name of the class.
+        arguments: instance to the arguments of its class, by keyword; not needed for a dataclass.
+
+    Raises:
+        ValueError: a class of another module has the name already.
+    """
+
+    def register(cls: _Class) -> _Class:
+        known = name or cls.__name__
+        before = _CLASSES.get(known, cls)
+        if before.__module__ != cls.__module__:
+            raise ValueError(f"name={known!r} stands for {before.__module__}.{before.__qualname__}; use another one")
+        _CLASSES[known], _NAMES[cls] = cls, known
+        if arguments is not None:
+            _ARGUMENTS[cls] = arguments
+        return cls
+
+    return register
 
 
 def write_spec(value: Any) -> Any:
-    """A filter factory of this library as data ready for JSON; `{"ImplicitFilter": {"hidden": [8, 4]}}`.
+    """A filter factory as data ready for JSON; `{"ImplicitFilter": {"hidden": [8, 4]}}`.
 
     Raises:
-        ValueError: it is, or holds, something that is neither of this library nor of torch.nn.
+        ValueError: it is, or holds, something that is neither `savable` nor of torch.nn.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
         return [write_spec(entry) for entry in value]
-    if isinstance(value, FilterBank):
-        made = {"filter": value.factory, "kernels": value.filter.out_channels, "ndim": value.filter.ndim}
-        return {_BANK: _write_all({**made, "kernel_size": value.kernel_size})}
-    if type(value) in _NAMES:
-        return {_NAMES[type(value)]: _write_all({field.name: getattr(value, field.name) for field in fields(value)})}
+    kind = type(value)
+    if kind in _NAMES:
+        return {_NAMES[kind]: _write_all(_ARGUMENTS.get(kind, _fields)(value))}
     bound = value.keywords if isinstance(value, functools.partial) and not value.args else {}
     called = value.func if bound else value
-    if _NAMES.get(called) in _CALLED:
-        return {_NAMES[called]: _write_all(bound)}
-    name = _ACTIVATION + getattr(called, "__name__", "")
-    if called is not None and _activation(name) is called:
-        return {name: _write_all(bound)}
+    if isinstance(called, type):
+        name = _NAMES.get(called) or _ACTIVATION + called.__name__
+        if called in _NAMES or _activation(name) is called:
+            return {name: _write_all(bound)}
     raise ValueError(
         f"filter={value!r} cannot be written into a file: it is neither of nifconv nor a class of torch.nn; save "
         "model.state_dict(), and convert with the same arguments before loading it"
@@ -60,7 +74,7 @@ def read_spec(spec: Any) -> Any:
     """What `write_spec` was given.
 
     Raises:
-        ValueError: `spec` is nothing that `write_spec` returns.
+        ValueError: `write_spec` does not return such data.
     """
     if spec is None or isinstance(spec, bool | int | float | str):
         return spec
@@ -68,16 +82,17 @@ def read_spec(spec: Any) -> Any:
         return tuple(read_spec(entry) for entry in spec)
     if isinstance(spec, dict) and len(spec) == 1:
         ((name, written),) = spec.items()
-        if isinstance(written, dict):
+        called = _CLASSES.get(name) or _activation(name)
+        if isinstance(written, dict) and called is not None:
             arguments = {key: read_spec(value) for key, value in written.items()}
-            if name in _MADE:
-                return _MADE[name](**arguments)
-            if name == _BANK:
-                return FilterBank(**arguments)
-            called = _CALLED.get(name) or _activation(name)
-            if called:
+            if issubclass(called, nn.Module):  # written as a factory: modules are made for each layer
                 return functools.partial(called, **arguments) if arguments else called
+            return called(**arguments)
     raise ValueError(f"{spec!r} describes no filter; it was written by another version of nifconv, or altered")
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def _write_all(arguments: dict[str, Any]) -> dict[str, Any]:

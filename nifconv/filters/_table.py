@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from nifconv import frequency
 from nifconv._support.arguments import at_least_single, ints_per_axis
 from nifconv.filters._base import DEFAULT_GAIN, FrequencyFilter
+from nifconv.filters._spec import savable
 
 
+@savable()
 class TableFilter(FrequencyFilter):
     """A learned table of frequency responses at a base size (as in the global filter layer of Rao et al. 2021).
 
@@ -31,6 +33,8 @@ class TableFilter(FrequencyFilter):
     Raises:
         TypeError, ValueError: as `FrequencyFilter`; `size` below 1.
     """
+
+    required = ("size",)
 
     def __init__(
         self,
@@ -55,15 +59,11 @@ class TableFilter(FrequencyFilter):
     def _fit_(self, taps: Tensor, steps: int) -> None:  # noqa: ARG002 - exact at once
         self._set_taps(frequency.resize_taps(taps, self.size))
 
-    def forward(self, size: Sequence[int]) -> Tensor:
-        size = ints_per_axis("size", size, self.ndim)
-        if size != self.size:
-            return frequency.taps_to_spectrum(self.taps(size), size)
-        return self._spectrum()
-
     def taps(self, size: int | Sequence[int]) -> Tensor:
         size = ints_per_axis("size", size, self.ndim)
-        return frequency.resize_taps(frequency.spectrum_to_taps(self._spectrum(), self.size), size)
+        return frequency.resize_taps(
+            frequency.spectrum_to_taps(torch.view_as_complex(self._real_spectrum(self.size)), self.size), size
+        )
 
     def resized(self, size: int | Sequence[int]) -> TableFilter:
         """A learnable table of another base size: the same kernels, cropped or padded with zeros about the centre."""
@@ -75,15 +75,10 @@ class TableFilter(FrequencyFilter):
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, size={self.size}"
 
-    def _pairs(self, size: Sequence[int]) -> Tensor:
-        plain = type(self).forward is TableFilter.forward and not (self._forward_hooks or self._forward_pre_hooks)
-        return self._projected() if plain and size == self.size else super()._pairs(size)
-
-    def _projected(self) -> Tensor:
+    def _real_spectrum(self, size: Sequence[int]) -> Tensor:
+        if tuple(size) != self.size:
+            return torch.view_as_real(frequency.taps_to_spectrum(self.taps(size), size).resolve_conj())
         return frequency.project_pairs(self.weight.to(at_least_single(self.weight.dtype)), self.size)
-
-    def _spectrum(self) -> Tensor:
-        return torch.view_as_complex(self._projected())
 
     def _set_taps(self, taps: Tensor) -> None:
         spectrum = frequency.taps_to_spectrum(taps, self.size)

@@ -1,17 +1,24 @@
 """The instrument: how large are the filters that a network really learned?
 
-`survey` measures every layer of a model at the size it runs at, beside fresh draws of the same layers if asked;
-`effective_receptive_field` measures what an output sees. The functions work on taps of any origin.
+`survey` measures every layer of a model at the size it runs at, if asked beside its null distribution: what the same
+layers measure when they are re-initialised and not trained. `effective_receptive_field` measures what an output sees.
+The other functions take taps of any origin.
+
+The room is built in floors, and each imports only from those before it: sizes and tables as text; `measures`, functions
+of `Kernels(taps, periodic)` with one table of them all; the null distribution; the layer (`LayerFootprint`); `figures`;
+the receptive field; files and `page`, which take layers; the results (`Survey`, `Comparison`); and `survey`, which
+reads layers from a model and re-initialises them.
 """
 
 from nifconv.footprint._comparison import Comparison, compare
 from nifconv.footprint._layer import LayerFootprint
-from nifconv.footprint._null import Null
+from nifconv.footprint._null import NullDistribution
 from nifconv.footprint._receptive_field import ReceptiveField, effective_receptive_field
 from nifconv.footprint._result import Survey
 from nifconv.footprint._survey import survey
 from nifconv.footprint.measures._ensemble import even_share, position_variance, principal_kernels
 from nifconv.footprint.measures._moments import align, anisotropy, centroid, rms_radius, spectral_radius
+from nifconv.footprint.measures._ringing import cross_preference, cross_share, sign_alternation
 from nifconv.footprint.measures._size import effective_size, energy_ratio, mass_ratio, radial_profile
 from nifconv.footprint.measures._table import MEASURES
 from nifconv.spectral import windows
@@ -20,13 +27,15 @@ __all__ = [
     "MEASURES",
     "Comparison",
     "LayerFootprint",
-    "Null",
+    "NullDistribution",
     "ReceptiveField",
     "Survey",
     "align",
     "anisotropy",
     "centroid",
     "compare",
+    "cross_preference",
+    "cross_share",
     "effective_receptive_field",
     "effective_size",
     "energy_ratio",
@@ -36,6 +45,7 @@ __all__ = [
     "principal_kernels",
     "radial_profile",
     "rms_radius",
+    "sign_alternation",
     "spectral_radius",
     "survey",
     "windows",

@@ -1,4 +1,4 @@
-"""Surveys beside one another: before and after training, or one model and another."""
+"""Surveys side by side: before and after training, or of different models."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from nifconv._support.arguments import choice
 from nifconv.footprint import _export
+from nifconv.footprint._receptive_field import ReceptiveField
 from nifconv.footprint._result import Survey
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from nifconv.footprint._receptive_field import ReceptiveField
-
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two surveys or more, by name; layers are matched by their name and the size of their map."""
+    """Two or more surveys by name; their layers are matched by name and map size."""
 
     surveys: Mapping[str, Survey]
 
@@ -28,7 +27,7 @@ class Comparison:
         return {name: survey.to_dict() for name, survey in self.surveys.items()}
 
     def to_csv(self, path: str | Path | None = None) -> str:
-        """What `Survey.to_csv` writes for each, one below the other, with the name in the column `survey`."""
+        """The lines of `Survey.to_csv` for each survey, whose name is in the column `survey`."""
         table = [
             {"survey": name, **row} for name, survey in self.surveys.items() for row in _export.rows(survey.layers)
         ]
@@ -60,11 +59,13 @@ class Comparison:
         """
         from nifconv.footprint.page import _render
 
-        _render.write(path, _render.render(self.surveys, title=title, fields=fields))
+        layers = {name: survey.layers for name, survey in self.surveys.items()}
+        settings = {name: survey.provenance for name, survey in self.surveys.items()}
+        _render.write(path, _render.render(layers, title=title, settings=settings, fields=fields))
 
 
 def compare(surveys: Mapping[str, Survey]) -> Comparison:
-    """Puts surveys beside one another.
+    """Puts surveys side by side.
 
     >>> import torch
     >>> from torch import nn

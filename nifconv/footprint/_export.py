@@ -1,4 +1,4 @@
-"""A survey as rows, for spreadsheets and data frames."""
+"""A survey as rows: every measure for spreadsheets and data frames, the main ones for people."""
 
 from __future__ import annotations
 
@@ -9,19 +9,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nifconv.footprint._layer import LayerFootprint
-from nifconv.footprint.measures._table import MEASURES
+from nifconv.footprint._text import short
+from nifconv.footprint.measures._table import BY_NAME, HEADLINE, MEASURES
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 
 def rows(layers: Sequence[LayerFootprint]) -> list[dict[str, Any]]:
-    """One row a layer; None where there is no value.
+    """One row per layer; None where there is no value.
 
-    A measure `m` has the columns `m_low`, `m`, `m_high` (quantiles 0.1, 0.5, 0.9 over the kernels) and, with fresh
-    draws, `m_null_mean`, `m_null_std`, `m_null_low`, `m_null_high`, `m_z`, `m_p` (see `null.Effect`).
+    A measure `m` has the columns `m_low`, `m`, `m_high` (quantiles 0.1, 0.5, 0.9 over the kernels) and, with a
+    null distribution, `m_null_mean`, `m_null_std`, `m_null_low`, `m_null_high`, `m_z`, `m_p` (see `Effect`).
     """
     return [_row(layer) for layer in layers]
+
+
+def summary(layers: Sequence[LayerFootprint]) -> tuple[list[str], list[list[str]]]:
+    """Header and one row per layer: the main measures and, in brackets, z (within 99) if there is a null."""
+    header = ["layer", "map, px", "kernel, px", *(BY_NAME[name].heading for name in HEADLINE)]
+    return header, [
+        [short(layer.name or layer.kind), _times(layer.map_size), _times(layer.taps.shape[2:]), *_measured(layer)]
+        for layer in layers
+    ]
 
 
 def to_csv(table: Sequence[dict[str, Any]], path: str | Path | None) -> str:
@@ -52,7 +62,7 @@ def to_dataframe(table: Sequence[dict[str, Any]]) -> DataFrame:
 def _row(layer: LayerFootprint) -> dict[str, Any]:
     data = layer.to_dict()
     row: dict[str, Any] = {name: data[name] for name in ("name", "stage", "kind")}
-    row |= {name: "x".join(map(str, data[name])) for name in ("map_size", "taps_size")}
+    row |= {name: _times(data[name]) for name in ("map_size", "taps_size")}
     row |= {name: data[name] for name in ("periodic", "kernels")}
     for measure in MEASURES:
         low, median, high = data["measures"][measure.name]
@@ -62,3 +72,16 @@ def _row(layer: LayerFootprint) -> dict[str, Any]:
             row |= {f"{measure.name}_null_{key}": effect[key] for key in ("mean", "std", "low", "high")}
             row |= {f"{measure.name}_{key}": effect[key] for key in ("z", "p")}
     return row
+
+
+def _times(size: Sequence[int]) -> str:
+    return "x".join(map(str, size))
+
+
+def _measured(layer: LayerFootprint) -> list[str]:
+    cells = []
+    for name in HEADLINE:
+        value = layer.statistic(name)
+        z = layer.null.effect(name, value).z if layer.null else None
+        cells.append(BY_NAME[name].format(value) + ("" if z is None else f" ({min(max(z, -99), 99):+.0f})"))
+    return cells

@@ -1,27 +1,19 @@
-"""The kernels of one layer, and what is measured of them."""
+"""The kernels of one layer and what they measure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import torch
 from torch import Tensor
 
 from nifconv._support.arguments import choice
-from nifconv.footprint.measures import _size
-from nifconv.footprint.measures._table import BY_NAME, MEASURES, Measure
-from nifconv.spectral import windows
-
-if TYPE_CHECKING:
-    from nifconv.footprint._null import Null
-
-# Measures work in float64 with a few copies: about 100 MB at a time, whatever the layer.
-_TAPS_AT_ONCE = 2**21
-BAND = (0.1, 0.5, 0.9)
-"""Quantiles over the kernels of a layer that tables and figures show: a band and its median."""
+from nifconv.footprint._null import NullDistribution
+from nifconv.footprint._text import by_size
+from nifconv.footprint.measures._kernels import Kernels
+from nifconv.footprint.measures._statistics import quantiles
+from nifconv.footprint.measures._table import BY_NAME, MEASURES, median
 
 
 @dataclass(frozen=True, eq=False)  # tensors have no truth value to compare by
@@ -34,9 +26,9 @@ class LayerFootprint:
         map_size: spatial size of the layer's input, in pixels.
         taps: the kernels as applied at that size, real, on the CPU, `(out_channels, in_channels_per_group, *size)`,
             centred at `size // 2`. A dilated kernel has its taps `dilation` pixels apart, zeros between.
-        periodic: whether the kernel is as large as a map that wraps around.
-        stage: the part of the model that the layer is grouped with.
-        null: what fresh draws of the layer measure, if the survey made them.
+        periodic: whether the kernel is as large as a map with circular padding.
+        stage: the group of layers that the layer belongs to.
+        null: what re-initialised copies of the layer measure, if the survey made any.
     """
 
     name: str
@@ -45,27 +37,27 @@ class LayerFootprint:
     taps: Tensor
     periodic: bool = False
     stage: str = ""
-    null: Null | None = None
+    null: NullDistribution | None = None
 
     @property
     def kernels(self) -> int:
-        """How many there are."""
-        return self.taps.shape[0] * self.taps.shape[1]
+        """Number of kernels."""
+        return len(self._kernels)
 
     @property
     def windows(self) -> tuple[int, ...]:
         """Window sides in pixels, the last axis of the ratios."""
-        return windows(self.taps.shape[2:])
+        return self._kernels.windows
 
-    @cached_property
+    @property
     def mass_ratio(self) -> Tensor:
-        """See `metrics.mass_ratio`."""
-        return torch.cat([_size.mass_ratio(part) for part in self._parts()]).view(*self.taps.shape[:2], -1)
+        """`footprint.mass_ratio` of each kernel, `(out_channels, in_channels, windows)`."""
+        return self._kernels.mass_ratio
 
-    @cached_property
+    @property
     def energy_ratio(self) -> Tensor:
-        """See `metrics.energy_ratio`."""
-        return torch.cat([_size.energy_ratio(part) for part in self._parts()]).view(*self.taps.shape[:2], -1)
+        """`footprint.energy_ratio` of each kernel, `(out_channels, in_channels, windows)`."""
+        return self._kernels.energy_ratio
 
     def values(self, measure: str) -> Tensor:
         """A measure of `footprint.MEASURES` for every kernel, float64, `(kernels,)`; of a whole layer, `(1,)`.
@@ -75,7 +67,7 @@ class LayerFootprint:
         """
         choice("measure", measure, tuple(BY_NAME))
         if measure not in self._values:
-            self._values[measure] = self._evaluate(BY_NAME[measure])
+            self._values[measure] = BY_NAME[measure].values(self._kernels)
         return self._values[measure]
 
     def statistic(self, measure: str) -> float:
@@ -84,7 +76,11 @@ class LayerFootprint:
         Raises:
             ValueError: there is no measure of that name.
         """
-        return quantiles(self.values(measure)[:, None], (0.5,)).item()
+        return median(self.values(measure))
+
+    def __repr__(self) -> str:
+        shape = f"{self.kernels} kernels of {by_size(self.taps.shape[2:])}"
+        return f"LayerFootprint({self.name!r}, {self.kind}, map {by_size(self.map_size)}, {shape}, null={self.null})"
 
     def to_dict(self) -> dict[str, Any]:
         """Statistics over the layer's kernels, plain data ready for JSON; None where every kernel is zero.
@@ -109,42 +105,12 @@ class LayerFootprint:
         return data
 
     @cached_property
-    def _values(self) -> dict[str, Tensor]:
-        return {}
-
-    def _evaluate(self, measure: Measure) -> Tensor:
-        if measure.per_layer or self.taps.numel() <= _TAPS_AT_ONCE:
-            return measure.function(self).reshape(-1)
-        return torch.cat([measure.function(layer).reshape(-1) for layer in self._part_layers])
+    def _kernels(self) -> Kernels:
+        return Kernels(self.taps, self.periodic)
 
     @cached_property
-    def _part_layers(self) -> list[LayerFootprint]:
-        return [replace(self, taps=part) for part in self._parts()]
-
-    def _parts(self) -> Iterator[Tensor]:
-        """The kernels `(some, 1, *size)`, a number at a time that fits into memory in float64."""
-        kernels = self.taps.flatten(0, 1).unsqueeze(1)
-        yield from kernels.split(max(_TAPS_AT_ONCE * len(kernels) // max(kernels.numel(), 1), 1))
-
-
-def quantiles(values: Tensor, at: tuple[float, ...] = BAND) -> Tensor:
-    """Quantiles over the first axis, linear between order statistics; rows with a NaN are left out.
-
-    `torch.nanquantile` refuses more than 16 million values, which the ratios of a dense layer exceed.
-
-    Args:
-        values: `(kernels, n)`.
-        at: shares between 0 and 1.
-
-    Returns:
-        `(len(at), n)`, NaN if no row is left.
-    """
-    ordered = values[~values.isnan().any(-1)].sort(0).values
-    if len(ordered) == 0:
-        return values.new_full((len(at), values.shape[1]), torch.nan)
-    place = values.new_tensor(at) * (len(ordered) - 1)
-    below, above = place.floor().long(), place.ceil().long()
-    return torch.lerp(ordered[below], ordered[above], (place - below).unsqueeze(-1))
+    def _values(self) -> dict[str, Tensor]:
+        return {}
 
 
 def _plain(values: Tensor) -> list[float | None]:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from nifconv._support import forward
-from nifconv._support.arguments import integer, ints_per_axis, positive_int, real_floating, unit_share
+from nifconv._support.arguments import integer, ints_per_axis, positive_int, real_floating, torch_module, unit_share
+from nifconv.footprint._text import by_size
 from nifconv.footprint.measures._size import mass_ratio, smallest_window
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class ReceptiveField:
     Attributes:
         layer: name of the layer.
         contribution: shares that sum to 1, float64, `(*size)`, with the layout of the input.
-        inputs: how many were averaged over.
+        inputs: number of inputs that were averaged over.
     """
 
     layer: str
@@ -57,6 +58,9 @@ class ReceptiveField:
         side = self.side(share)
         return math.prod(min(side, n) / n for n in self.contribution.shape)
 
+    def __repr__(self) -> str:
+        return f"ReceptiveField({self.layer!r}, input {by_size(self.contribution.shape)}, inputs={self.inputs})"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data ready for JSON: sides in pixels and areas at the usual thresholds, None if nothing contributes."""
         sides = {f"{share:g}": self.side(share) for share in SHARES}
@@ -77,8 +81,11 @@ class ReceptiveField:
             ValueError: the input has three spatial axes.
         """
         from nifconv.footprint.figures import _field
+        from nifconv.footprint.figures._style import title
 
-        return _field.contribution_map(self)
+        squares = {share: self.side(share) for share in (0.5, 0.99)}
+        name = f"{title(self.layer) or 'output'}, inputs: {self.inputs}"
+        return _field.contribution_map(self.contribution, squares, name)
 
 
 def effective_receptive_field(
@@ -95,29 +102,30 @@ def effective_receptive_field(
     """Measures how much each input pixel contributes to the central unit of a layer (Luo et al. 2016, sec. 2).
 
     c[n] = mean over inputs of sum_i |d(sum_o s_o y[o, centre]) / d x[i, n]|, divided by its sum over n, with random
-    signs s_o = +1 or -1 for every input. A plain sum over channels would vanish behind a normalisation over channels.
-    The unit is that at half the map, size // 2. On a map of odd size it can lie up to half a stride before the centre
-    of the input, which then counts as extent; choose sizes at which the layer's map is even.
+    signs s_o = +1 or -1 for every input. A plain sum over channels would vanish after a normalisation over channels.
+    The unit is that at index size // 2 of the layer's map. On a map of odd size it can lie up to half a stride before
+    the centre of the input, which then counts as extent; choose sizes at which the layer's map is even.
 
     Args:
         model: any module that takes one tensor. Runs in eval mode; its weights, their gradients and its mode stay as
             they are.
-        example_input: inputs to average over, `(n, channels, *size)`: real ones, or noise if only the shape of the
-            field matters.
+        example_input: inputs to average over, `(n, channels, *size)`; noise will do if only the shape of the field
+            matters.
         layer: the name of a module whose output is `(n, channels, *map)`; by default the last one to run with such an
             output and a map of more than one pixel. A module that runs several times counts with its last run.
-        sizes: input sizes to measure at; `example_input` is interpolated to each. By default as it is.
-        batch_size: inputs at a time.
-        positive: as Ding et al. 2022 (RepLKNet) do: the positive part of the gradient of the positive responses, all
-            channels with the sign +1.
-        seed: of the signs; the global random state is not used.
+        sizes: input sizes to measure at, to which `example_input` is interpolated; by default its own.
+        batch_size: number of inputs per pass.
+        positive: whether to take only the positive part of the gradient of the positive responses, with the sign +1 for
+            all channels, as Ding et al. 2022 (RepLKNet) do.
+        seed: seed of the signs; the global random state is not used.
         progress: wraps the loop over batches, such as `rich.progress.track`.
 
     Returns:
         One field for each size.
 
     Raises:
-        TypeError: `model` is not a module, `example_input` is not a real floating tensor, or a number is no integer.
+        TypeError: `model` is not a module, `example_input` is not a real floating tensor, or a number is not
+            an integer.
         ValueError: `example_input` has no batch, channel or spatial axis; `layer` is unknown, did not run, has no map
             of responses or does not depend on the input; a size or `batch_size` is below 1.
         Exception: whatever the model raises.
@@ -127,8 +135,7 @@ def effective_receptive_field(
     >>> field.side(1.0), tuple(field.contribution.shape)
     (5.0, (15, 15))
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
+    torch_module("model", model)
     ndim = _spatial_axes(example_input)
     positive_int("batch_size", batch_size)
     generator = torch.Generator().manual_seed(integer("seed", seed))
@@ -152,19 +159,19 @@ def _contribution(
     *,
     positive: bool,
 ) -> Tensor:
-    kept: list[Any] = []
+    outputs: list[Any] = []
 
-    def keep(_module: nn.Module, _given: Any, output: Any) -> Any:
-        kept[:] = [output]
+    def record(_module: nn.Module, _given: Any, output: Any) -> Any:
+        outputs[:] = [output]
         # What follows may write into its input, as ReLU(inplace=True) does; it gets a copy.
         return output.clone() if isinstance(output, Tensor) else output
 
-    hook = module.register_forward_hook(keep)
+    hook = module.register_forward_hook(record)
     try:
         with torch.enable_grad():
             x = batch.detach().clone().requires_grad_()
             model(x)
-            central = _central_units(name, kept, ndim)
+            central = _central_units(name, outputs, ndim)
             if positive:
                 score = central.relu().sum()
             else:
@@ -174,16 +181,16 @@ def _contribution(
     finally:
         hook.remove()
     if slope is None:
-        raise ValueError(f"layer={name!r} does not depend on the input; name a layer behind the first convolution")
+        raise ValueError(f"layer={name!r} does not depend on the input; name a layer after the first convolution")
     slope = slope.relu() if positive else slope.abs()
     return slope.double().sum((0, 1)).cpu()
 
 
-def _central_units(name: str, kept: list[Any], ndim: int) -> Tensor:
-    """`(n, channels)` of a layer's output."""
-    if not kept:
+def _central_units(name: str, outputs: list[Any], ndim: int) -> Tensor:
+    """The last output of a layer at the centre of its map, `(n, channels)`."""
+    if not outputs:
         raise ValueError(f"layer={name!r} did not run on the example input; name a layer that does")
-    output = kept[0]
+    output = outputs[0]
     if not isinstance(output, Tensor) or output.dim() != ndim + 2:
         found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise ValueError(
@@ -199,7 +206,7 @@ def _find_layer(model: nn.Module, x: Tensor, layer: str | None) -> tuple[str, nn
     modules = dict(model.named_modules())
     if layer is not None:
         if layer not in modules:
-            raise ValueError(f"layer={layer!r} is no module of the model; use one of {_some(list(modules))}")
+            raise ValueError(f"layer={layer!r} is not a module of the model; use one of {_some(list(modules))}")
         return layer, modules[layer]
     last: list[str] = []
 

@@ -1,21 +1,22 @@
-"""What a survey returns: the layers of a model, and ways to look at them."""
+"""What a survey returns: the layers of a model, and how to look at them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nifconv._support.arguments import choice
 from nifconv.footprint import _export
 from nifconv.footprint._layer import LayerFootprint
+from nifconv.footprint._receptive_field import ReceptiveField
+from nifconv.footprint._text import html_table, text_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
-
-    from nifconv.footprint._receptive_field import ReceptiveField
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class Survey:
 
     Attributes:
         layers: one entry for each layer and each map size it ran at.
-        not_run: convolutions that the example input did not reach; nothing is known of their map sizes.
-        settings: what the survey was made with.
+        not_run: convolutions that the example input did not reach, so that their map sizes are unknown.
+        settings: how the survey was made.
     """
 
     layers: tuple[LayerFootprint, ...]
@@ -40,6 +41,22 @@ class Survey:
             stages.setdefault(layer.stage, []).append(layer)
         return {stage: tuple(layers) for stage, layers in stages.items()}
 
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """The settings, and the layers that did not run, if any."""
+        return {**self.settings, **({"did not run": ", ".join(self.not_run)} if self.not_run else {})}
+
+    def __repr__(self) -> str:
+        model, null = self.settings.get("model", ""), self.settings.get("null", 0)
+        return f"Survey({model}{', ' if model else ''}{len(self.layers)} layers, null={null})"
+
+    def __str__(self) -> str:
+        """The main measures as a table of plain text, at most 100 columns wide."""
+        return f"{text_table(*_export.summary(self.layers))}\n\n{self._caption}"
+
+    def _repr_html_(self) -> str:
+        return f"{html_table(*_export.summary(self.layers))}<p>{escape(self._caption)}</p>"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data ready for JSON; see `LayerFootprint.to_dict`."""
         return {
@@ -49,7 +66,7 @@ class Survey:
         }
 
     def to_csv(self, path: str | Path | None = None) -> str:
-        """One line a layer, every measure with its quantiles and null; written to `path` if there is one."""
+        """One line per layer with the quantiles and the null distribution of every measure; also written to `path`."""
         return _export.to_csv(_export.rows(self.layers), path)
 
     def to_dataframe(self) -> DataFrame:
@@ -63,31 +80,33 @@ class Survey:
     def to_html(
         self, path: str | Path, *, title: str = "Kernels of a network", fields: Sequence[ReceptiveField] = ()
     ) -> None:
-        """Writes one self-contained page: sortable tables, figures, every layer with its kernels and its null.
+        """Writes one self-contained page: sortable tables, figures, each layer with its kernels and null distribution.
 
-        It opens from disk and needs no network. Names from the model are escaped.
+        The page opens from disk and needs no network. Names from the model are escaped.
 
         Args:
-            path: of the file, replaced if it exists.
-            title: at the top of the page.
-            fields: effective receptive fields to show with it.
+            path: file to write, replaced if it exists.
+            title: heading of the page.
+            fields: effective receptive fields to show as well.
 
         Raises:
             ImportError: jinja2 or matplotlib is not installed.
         """
         from nifconv.footprint.page import _render
 
-        _render.write(path, _render.render({"": self}, title=title, fields=fields))
+        _render.write(
+            path, _render.render({"": self.layers}, title=title, settings={"": self.provenance}, fields=fields)
+        )
 
     def plot(self, kind: str = "mass", *, stage: str | None = None) -> Figure:
         """A figure of the whole survey, or of one stage; needs matplotlib.
 
         Args:
-            kind: "mass", mass ratio against window side by stage, over that of fresh draws; "depth", effective size
+            kind: "mass", mass ratio against window side by stage, over the null distribution; "depth", effective size
                 from layer to layer; "kernels", the strongest kernels, all at the same scale; "zoom", each as large as
-                fits; "principal", the shapes they are made of; "variance", where they vary. Galleries of more than
-                12 layers show the one of each stage with the largest kernels.
-            stage: one of `stages`; by default all.
+                fits; "principal", the shapes they are made of; "variance", where they vary. For more than 12 layers,
+                galleries show the layer of each stage with the largest kernels.
+            stage: one of `stages`; by default all of them.
 
         Raises:
             ValueError: `kind` or `stage` is unknown, or the survey has no layer.
@@ -107,3 +126,13 @@ class Survey:
         if stage is not None:
             choice("stage", stage, tuple(self.stages))
         return kinds[kind](self.layers if stage is None else self.stages[stage])
+
+    @property
+    def _caption(self) -> str:
+        null = self.settings.get("null", 0)
+        notes = ["Medians over the kernels of each layer."]
+        if null:
+            notes.append(f"In brackets z, the distance from the null distribution ({null} re-initialisations).")
+        if self.not_run:
+            notes.append(f"Did not run: {', '.join(self.not_run)}.")
+        return "\n".join(notes)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from nifconv._support.arguments import at_least_single
-from nifconv.layers import FrequencyConv, LCConv
-
-PLAIN = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+from nifconv.layers import Convolution, as_convolution, spatial_convolutions
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,16 +16,19 @@ class Subject:
     """A module with kernels.
 
     Attributes:
-        name: where it stands in the model.
+        name: its place in the model.
         module: what holds the weights.
-        probe: the convolution inside that the maps reach.
-        read: the kernels of the module, or of a copy of it, on a map of some size.
+        convolution: how to ask it about its kernels.
     """
 
     name: str
     module: nn.Module
-    probe: nn.Module
-    read: Callable[[nn.Module, tuple[int, ...]], Tensor]
+    convolution: Convolution
+
+    @property
+    def probe(self) -> nn.Module:
+        """The module inside that is called with the map."""
+        return self.convolution.probe
 
     @property
     def kind(self) -> str:
@@ -36,66 +37,43 @@ class Subject:
 
     @property
     def periodic(self) -> bool:
-        """Whether the kernels are as large as a map that wraps around."""
-        probe = self.probe
-        return isinstance(probe, FrequencyConv) and probe.kernel_size is None and probe.padding_mode == "circular"
+        """Whether the kernels are as large as a map with circular padding."""
+        return self.convolution.is_periodic
 
     def taps(self, module: nn.Module, size: tuple[int, ...]) -> Tensor:
         """The kernels on a map of `size`, real, on the CPU, `(out_channels, in_channels_per_group, *taps)`.
 
+        Args:
+            module: the module, or a copy of it with other weights.
+            size: of the map, in pixels.
+
         Raises:
             ValueError: they are on the meta device and have no values.
         """
-        taps = self.read(module, size)
+        convolution = as_convolution(module)
+        assert convolution is not None  # noqa: S101 - for the type checker
+        taps = convolution.kernels(size)
         if taps.is_meta:
             raise ValueError(f"{self.kind} {self.name!r} is on the meta device and has no weights; load them first")
         # A copy, since training goes on to change the weights in place.
-        kept = taps.detach().to("cpu", at_least_single(taps.dtype), copy=True)
-        return _dilate(kept, self.probe.dilation)  # type: ignore[arg-type]
+        values = taps.detach().to("cpu", at_least_single(taps.dtype), copy=True)
+        return _dilate(values, convolution.dilation)
 
 
 def find_subjects(model: nn.Module) -> list[Subject]:
-    """All spatial convolutions of a model, and LC blocks whose combined kernels are more than multiples of these."""
-    subjects = []
-    for name, module in model.named_modules():
-        if isinstance(module, LCConv) and not _is_pointwise(module.spatial):
-            if module.expansion > 1 or module.spatial.groups < module.in_channels:
-                subjects.append(Subject(name, module, module.spatial, _combined))
-        elif isinstance(module, FrequencyConv) and not _is_pointwise(module):
-            subjects.append(Subject(name, module, module, _frequency))
-        elif isinstance(module, PLAIN) and not _is_pointwise(module):
-            subjects.append(Subject(name, module, module, _plain))
-    return subjects
-
-
-def _combined(module: nn.Module, size: tuple[int, ...]) -> Tensor:
-    assert isinstance(module, LCConv)  # noqa: S101 - for the type checker
-    return module.combined_taps(module.spatial.applied_size(size))
-
-
-def _frequency(module: nn.Module, size: tuple[int, ...]) -> Tensor:
-    assert isinstance(module, FrequencyConv)  # noqa: S101 - for the type checker
-    return module.filter.taps(module.applied_size(size))
-
-
-def _plain(module: nn.Module, size: tuple[int, ...]) -> Tensor:  # noqa: ARG001 - the same on every map
-    assert isinstance(module.weight, Tensor)  # noqa: S101 - for the type checker
-    return module.weight
+    """All spatial convolutions of a model, apart from blocks whose kernels are multiples of those inside."""
+    found = (Subject(*entry) for entry in spatial_convolutions(model))
+    return [subject for subject in found if subject.convolution.has_own_kernels]
 
 
 def _dilate(taps: Tensor, dilation: Sequence[int]) -> Tensor:
     if max(dilation) == 1:
         return taps
     kernel_size = taps.shape[2:]
-    # The centre, at k // 2, has to come to rest at half the dilated size: for an even k that takes d - 1 zeros behind.
+    # The centre, at k // 2, has to lie at half the dilated size: for an even k that takes d - 1 zeros at the end.
     size = [d * k if k % 2 == 0 else d * (k - 1) + 1 for d, k in zip(dilation, kernel_size, strict=True)]
     dilated = taps.new_zeros(*taps.shape[:2], *size)
     steps = (slice(0, d * (k - 1) + 1, d) for d, k in zip(dilation, kernel_size, strict=True))
     places = (slice(None), slice(None), *steps)
     dilated[places] = taps
     return dilated
-
-
-def _is_pointwise(layer: nn.Module) -> bool:
-    kernel_size = layer.kernel_size
-    return isinstance(kernel_size, tuple) and max(kernel_size) == 1

@@ -1,8 +1,9 @@
-"""Which kernels a model applies, at the sizes it really runs at."""
+"""The survey of a model: its kernels at the map sizes at which they run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
@@ -10,17 +11,19 @@ import torch
 from torch import nn
 
 from nifconv._support import forward
-from nifconv._support.arguments import integer
+from nifconv._support.arguments import integer, torch_module
 from nifconv.footprint._layer import LayerFootprint
-from nifconv.footprint._null import NullCollector, check_drawn_anew, draw_seed, rebuilt, redrawn
+from nifconv.footprint._null import NullCollector
+from nifconv.footprint._reinitialize import check_different, draw_seed, reinitialized, reinitialized_model
 from nifconv.footprint._result import Survey
 from nifconv.footprint._sources import Subject, find_subjects
+from nifconv.footprint.measures._kernels import Kernels
 
 T = TypeVar("T")
 Size = tuple[int, ...]
 Groups = Callable[[str], str] | Mapping[str, str]
 Progress = Callable[[Sequence[Any]], Iterable[Any]]
-"""What a loop is wrapped in to show how far it is, such as `tqdm.tqdm` or `rich.progress.track`."""
+"""Wraps a loop to show its progress, such as `tqdm.tqdm` or `rich.progress.track`."""
 
 
 def survey(
@@ -36,29 +39,31 @@ def survey(
     """Runs the model once, in eval mode without gradients, and measures the kernels of its spatial convolutions.
 
     `FrequencyConv` layers are evaluated at the size of the map that reaches them; of `nn.ConvNd` layers the weights
-    are taken. 1x1 convolutions have no extent and are left out, as are transposed ones. An `LCConv` block is listed
-    with the kernels it combines to, under its own name, and its spatial filters under `name.spatial`. Only the latter
+    are taken. 1x1 convolutions have no extent and are left out, as are transposed convolutions. An `LCConv` block is
+    listed with its combined kernels under its own name, and its spatial filters under `name.spatial`. Only the latter
     are listed if it has one depthwise filter per channel: all its combined kernels are multiples of these.
 
     Args:
-        model: any module. Its weights and its train/eval state stay as they are.
+        model: any module. Its weights and its train/eval state do not change.
         example_input: the model's argument, a tuple or list of its positional arguments, or a mapping of its keyword
             arguments.
-        null: how often every layer is drawn anew, to tell what training did from what was there before; 20 or more.
-            Drawn, in a copy, is what `reset_parameters` of the filter or `nn.ConvNd` draws.
-        seed: of these draws; the global random state is neither used nor changed.
-        fresh: builds the model anew. Draws are then whole models, with the initialisation that they apply themselves.
-            Give it where the model has one: measures do not depend on the scale of the weights, but most depend on
-            whether they are uniform, as those of `nn.ConvNd`, or Gaussian.
-        groups: the stage of a layer, from its name; or patterns by stage, such as `{"early": "layer[12].*"}`, of which
-            the first that matches counts, else "other". By default the name up to the first part with a digit.
-        progress: wraps the loop over the layers, or over the draws of `fresh`, such as `rich.progress.track`.
+        null: number of re-initialised copies of every layer in the null distribution, which separates what training
+            did from what was there before; 20 or more. Copies are re-initialised by `reset_parameters` of the filter
+            or `nn.ConvNd`.
+        seed: seed of the re-initialisations; the global random state is neither used nor changed.
+        fresh: function that builds an untrained model. The null distribution is then that of whole models, with the
+            initialisation that they apply themselves. Give it if the model has its own: measures do not depend on the
+            scale of the weights, but most depend on whether they are uniform, as those of `nn.ConvNd`, or Gaussian.
+        groups: function from a layer's name to its stage; or a mapping of patterns by stage, such as
+            `{"early": "layer[12].*"}`, of which the first match counts, otherwise "other". By default the name up to
+            the first part with a digit.
+        progress: wraps the loop over the layers, or over the models built by `fresh`, such as `rich.progress.track`.
 
     Raises:
-        TypeError: `model` is not a module, `example_input` is none of these, `null` or `seed` is not an integer, or
-            `groups` is neither a function nor a mapping, `fresh` is not callable or builds something else.
-        ValueError: `null` is below 0, a layer cannot be drawn anew, or `fresh` builds another architecture or returns
-            `model` itself or the same weights twice; or a layer is on the meta device.
+        TypeError: `model` is not a module, `example_input` has another type, `null` or `seed` is not an integer,
+            `groups` is neither a function nor a mapping, or `fresh` is not callable or builds something else.
+        ValueError: `null` is below 0, a layer cannot be re-initialised or is on the meta device, or `fresh` builds
+            another architecture, returns `model` itself, or builds the same weights twice.
         Exception: whatever the model raises on the example input.
 
     >>> from torchvision.models import resnet18
@@ -66,10 +71,11 @@ def survey(
     >>> [layer.name for layer in found.stages["layer2"]][:2], found.layers[0].map_size
     (['layer2.0.conv1', 'layer2.0.conv2'], (64, 64))
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
+    torch_module("model", model)
     if integer("null", null) < 0:
-        raise ValueError(f"null={null} must be at least 0, the number of fresh draws; 20 give a first impression")
+        raise ValueError(
+            f"null={null} must be at least 0, the number of re-initialised copies; use 20 or more, or 0 for none"
+        )
     integer("seed", seed)
     if fresh is not None and (isinstance(fresh, nn.Module) or not callable(fresh)):
         raise TypeError(f"fresh={type(fresh).__name__} must be a function that builds the model, such as lambda: Net()")
@@ -89,7 +95,7 @@ def survey(
         "input": _describe(example_input),
         "null": null,
         "seed": seed,
-        "fresh draws": "of whole models" if fresh else "of layers",
+        "null distribution": "re-initialised " + ("models" if fresh else "layers"),
         "groups": _describe_groups(groups),
         "torch": torch.__version__,
     }
@@ -97,7 +103,7 @@ def survey(
 
 
 def default_stage(name: str) -> str:
-    """The name up to the first part that has a digit, else its first part.
+    """The name up to the first part with a digit; without one, its first part.
 
     >>> default_stage("layer1.0.conv2"), default_stage("features.3.1.block.0"), default_stage("stem")
     ('layer1', 'features.3', 'stem')
@@ -110,14 +116,14 @@ def default_stage(name: str) -> str:
 
 
 def _measure(subject: Subject, size: Size, stage_of: Callable[[str], str], null: int, seed: int) -> LayerFootprint:
-    layer = _as_it_is(subject, size, stage_of)
+    layer = _footprint(subject, size, stage_of)
     if null == 0:
         return layer
-    collector = NullCollector(layer)
+    collector = _collector(layer)
     for draw in range(null):
-        copy = redrawn(subject.module, draw_seed(seed, subject.name, draw))
+        copy = reinitialized(subject.module, draw_seed(seed, subject.name, draw))
         collector.add(subject.taps(copy, size))
-    return collector.finish()
+    return replace(layer, null=collector.finish())
 
 
 def _beside_models(
@@ -129,12 +135,13 @@ def _beside_models(
     fresh: Callable[[], nn.Module],
     progress: Progress | None,
 ) -> list[LayerFootprint]:
-    collectors = [NullCollector(_as_it_is(*job, stage_of)) for job in jobs]
+    layers = [_footprint(*job, stage_of) for job in jobs]
+    collectors = [_collector(layer) for layer in layers]
     before: nn.Module | None = None
     for draw in _watched(range(null), progress):
-        model = rebuilt(fresh, draw_seed(seed, draw), surveyed)
+        model = reinitialized_model(fresh, draw_seed(seed, draw), surveyed)
         if before is not None:
-            check_drawn_anew(before, model)
+            check_different(before, model)
         before = model
         parts = dict(model.named_modules())
         for (subject, size), collector in zip(jobs, collectors, strict=True):
@@ -143,12 +150,16 @@ def _beside_models(
                     f"fresh() has no {subject.kind} {subject.name!r}; it must build the architecture that is surveyed"
                 )
             collector.add(subject.taps(parts[subject.name], size))
-    return [collector.finish() for collector in collectors]
+    return [replace(layer, null=found.finish()) for layer, found in zip(layers, collectors, strict=True)]
 
 
-def _as_it_is(subject: Subject, size: Size, stage_of: Callable[[str], str]) -> LayerFootprint:
+def _footprint(subject: Subject, size: Size, stage_of: Callable[[str], str]) -> LayerFootprint:
     taps = subject.taps(subject.module, size)
     return LayerFootprint(subject.name, subject.kind, size, taps, subject.periodic, stage_of(subject.name))
+
+
+def _collector(layer: LayerFootprint) -> NullCollector:
+    return NullCollector(layer.name, Kernels(layer.taps, layer.periodic))
 
 
 def _watched(jobs: Sequence[T], progress: Progress | None) -> Iterable[T]:

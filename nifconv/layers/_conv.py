@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
-from nifconv._support.arguments import choice, groups_of, ints_per_axis, map_size_of, positive_int, real_floating
-from nifconv.filters import FilterFactory, ImplicitFilter, build_filter
+from nifconv import frequency
+from nifconv._support.arguments import choice, map_size_of, real_floating
+from nifconv._support.forward import relative_error
+from nifconv.filters import FilterFactory, FrequencyFilter, ImplicitFilter, SpatialFilter, build_filter, fit
+from nifconv.layers._base import SpatialLayer
 from nifconv.layers._kernel import FilterKernel
-from nifconv.spectral import METHODS, PADDING_MODES, Geometry, convolve, multiply
+from nifconv.spectral import METHODS, Geometry, convolve, multiply
 
 
-class FrequencyConv(nn.Module, ABC):
+class FrequencyConv(SpatialLayer):
     """What the 1-d, 2-d and 3-d layers share; see `FrequencyConv2d` for arguments and behaviour."""
-
-    @property
-    @abstractmethod
-    def ndim(self) -> int:
-        """Number of spatial axes."""
 
     def __init__(
         self,
@@ -40,43 +38,29 @@ class FrequencyConv(nn.Module, ABC):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__()
-        self.in_channels = positive_int("in_channels", in_channels)
-        self.out_channels = positive_int("out_channels", out_channels)
-        self.kernel_size = None if kernel_size is None else ints_per_axis("kernel_size", kernel_size, self.ndim)
-        self.stride = ints_per_axis("stride", stride, self.ndim)
-        self.dilation = ints_per_axis("dilation", dilation, self.ndim)
-        self.groups = groups_of(groups, in_channels, out_channels)
-        self.padding_mode = choice("padding_mode", padding_mode, PADDING_MODES)
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, padding_mode)
         self.method = choice("method", method, METHODS)
-        self.padding: str | tuple[int, ...]
-        if isinstance(padding, str):
-            self.padding = choice("padding", padding, ("same", "valid"))
-        else:
-            self.padding = ints_per_axis("padding", padding, self.ndim, minimum=0)
-        if self.kernel_size is None:
-            self._check_global()
         self.filter = build_filter(filter, out_channels, in_channels // groups, self.ndim, self.kernel_size)
         # nn.ConvNd draws the bias within 1 / sqrt(taps), which for a kernel as large as the map is next to nothing.
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
         move_to(self, device, dtype)
 
     def reset_parameters(self) -> None:
-        """Draws the filter anew and sets the bias to zero, as at construction."""
+        """Re-initialises the filter and sets the bias to zero, as at construction."""
         self.filter.reset_parameters()
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
     def forward(self, input: Tensor, pointwise: Tensor | None = None) -> Tensor:
-        """The convolution; with the weight of a 1x1 convolution that follows, both in one pass (see `LCConv2d`)."""
+        """The convolution; given the weight of a 1x1 convolution that follows, both in one pass (see `LCConv2d`)."""
         batched = self._is_batched(input)
         x = input if batched else input.unsqueeze(0)
         size = map_size_of(x, self.ndim)
         if self.kernel_size is None and self.padding_mode == "circular" and self.method != "direct":
-            y = multiply(x, self.filter.pairs(size), self.groups, size, self.stride, size, pointwise)
+            y = multiply(x, self.filter.spectrum_as_real(size), self.groups, size, self.stride, size, pointwise)
         else:
             kernel_size = self.applied_size(size)
-            padding = tuple(self._padding_pairs(kernel_size))
+            padding = tuple(self.padding_per_axis(kernel_size))
             geometry = Geometry(size, kernel_size, self.stride, padding, self.dilation, self.padding_mode)
             kernel = FilterKernel(self.filter, kernel_size)
             y = convolve(x, kernel, geometry, self.groups, pointwise, self.method)
@@ -84,16 +68,27 @@ class FrequencyConv(nn.Module, ABC):
             y = y + self.bias.to(y.dtype).view(-1, *(1,) * self.ndim)
         return y if batched else y.squeeze(0)
 
-    def applied_size(self, size: int | Sequence[int]) -> tuple[int, ...]:
-        """How many taps per axis the kernel has on a map of `size`.
+    def kernels(self, map_size: int | Sequence[int] | None) -> Tensor:
+        return self.filter.taps(self.applied_size(map_size))
 
-        `kernel_size` where it is given. A global kernel (None) has as many taps as the map has pixels; if the map
-        does not wrap around, 2 * size - 1, so that every position sees every other.
-        """
-        if self.kernel_size is not None:
-            return self.kernel_size
-        size = ints_per_axis("size", size, self.ndim)
-        return size if self.padding_mode == "circular" else tuple(2 * n - 1 for n in size)
+    def match_(self, taps: Tensor, size: Sequence[int]) -> float:
+        # Under a parametrization, `convert` has set the taps already, by moving it here with its state.
+        if not parametrize.is_parametrized(self.filter):
+            fit(self.filter, frequency.resize_taps(taps, size), size=size)
+        reach = tuple(map(max, size, taps.shape[2:]))
+        found = frequency.resize_taps(self.filter.taps(size).detach().double(), reach)
+        return relative_error(found - frequency.resize_taps(taps, reach), taps)
+
+    def tie_to(self, other: SpatialLayer) -> bool:
+        if not isinstance(other, FrequencyConv) or _shape(self.filter) != _shape(other.filter):
+            return False
+        self.filter = other.filter
+        return True
+
+    @property
+    def taps_module(self) -> nn.Module | None:
+        own = isinstance(self.filter, SpatialFilter) and not self.filter.shared and self.filter.frozen_seed is None
+        return self.filter if own else None
 
     def extra_repr(self) -> str:
         words = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"]
@@ -102,29 +97,6 @@ class FrequencyConv(nn.Module, ABC):
         words += [] if self.bias is not None else ["bias=False"]
         words += [] if self.method == "auto" else [f"method={self.method!r}"]
         return ", ".join([*words, f"padding_mode={self.padding_mode!r}"])
-
-    def _check_global(self) -> None:
-        if self.padding != "same":
-            raise ValueError(
-                f"padding={self.padding!r} has no meaning for kernel_size=None, a kernel as large as the map; use "
-                "padding='same', or give a kernel_size"
-            )
-        if max(self.dilation) > 1:
-            raise ValueError(
-                f"dilation={self.dilation} has no meaning for kernel_size=None, a kernel that reaches across the map "
-                "already; use dilation=1, or give a kernel_size"
-            )
-
-    def _padding_pairs(self, kernel_size: Sequence[int]) -> list[tuple[int, int]]:
-        """Pixels (before, after) on each axis. "same" puts the odd one behind, as torch.nn.functional.convNd does."""
-        if self.kernel_size is None:
-            return [(k // 2, k - 1 - k // 2) for k in kernel_size]  # centred, also on an even map that wraps around
-        if self.padding == "same":
-            margins = [d * (k - 1) for d, k in zip(self.dilation, kernel_size, strict=True)]
-            return [(margin // 2, margin - margin // 2) for margin in margins]
-        if isinstance(self.padding, str):
-            return [(0, 0)] * self.ndim
-        return [(p, p) for p in self.padding]
 
     def _is_batched(self, input: Tensor) -> bool:
         shape = tuple(real_floating("input", input).shape)
@@ -155,7 +127,7 @@ class FrequencyConv2d(FrequencyConv):
 
     With a `kernel_size` the layer equals `torch.nn.functional.conv2d(x, layer.filter.taps(kernel_size), ...)` for
     every combination of the other arguments. With `kernel_size=None` the kernel is as large as the map (*global*) on
-    every map: y = irfft2(H(f) rfft2(x)) if the map wraps around, else the linear convolution with 2 * size - 1 taps.
+    every map: y = irfft2(H(f) rfft2(x)) with circular padding, else the linear convolution with 2 * size - 1 taps.
     The number of parameters is that of the filter and does not depend on the kernel size.
 
     Args:
@@ -164,13 +136,13 @@ class FrequencyConv2d(FrequencyConv):
         padding: pixels, "valid", or "same": output size ceil(input / stride), aligned as in `nn.Conv2d`, and here
             allowed with a stride. A global kernel takes "same" only.
         dilation: as in `nn.Conv2d`; 1 for a global kernel.
-        padding_mode: "circular", or "zeros", "reflect", "replicate": exact linear convolutions on the padded map. On a
-            map that wraps around, no response can tell where it stands; the zeros of a border can.
+        padding_mode: "circular", or "zeros", "reflect", "replicate": exact linear convolutions on the padded map. With
+            circular padding no response depends on its position; near a border of zeros it can.
         filter: called as `filter(out_channels, in_channels // groups, ndim)`; a filter class or a
-            `functools.partial` of one. `SpatialFilter` receives the layer's `kernel_size` too.
-        method: how it is computed, never what: "fft"; "direct", a sum over taps; or "auto", the faster one for the
-            sizes at hand by measurement (see `nifconv.spectral`).
-        device, dtype: of the parameters.
+            `functools.partial` of one. `SpatialFilter` also receives the layer's `kernel_size`.
+        method: how the result is computed, not what it is: "fft"; "direct", a sum over taps; or "auto", the one that
+            was measured to be faster for sizes like these (see `nifconv.spectral`).
+        device, dtype: device and dtype of the parameters.
 
     Shape:
         `(batch, in_channels, *map)` or `(in_channels, *map)` -> `(batch, out_channels, *output)` or without batch,
@@ -201,7 +173,7 @@ class FrequencyConv3d(FrequencyConv):
 
 
 def move_to(module: nn.Module, device: torch.device | str | None, dtype: torch.dtype | None) -> None:
-    """Moves a freshly made module to where its constructor was asked to make it.
+    """Moves a newly built module to the device and dtype that its constructor was given.
 
     Raises:
         TypeError: `dtype` is not real and floating.
@@ -215,3 +187,7 @@ def move_to(module: nn.Module, device: torch.device | str | None, dtype: torch.d
 def layer_class(ndim: int) -> type[FrequencyConv]:
     """The layer for 1, 2 or 3 spatial axes."""
     return {1: FrequencyConv1d, 2: FrequencyConv2d, 3: FrequencyConv3d}[ndim]
+
+
+def _shape(filter: FrequencyFilter) -> tuple[int, int]:
+    return filter.out_channels, filter.in_channels

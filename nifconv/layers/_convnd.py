@@ -1,8 +1,10 @@
-"""Reading an `nn.ConvNd`: its weight as it is applied, its gain, its alignment."""
+"""Reading an `nn.ConvNd`: its kernels, its weight as it is applied, its gain."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -10,19 +12,69 @@ from torch.nn.utils import parametrize
 
 from nifconv._support import forward
 from nifconv.filters import DEFAULT_GAIN
+from nifconv.layers._base import ConvNd, Convolution
 
-ConvNd = nn.modules.conv._ConvNd  # the transposed and lazy ones too, which are only reported
+CONVS: dict[int, type[nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+"""torch's convolutions by number of spatial axes."""
+
+
+@final
+class ConvNdView(Convolution):
+    """An `nn.ConvNd` as a `Convolution`; it holds no state of its own."""
+
+    def __init__(self, conv: ConvNd) -> None:
+        self.conv = conv
+        self.in_channels, self.out_channels, self.groups = conv.in_channels, conv.out_channels, conv.groups
+        self.kernel_size: tuple[int, ...] = conv.kernel_size
+        self.stride, self.dilation = conv.stride, conv.dilation
+        self.padding, self.padding_mode = conv.padding, conv.padding_mode
+        self.transposed = conv.transposed
+
+    @property
+    def ndim(self) -> int:
+        return len(self.stride)
+
+    @property
+    def probe(self) -> nn.Module:
+        return self.conv
+
+    def kernels(self, map_size: int | Sequence[int] | None) -> Tensor:  # noqa: ARG002 - the same on every map
+        return self.conv.weight
+
+    def weights(self) -> list[nn.Parameter]:
+        # Not `conv.weight`, which under a parametrization is computed and not a parameter.
+        return [parameter for name, parameter in self.conv.named_parameters() if name != "bias"]
+
+    @property
+    def leading_padding(self) -> tuple[int, ...]:
+        """Pixels of padding before each axis."""
+        return tuple(before for before, _ in self.padding_per_axis(self.kernel_size))
+
+
+def as_convolution(module: nn.Module) -> Convolution | None:
+    """How to ask a module about its kernels, or None if it is not a convolution."""
+    if isinstance(module, Convolution):
+        return module
+    return ConvNdView(module) if isinstance(module, ConvNd) else None
+
+
+def spatial_convolutions(model: nn.Module) -> Iterator[tuple[str, nn.Module, Convolution]]:
+    """Name, module and view of every convolution with more than one tap, apart from transposed ones."""
+    for name, module in model.named_modules():
+        convolution = as_convolution(module)
+        if convolution is not None and not convolution.transposed and not convolution.is_pointwise:
+            yield name, module, convolution
 
 
 def class_name(module: nn.Module) -> str:
-    """Name of the class that the user wrote, also behind TorchScript and parametrizations."""
+    """Name of the class that the user wrote, also under TorchScript and parametrizations."""
     if isinstance(module, torch.jit.ScriptModule):
         return module.original_name
     return parametrize.type_before_parametrizations(module).__name__
 
 
 def effective_weight(conv: nn.Module) -> Tensor:
-    """The weight a convolution works with, detached; a parametrized one is read without a change to its state."""
+    """The weight a convolution works with, detached; reading a parametrized one does not change its state."""
     with forward.evaluating(conv), torch.no_grad():
         weight = conv.weight
     assert isinstance(weight, Tensor)  # noqa: S101 - for the type checker
@@ -32,16 +84,9 @@ def effective_weight(conv: nn.Module) -> Tensor:
 def conv_gain(conv: ConvNd) -> float:
     """std(output) / std(input) of an `nn.ConvNd` under white input, over all output channels, without the bias.
 
-    On the meta device, where weights have no values, that of a freshly made one.
+    On the meta device, where weights have no values, that of a newly initialised one.
     """
     weight = effective_weight(conv)
     if weight.is_meta:
         return DEFAULT_GAIN
     return math.sqrt(weight.double().square().sum().item() / conv.out_channels)
-
-
-def first_pixel(conv: ConvNd) -> tuple[int, ...]:
-    """How many pixels before the output pixel, without the stride, the first tap lies: the padding before each axis."""
-    if conv.padding == "same":
-        return tuple(d * (k - 1) // 2 for d, k in zip(conv.dilation, conv.kernel_size, strict=True))
-    return (0,) * len(conv.kernel_size) if isinstance(conv.padding, str) else conv.padding

@@ -13,7 +13,7 @@ from nifconv.spectral import Kernel
 
 
 class FilterKernel(Kernel):
-    """The taps of a filter at one size, evaluated when needed and kept while its weights stay."""
+    """The taps of a filter at one size, evaluated when needed and cached while its weights stay."""
 
     def __init__(self, filter: FrequencyFilter, size: tuple[int, ...]) -> None:
         self._filter, self._size = filter, size
@@ -23,7 +23,7 @@ class FilterKernel(Kernel):
         return any(p.requires_grad for p in self._filter.parameters())
 
     def taps(self) -> Tensor:
-        return self._filter.kept(("taps", self._size), lambda: self._filter.taps(self._size))
+        return self._filter.cached(("taps", self._size), lambda: self._filter.taps(self._size))
 
     def pairs(self, size: Sequence[int], dilation: Sequence[int], origin: Sequence[int]) -> Tensor:
         def compute() -> Tensor:
@@ -31,4 +31,4 @@ class FilterKernel(Kernel):
             return torch.view_as_real(spectrum.resolve_conj())
 
         key = ("linear", self._size, tuple(size), tuple(dilation), tuple(origin))
-        return self._filter.kept(key, compute)
+        return self._filter.cached(key, compute)

@@ -1,29 +1,24 @@
-"""Linear-combination blocks: spatial filters, then a 1x1 convolution, and nothing between."""
+"""Linear-combination blocks: spatial filters, followed directly by a 1x1 convolution."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
-from nifconv._support.arguments import groups_of, positive_int
+from nifconv._support.arguments import positive_int
 from nifconv.filters import FilterFactory, ImplicitFilter
+from nifconv.layers._base import Composition, SpatialLayer
 from nifconv.layers._conv import layer_class, move_to
+from nifconv.layers._convnd import CONVS
+from nifconv.layers._factorize import factor_
 from nifconv.spectral import combine
 
-_POINTWISE = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
-
-class LCConv(nn.Module, ABC):
+class LCConv(SpatialLayer):
     """What the 1-d, 2-d and 3-d blocks share; see `LCConv2d` for arguments and behaviour."""
-
-    @property
-    @abstractmethod
-    def ndim(self) -> int:
-        """Number of spatial axes."""
 
     def __init__(
         self,
@@ -44,11 +39,8 @@ class LCConv(nn.Module, ABC):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__()
-        self.in_channels = positive_int("in_channels", in_channels)
-        self.out_channels = positive_int("out_channels", out_channels)
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, padding_mode)
         self.expansion = positive_int("expansion", expansion)
-        self.groups = groups_of(groups, in_channels, out_channels)
         channels = (in_channels if depthwise else out_channels) * expansion
         self.spatial = layer_class(self.ndim)(
             in_channels,
@@ -65,7 +57,7 @@ class LCConv(nn.Module, ABC):
         )
         # The responses have the variance of the input, and the 1x1 convolution then gives the block its own gain.
         self.spatial.filter.rescale_(1 / self.spatial.filter.initial_gain)
-        self.pointwise = _POINTWISE[self.ndim](channels, out_channels, 1, groups=groups, bias=bias)
+        self.pointwise = CONVS[self.ndim](channels, out_channels, 1, groups=groups, bias=bias)
         move_to(self, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -74,26 +66,8 @@ class LCConv(nn.Module, ABC):
             y = y + self.pointwise.bias.to(y.dtype).view(-1, *(1,) * self.ndim)
         return y
 
-    @property
-    def kernel_size(self) -> tuple[int, ...] | None:
-        """Of the spatial filters, as are the following; None if they are as large as the map."""
-        return self.spatial.kernel_size
-
-    @property
-    def stride(self) -> tuple[int, ...]:
-        return self.spatial.stride
-
-    @property
-    def padding(self) -> tuple[int, ...] | str:
-        return self.spatial.padding
-
-    @property
-    def dilation(self) -> tuple[int, ...]:
-        return self.spatial.dilation
-
-    @property
-    def padding_mode(self) -> str:
-        return self.spatial.padding_mode
+    def kernels(self, map_size: int | Sequence[int] | None) -> Tensor:
+        return self.combined_taps(self.applied_size(map_size))
 
     def combined_taps(self, size: int | Sequence[int]) -> Tensor:
         """The kernels that the block applies as a whole, real, `(out_channels, in_channels // groups, *size)`.
@@ -101,10 +75,44 @@ class LCConv(nn.Module, ABC):
         Each is a linear combination of spatial kernels (Gavrikov & Keuper 2023, lemma 3.1).
 
         Args:
-            size: `spatial.applied_size(map)` for the kernels on a map.
+            size: taps per axis; `spatial.applied_size(map)` for the kernels on a map.
         """
         taps = self.spatial.filter.taps(size)
         return combine(taps, self.pointwise.weight.flatten(1).to(taps.dtype), self.spatial.groups)
+
+    @property
+    def probe(self) -> nn.Module:
+        return self.spatial
+
+    @property
+    def bias_holder(self) -> nn.Module:
+        return self.pointwise
+
+    @property
+    def has_own_kernels(self) -> bool:
+        return self.expansion > 1 or self.spatial.groups < self.in_channels
+
+    @property
+    def structure(self) -> str:
+        return f"{self.spatial.structure} + 1x1"
+
+    def compositions(self, map_size: Sequence[int]) -> tuple[Composition, ...]:
+        separate = Composition(self.spatial.kernels(map_size), self.pointwise.weight, self.pointwise.groups)
+        # With one filter per channel, a single convolution would take at least as many multiplications.
+        return (separate, Composition(self.kernels(map_size))) if self.expansion > 1 else (separate,)
+
+    def match_(self, taps: Tensor, size: Sequence[int]) -> float | None:
+        if self.spatial.groups != self.in_channels:
+            return None
+        return factor_(self.spatial.filter, self.pointwise, taps, size)
+
+    def tie_to(self, other: SpatialLayer) -> bool:
+        if not isinstance(other, LCConv) or self.pointwise.weight.shape != other.pointwise.weight.shape:
+            return False
+        if not self.spatial.tie_to(other.spatial):
+            return False
+        self.pointwise.weight = other.pointwise.weight
+        return True
 
     def extra_repr(self) -> str:
         return f"expansion={self.expansion}"
@@ -122,17 +130,17 @@ class LCConv2d(LCConv):
     """The linear-combination block of Gavrikov & Keuper 2023, with frequency filters.
 
     y[o] = sum_k P[o, k] (w[k] * x)[k]: spatial filters w, then a 1x1 convolution P. With many frozen random filters
-    for each channel, learning P alone is enough to make any kernel. Both are computed in one pass in frequency: a
-    block with global filters transforms in_channels maps forward and out_channels maps back, whatever the expansion.
+    for each channel, learning P alone can produce any kernel. Both are computed in one pass in frequency: a block with
+    global filters transforms in_channels maps forward and out_channels maps back, whatever the expansion.
 
     Args:
         in_channels, out_channels, kernel_size, stride, padding, dilation, padding_mode, filter, device, dtype: see
             `FrequencyConv2d`.
-        method: of the spatial part; see `FrequencyConv2d`.
-        bias: of the 1x1 convolution.
+        method: how the spatial part is computed; see `FrequencyConv2d`.
+        bias: whether the 1x1 convolution has a bias.
         expansion: E, spatial filters per input channel if `depthwise`, else per output channel.
-        depthwise: in_channels * E filters, each of which sees one channel; or out_channels * E, which see all.
-        groups: of the 1x1 convolution, and of the spatial one if not `depthwise`.
+        depthwise: in_channels * E filters, each of which reads one channel; or out_channels * E, which read all.
+        groups: groups of the 1x1 convolution, and of the spatial one if not `depthwise`.
 
     Attributes:
         spatial: the `FrequencyConv2d`, without bias; its filters start with gain 1.

@@ -28,12 +28,13 @@ def multiply(
     """`functional.spectral_conv` of a spectrum given by real and imaginary parts; arguments are not checked."""
     if pointwise is None:
         shape = tuple(-(-n // s) for n, s in zip(output_size, stride, strict=True))
-        compute = _onnx.conv if torch.onnx.is_in_onnx_export() else _operator.conv
+        compute = _onnx.apply if torch.onnx.is_in_onnx_export() else _operator.apply
         return compute(x, pairs, groups, size, (1,) * len(size), stride, shape)
     weight, channels = pointwise.flatten(1), len(pairs)
     wide = at_least_single(x.dtype, pairs.dtype, weight.dtype)
     with full_precision(x.device):
         if _is_fused(x, channels, weight):
+            # (out, in / pointwise groups, *half, 2): real and imaginary parts are combined alike, since P is real.
             combined = combine(pairs.to(wide), weight.to(wide), groups)
             return multiply(x, combined, channels // weight.shape[1], size, stride, output_size)
         y = multiply(x, pairs, groups, size, stride, output_size).to(wide)
@@ -55,15 +56,15 @@ def convolve(
         trains=trains,
     )
     if method == "direct":
-        return _sum_over_taps(x, kernel.taps(), geometry, groups, pointwise)
+        return _convolve_directly(x, kernel.taps(), geometry, groups, pointwise)
     x, grid_size, origin = geometry.on_grid(x)
     pairs = kernel.pairs(grid_size, geometry.dilation, origin)
     return multiply(x, pairs, groups, grid_size, geometry.stride, geometry.output_size, pointwise)
 
 
-def _sum_over_taps(x: Tensor, taps: Tensor, geometry: Geometry, groups: int, pointwise: Tensor | None) -> Tensor:
+def _convolve_directly(x: Tensor, taps: Tensor, geometry: Geometry, groups: int, pointwise: Tensor | None) -> Tensor:
     convolution = functools.partial(
-        _direct.conv,
+        _direct.sum_over_taps,
         stride=geometry.stride,
         padding=geometry.padding,
         dilation=geometry.dilation,

@@ -18,7 +18,7 @@ METHODS = ("auto", "fft", "direct")
 VARIABLE = "NIFCONV_CROSSOVER"
 """Environment variable with the path of a table to be used instead of the committed one."""
 _MODES = ("inference", "training")
-_KINDS = ("depthwise", "dense", "depthwise on a torus", "dense on a torus")
+_KINDS = ("depthwise", "dense", "depthwise circular", "dense circular")
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Crossover:
     Attributes:
         limits: `limits[mode][kind]` holds pairs (pixels of a map, taps), in the order of growing maps; mode is
             "inference" or "training", kind "depthwise" or "dense" (anything that sums over input channels), each with
-            padding by zeros or, "on a torus", with maps that wrap around: a direct sum then works on a padded copy,
-            and the FFT on the map as it is.
+            zero padding or, "circular", with circular padding: a direct sum then works on a padded copy, and the FFT on
+            the map as it is.
         origin: what the table was measured on, for a reader.
     """
 
@@ -102,13 +102,15 @@ def chosen(
         kernel: taps per axis.
         size: pixels per axis.
         depthwise: whether each output channel sees one input channel.
-        wraps: whether the map is a torus.
+        wraps: whether the padding is circular.
         trains: whether a gradient will be asked for.
     """
     if method != "auto":
         return method
     if x.dtype in (torch.float16, torch.bfloat16) or any(isinstance(n, torch.SymInt) for n in size):
         return "fft"
+    if any(k > n for k, n in zip(kernel, size, strict=True)):
+        return "fft"  # no table has measured it, and a direct sum over such a kernel works on a much larger map
     direct = _active.prefers_direct(
         taps=math.prod(kernel), pixels=math.prod(size), training=trains, depthwise=depthwise, wraps=wraps
     )

@@ -13,7 +13,7 @@ from nifconv._support.precision import full_precision
 CONVS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
 
-def conv(
+def sum_over_taps(
     x: Tensor,
     taps: Tensor,
     *,
@@ -26,12 +26,24 @@ def conv(
     """`torch.nn.functional.convNd` in the precision of a transform: float32 at least, the dtype of x out."""
     wide = at_least_single(x.dtype, taps.dtype)
     lead = [before for before, _ in padding]
-    if padding_mode != "zeros" or any(before != after for before, after in padding):
+    uneven = any(before != after for before, after in padding)
+    if padding_mode != "zeros" or uneven or _is_unsafe(x, taps, dilation):
         mode = "constant" if padding_mode == "zeros" else padding_mode
         x, lead = F.pad(x, [p for pad in reversed(padding) for p in pad], mode=mode), [0] * len(padding)
     with full_precision(x.device):
         y: Tensor = CONVS[len(padding)](x.to(wide), taps.to(wide), None, stride, lead, dilation, groups)
     return y.to(x.dtype)
+
+
+def _is_unsafe(x: Tensor, taps: Tensor, dilation: Sequence[int]) -> bool:
+    """Whether a kernel is as long as the map on some axis, so that the zeros must be there before the convolution.
+
+    In torch 2.15 on CPUs the weight gradient of a kernel about twice as long as its map corrupts the heap:
+    (16, 3, 31, 7) taps with padding (15, 3) on 16x4 pixels end the process. On a padded map, which is longer than the
+    kernel, they do not. Look at this again when torch ships a oneDNN in which that case runs.
+    """
+    spans = (d * (k - 1) + 1 for d, k in zip(dilation, taps.shape[2:], strict=True))
+    return any(span >= n for span, n in zip(spans, x.shape[2:], strict=True))
 
 
 def pointwise(x: Tensor, weight: Tensor, groups: int) -> Tensor:

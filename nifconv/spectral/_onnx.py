@@ -8,16 +8,16 @@ from torch import Tensor
 from nifconv._support.arguments import at_least_single
 
 
-def conv(
+def apply(
     x: Tensor,
     spectrum: Tensor,
     groups: int,
     size: tuple[int, ...],
-    source_step: tuple[int, ...],  # noqa: ARG001 - the signature of `operator.conv`; no exporter meets steps but 1
+    source_step: tuple[int, ...],  # noqa: ARG001 - the signature of `_operator.apply`; no exporter meets steps but 1
     target_step: tuple[int, ...],
     target_shape: tuple[int, ...],
 ) -> Tensor:
-    """`_operator.conv` for a map without gaps."""
+    """`_operator.apply` for a map without gaps."""
     dims = tuple(range(-len(size), 0))
     wide = at_least_single(x.dtype, spectrum.dtype)
     transformed = torch.view_as_real(torch.fft.rfftn(x.to(wide), s=size, dim=dims)).unflatten(1, (groups, 1, -1))

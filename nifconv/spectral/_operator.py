@@ -4,9 +4,9 @@ Real tensors alone cross its border, a spectrum as pairs (real, imaginary), so c
 and collective communication meet no complex number. It keeps x and the spectrum for the backward pass and nothing
 else: transforms are computed again.
 
-With T(x, H, dy) = <dy, conv(x, H)>, linear in each argument, all derivatives of any order are the same two operators:
+With T(x, H, dy) = <dy, apply(x, H)>, linear in each argument, all derivatives of any order are the same two operators:
 
-    conv(x, H), and gradients(x, H, dy) = (dT/dx, dT/dH)     where dT/dx = conv(dy, H*), H* with channels exchanged.
+    apply(x, H), and gradients(x, H, dy) = (dT/dx, dT/dH)     where dT/dx = apply(dy, H*), H* with channels exchanged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from nifconv.spectral._transforms import Placement
 
 
 @torch.library.custom_op("nifconv::spectral_conv", mutates_args=())
-def spectral_conv(
+def _forward(
     x: Tensor,
     spectrum: Tensor,
     groups: int,
@@ -33,16 +33,16 @@ def spectral_conv(
     target_step: Sequence[int],
     target_shape: Sequence[int],
 ) -> Tensor:
-    """See `_products.product`; x lies on the grid with `source_step`, y with `target_step`."""
+    """See `_products.forward`; x lies on the grid with `source_step`, y with `target_step`."""
     source = Placement(tuple(size), tuple(x.shape[2:]), tuple(source_step))
     target = Placement(tuple(size), tuple(target_shape), tuple(target_step))
     # Autocast reaches into operators, and would run matrix products in half precision.
     with full_precision(x.device):
-        return _products.product(x, spectrum, groups, source, target)
+        return _products.forward(x, spectrum, groups, source, target)
 
 
 @torch.library.custom_op("nifconv::spectral_conv_gradients", mutates_args=())
-def spectral_conv_gradients(
+def _backward(
     x: Tensor,
     spectrum: Tensor,
     grad: Tensor,
@@ -60,12 +60,13 @@ def spectral_conv_gradients(
         return _products.gradients(x, spectrum, grad, groups, source, target, wants_x, wants_spectrum)
 
 
-@spectral_conv.register_fake
+# Shapes without values, for compilers and exporters: the memory format has to be that of the real output.
+@_forward.register_fake
 def _(x: Tensor, spectrum: Tensor, *arguments: Any) -> Tensor:
     return _products.empty_output(x, spectrum.shape[0], arguments[-1])
 
 
-@spectral_conv_gradients.register_fake
+@_backward.register_fake
 def _(x: Tensor, spectrum: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
     wants_x, wants_spectrum = arguments[-2:]
     dx = _products.empty_output(x, x.shape[1], x.shape[2:]) if wants_x else x.new_empty(0)
@@ -74,18 +75,18 @@ def _(x: Tensor, spectrum: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
     ) if wants_spectrum else spectrum.new_empty(0)
 
 
-def conv(x: Tensor, spectrum: Tensor, *geometry: Any) -> Tensor:
-    """`spectral_conv` for every caller: torch.func and forward mode take derivatives from a Function alone."""
-    return _Conv.apply(x, spectrum, *geometry) if _needs_function() else spectral_conv(x, spectrum, *geometry)
+def apply(x: Tensor, spectrum: Tensor, *geometry: Any) -> Tensor:
+    """The operator, for every caller: torch.func and forward mode take derivatives from a Function alone."""
+    return _Convolution.apply(x, spectrum, *geometry) if _needs_function() else _forward(x, spectrum, *geometry)
 
 
 def _gradients(*arguments: Any) -> tuple[Tensor, Tensor]:
-    return _Gradients.apply(*arguments) if _needs_function() else spectral_conv_gradients(*arguments)
+    return _Gradients.apply(*arguments) if _needs_function() else _backward(*arguments)
 
 
 def _needs_function() -> bool:
     if torch.compiler.is_compiling():
-        return False
+        return False  # a graph holds the operator, whose derivatives are registered below
     return torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0
 
 
@@ -104,8 +105,8 @@ def _differentiate(ctx: Any, dy: Tensor) -> tuple[Any, ...]:
 
 def _push_forward(ctx: Any, tangent_x: Tensor | None, tangent_spectrum: Tensor | None, *_: None) -> Tensor | None:
     x, spectrum = ctx.saved_tensors
-    by_x = None if tangent_x is None else conv(tangent_x, spectrum, *ctx.rest)
-    by_spectrum = None if tangent_spectrum is None else conv(x, tangent_spectrum, *ctx.rest)
+    by_x = None if tangent_x is None else apply(tangent_x, spectrum, *ctx.rest)
+    by_spectrum = None if tangent_spectrum is None else apply(x, tangent_spectrum, *ctx.rest)
     if by_x is None or by_spectrum is None:
         return by_spectrum if by_x is None else by_x
     return by_x + by_spectrum
@@ -127,12 +128,12 @@ def _differentiate_twice(ctx: Any, gx: Tensor, gh: Tensor) -> tuple[Any, ...]:
         if wants_spectrum:
             _, by_spectrum = _gradients(gx, spectrum, dy, *geometry, False, True)
         if wants_dy:
-            by_dy = conv(gx, spectrum, *geometry, dy.shape[2:])
+            by_dy = apply(gx, spectrum, *geometry, dy.shape[2:])
     if has_spectrum:
         if wants_x:
             by_x, _ = _gradients(x, gh, dy, *geometry, True, False)
         if wants_dy:
-            other = conv(x, gh, *geometry, dy.shape[2:])
+            other = apply(x, gh, *geometry, dy.shape[2:])
             by_dy = other if by_dy is None else by_dy + other
     return by_x, by_spectrum, by_dy, None, None, None, None, None, None
 
@@ -151,14 +152,15 @@ def _push_gradients(
 
 
 def _vectorise(info: Any, in_dims: tuple[Any, ...], x: Tensor, spectrum: Tensor, *rest: Any) -> tuple[Any, int]:
-    """A spectrum common to all examples: they are a larger batch. Else each example is a range of channels."""
+    """Examples that share the spectrum are a larger batch; otherwise each example is a range of channels."""
     count = info.batch_size
     if in_dims[1] is None:
-        y = conv(x.movedim(in_dims[0], 0).flatten(0, 1), spectrum, *rest)
-        return y.unflatten(0, (count, -1)), 0
+        x = x.movedim(in_dims[0], 0).flatten(0, 1)  # (examples * batch, in, *map)
+        return apply(x, spectrum, *rest).unflatten(0, (count, -1)), 0
     groups, *geometry = rest
-    kernels_of_all = _as_kernels(spectrum, in_dims[1])
-    y = conv(_as_channels(x, in_dims[0], count), kernels_of_all, count * groups, *geometry)
+    x = _as_channels(x, in_dims[0], count)  # (batch, examples * in, *map)
+    spectrum = _as_kernels(spectrum, in_dims[1])  # (examples * out, in / groups, *half, 2)
+    y = apply(x, spectrum, count * groups, *geometry)  # (batch, examples * out, *map)
     return y.unflatten(1, (count, -1)), 1
 
 
@@ -171,8 +173,8 @@ def _vectorise_gradients(
     x, dy = _as_channels(x, in_dims[0], count), _as_channels(dy, in_dims[2], count)
     dx, dh = _gradients(x, _as_kernels(spectrum, 0), dy, count * groups, *rest)
     wants_x, wants_spectrum = rest[-2:]
-    dx = dx.unflatten(1, (count, -1)) if wants_x else dx
-    dh = dh.unflatten(0, (count, -1)) if wants_spectrum else dh
+    dx = dx.unflatten(1, (count, -1)) if wants_x else dx  # (batch, examples, in, *map)
+    dh = dh.unflatten(0, (count, -1)) if wants_spectrum else dh  # (examples, out, in / groups, *half, 2)
     return (dx, dh), (1 if wants_x else None, 0 if wants_spectrum else None)
 
 
@@ -185,8 +187,8 @@ def _as_kernels(spectrum: Tensor, dim: int) -> Tensor:
     return spectrum.movedim(dim, 0).flatten(0, 1)
 
 
-class _Conv(torch.autograd.Function):
-    forward = staticmethod(spectral_conv)
+class _Convolution(torch.autograd.Function):
+    forward = staticmethod(_forward)
     setup_context = staticmethod(_keep_operands)
     backward = staticmethod(_differentiate)
     jvp = staticmethod(_push_forward)
@@ -194,14 +196,14 @@ class _Conv(torch.autograd.Function):
 
 
 class _Gradients(torch.autograd.Function):
-    forward = staticmethod(spectral_conv_gradients)
+    forward = staticmethod(_backward)
     setup_context = staticmethod(_keep_all)
     backward = staticmethod(_differentiate_twice)
     jvp = staticmethod(_push_gradients)
     vmap = staticmethod(_vectorise_gradients)
 
 
-spectral_conv.register_autograd(_differentiate, setup_context=_keep_operands)
-spectral_conv_gradients.register_autograd(_differentiate_twice, setup_context=_keep_all)
-spectral_conv.register_vmap(_vectorise)
-spectral_conv_gradients.register_vmap(_vectorise_gradients)
+_forward.register_autograd(_differentiate, setup_context=_keep_operands)
+_backward.register_autograd(_differentiate_twice, setup_context=_keep_all)
+_forward.register_vmap(_vectorise)
+_backward.register_vmap(_vectorise_gradients)

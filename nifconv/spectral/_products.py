@@ -20,7 +20,7 @@ _CHUNK_BYTES_ELSEWHERE = 256 << 20
 _DENSE_BYTES = {"cpu": 32 << 20}
 
 
-def product(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement) -> Tensor:
+def forward(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement) -> Tensor:
     """Y[o](f) = sum_i H[o, i](f) X_i(f), back in space.
 
     Args:
@@ -38,6 +38,7 @@ def product(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target:
     if kernel.shape[1] > 1:
         weights = _kernel_by_bin(kernel, groups)
         for samples in _batches(x, kernel, source):
+            # (groups * bins, batch, in / groups) @ (groups * bins, in / groups, out / groups)
             mixed = torch.bmm(_by_bin(source.to_spectrum(x[samples].to(wide)), groups), weights)
             y[samples] = target.to_map(_by_channel(mixed, groups, source))
         return y
@@ -46,8 +47,9 @@ def product(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target:
         filters = slice(channels.start * multiplier, channels.stop * multiplier)
         transformed = source.to_spectrum(_chunk(x, samples, channels, wide))
         if multiplier == 1:
-            response = transformed.mul_(kernel[filters, 0])
+            response = transformed.mul_(kernel[filters, 0])  # in place: the spectrum of a chunk is needed once
         else:
+            # (batch, channels, 1, *half) * (channels, multiplier, *half)
             response = (transformed.unsqueeze(2) * kernel[filters, 0].unflatten(0, (-1, multiplier))).flatten(1, 2)
         y[samples, filters] = target.to_map(response)
     return y
@@ -63,7 +65,7 @@ def gradients(
     wants_x: bool,
     wants_spectrum: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Those of `product` by x and by the spectrum's pairs; what is not wanted is empty.
+    """Those of `forward` by x and by the spectrum's pairs; what is not wanted is empty.
 
     dX = conj(H) dY summed over output channels, dH = sum over the batch of conj(X) dY, each bin as often as it counts
     in the inverse transform. dY is transformed once for both, and X again: it was not kept.
@@ -111,7 +113,7 @@ def _depthwise_gradients(
                 arriving_by_channel = arriving.unflatten(1, (-1, multiplier))
                 dh[filters, 0] += (transformed.unsqueeze(2) * arriving_by_channel).sum(0).flatten(0, 1)
         if wants_x:
-            leaving = arriving.mul_(adjoint[filters, 0])
+            leaving = arriving.mul_(adjoint[filters, 0])  # after dH has read it
             if multiplier > 1:
                 leaving = leaving.unflatten(1, (-1, multiplier)).sum(2)
             dx[samples, channels] = source.to_map(leaving)
@@ -131,6 +133,7 @@ def _dense_gradients(
     wide = kernel.real.dtype
     dx = empty_output(x, x.shape[1], source.shape) if wants_x else x.new_empty(0)
     adjoint = _kernel_by_bin(kernel.conj_physical(), groups).mT if wants_x else kernel
+    # dH by bin, (groups * bins, in / groups, out / groups): summed in place over the batch, permuted once at the end.
     by_bin = kernel.new_zeros(groups * kernel[0, 0].numel(), x.shape[1] // groups, len(kernel) // groups)
     for samples in _batches(x, kernel, source):
         arriving = _by_bin(target.to_spectrum(grad[samples].to(wide)), groups)

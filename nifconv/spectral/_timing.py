@@ -75,7 +75,7 @@ def crossovers(
             ratios = []
             for size in sorted(maps):
                 x = torch.randn(batch, channels, size, size, device=device)
-                # A torus cannot wrap around twice.
+                # Circular padding cannot go round twice.
                 fitting = [k for k in taps if padding_mode == "zeros" or k // 2 <= size]
                 measured: list[float] = []
                 for k in fitting:

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nifconv.baking._truncate import beyond, crop, operator_norm
+from nifconv.baking._truncate import crop, mass_outside, operator_norm
+from nifconv.layers import Composition
 from nifconv.spectral._windows import window_sums, windows
 from tests.tolerances import assert_near
 
@@ -50,10 +51,10 @@ def test_within_sums_what_a_window_holds(size: tuple[int, ...]) -> None:
 
 
 @given(SIZES, st.sampled_from([None, 1, 2]))
-def test_beyond_is_the_norm_of_what_a_cut_takes_away(size: tuple[int, ...], groups: int | None) -> None:
+def test_mass_outside_is_the_norm_of_what_a_cut_takes_away(size: tuple[int, ...], groups: int | None) -> None:
     taps = torch.randn(4, 2, *size, dtype=torch.float64)
     pointwise = None if groups is None else torch.randn(6, 4 // groups, *(1,) * len(size), dtype=torch.float64)
-    outside = beyond(taps, pointwise, groups or 1)
+    outside = mass_outside(Composition(taps, pointwise, groups or 1))
     flat = None if pointwise is None else pointwise.flatten(1)
     whole = layer_norm(taps, flat, groups or 1)
     for column, window in enumerate(windows(size)):
@@ -63,22 +64,22 @@ def test_beyond_is_the_norm_of_what_a_cut_takes_away(size: tuple[int, ...], grou
     assert outside[-1] == 0
 
 
-def test_taps_that_are_zero_are_beyond_without_any_rounding() -> None:
+def test_taps_that_are_zero_have_no_mass_outside_without_any_rounding() -> None:
     taps = torch.zeros(3, 2, 9, 9)
     taps[..., 3:6, 3:6] = torch.rand(3, 2, 3, 3) * 1e3 ** torch.randn(3, 2, 3, 3)
-    assert beyond(taps, None, 1).tolist()[1:] == [0] * 4
-    assert beyond(taps, None, 1)[0] > 0
+    assert mass_outside(Composition(taps, None, 1)).tolist()[1:] == [0] * 4
+    assert mass_outside(Composition(taps, None, 1))[0] > 0
 
 
-def test_a_layer_of_zeros_has_nothing_beyond() -> None:
-    assert beyond(torch.zeros(3, 2, 5, 5), None, 1).tolist() == [0, 0, 0]
-    assert beyond(torch.ones(4, 1, 5, 5), torch.zeros(2, 4, 1, 1), 1).tolist() == [0, 0, 0]
+def test_a_layer_of_zeros_has_no_mass_outside() -> None:
+    assert mass_outside(Composition(torch.zeros(3, 2, 5, 5), None, 1)).tolist() == [0, 0, 0]
+    assert mass_outside(Composition(torch.ones(4, 1, 5, 5), torch.zeros(2, 4, 1, 1), 1)).tolist() == [0, 0, 0]
 
 
 @given(st.integers(1, 2), st.integers(1, 3))
 def test_operator_norm_is_reached_by_an_input_of_signs(groups: int, inputs: int) -> None:
     taps = torch.randn(2 * groups, inputs, 5, dtype=torch.float64)
-    norm = operator_norm(taps.abs().flatten(2).sum(-1, keepdim=True), None, 1)
+    norm = operator_norm(taps.abs().flatten(2).sum(-1, keepdim=True), Composition(taps))
     largest = 0.0
     for kernels in taps:
         x = kernels.sign().repeat(groups, 1).unsqueeze(0)

@@ -67,7 +67,7 @@ def test_a_table_has_a_row_for_each_layer() -> None:
     stem, layer = (re.split(r"[│┃|]", line) for line in result.output.splitlines() if "Conv2d" in line)
     assert [cell.strip() for cell in stem[1:5]] == ["stem", "Conv2d", "16 x 12", "5 x 5"]
     assert [cell.strip() for cell in layer[1:5]] == ["layer1", "FrequencyConv2d", "16 x 12", "16 x 12"]
-    assert "(z against fresh draws)" in result.output
+    assert "(z against the null)" in result.output
     assert re.search(r"5 \(\+0\.0\)", result.output)
 
 
@@ -168,14 +168,17 @@ def test_it_is_a_command_of_the_console_script() -> None:
             "Invalid value for --input-size: '0' must be pixels, such as 224 or 224x160",
         ),
         (["resnet18", "--erf-size", "a"], "Invalid value for --erf-size: 'a' must be pixels"),
-        (["no_such_net"], "Invalid value for MODEL: no model of torchvision"),
+        (["no_such_net"], "Invalid value for MODEL: unknown model 'no_such_net'"),
         ([f"{ME}:ME"], "'tests.cli.test_inspect:ME' is a str; it must be a function that returns a torch.nn.Module"),
         ([f"{ME}:none"], "Invalid value for MODEL: cannot find"),
-        ([f"{ME}:one_d", "--input-size", "8"], "does not run on an input of shape (1, 3, 8, 8), or cannot be measured"),
+        (
+            [f"{ME}:one_d", "--input-size", "8"],
+            "one_d cannot be run on an input of shape (1, 3, 8, 8)",
+        ),
         ([f"{ME}:small", "--weights", "none.pt"], "Invalid value for --weights: none.pt does not exist"),
         ([f"{ME}:small", "--weights", "none.bin"], "none.bin has the suffix '.bin'; use one of .safetensors, .pt"),
-        ([f"{ME}:small", "--csv", "no/such/folder/a.csv"], "no/such/folder is no folder; make it first"),
-        ([f"{ME}:small", "--erf-layer", "x", "--input-size", "8"], "layer='x' is no module of the model"),
+        ([f"{ME}:small", "--csv", "no/such/folder/a.csv"], "no/such/folder is not a folder; create it first"),
+        ([f"{ME}:small", "--erf-layer", "x", "--input-size", "8"], "layer='x' is not a module of the model"),
     ],
 )
 def test_errors_name_option_value_and_rule(arguments: list[str], expected: str) -> None:
@@ -200,7 +203,10 @@ def test_a_file_with_something_else_is_an_error(tmp_path: Path, content: object,
 
 
 def test_a_broken_file_is_an_error(tmp_path: Path) -> None:
-    for suffix, expected in ((".safetensors", "is no safetensors file"), (".pt", "cannot be read with weights_only")):
+    for suffix, expected in (
+        (".safetensors", "is not a safetensors file"),
+        (".pt", "cannot be read with weights"),
+    ):
         path = tmp_path / f"a{suffix}"
         path.write_bytes(b"not weights at all")
         with pytest.raises(ValueError, match=expected):

@@ -6,8 +6,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 
-from nifconv import FilterBank, FrequencyConv2d, ImplicitFilter, LCConv2d, SpatialFilter, TableFilter, convert
-from nifconv.conversion._build import share
+from nifconv import FilterBank, ImplicitFilter, LCConv2d, SpatialFilter, TableFilter, convert
 from tests.models import small_net
 from tests.tolerances import assert_near
 
@@ -127,7 +126,7 @@ def test_convolutions_of_one_weight_become_layers_of_one_filter(options: dict[st
 
 
 def test_tied_convolutions_that_cannot_stay_tied_are_kept() -> None:
-    reason = "its weight is used by another module too, from which a new layer would part it"
+    reason = "its weight is tied to that of another module; replacing it would untie them"
     outside = nn.Sequential(conv(), nn.Module())
     outside[1].weight = outside[0].weight
     partly = tied(stride=2)
@@ -141,25 +140,17 @@ def test_tied_convolutions_that_cannot_stay_tied_are_kept() -> None:
     ):
         kept = convert(model, where=where, **options).report.kept
         assert kept
-        assert all(d.reason == reason and d.after == "" for d in kept)
+        assert all(d.reason == reason and d.after is None for d in kept)
 
 
 def test_parametrizations_of_one_weight_are_kept_as_they_are() -> None:
     model = nn.Sequential(parametrizations.weight_norm(conv()), parametrizations.weight_norm(conv()))
     model[1].parametrizations.weight.original1 = model[0].parametrizations.weight.original1
     conversion = convert(model, to="dense", filter=SpatialFilter)
-    assert all("its weight is used by another module too" in d.reason for d in conversion.report.kept)
+    assert all("its weight is tied to that of another module" in d.reason for d in conversion.report.kept)
     assert len(conversion.report.kept) == 2
     one, two = (m.parametrizations.weight.original1 for m in conversion.model)
     assert one is two
-
-
-def test_layers_of_different_kinds_cannot_share() -> None:
-    assert not share(FrequencyConv2d(4, 4), LCConv2d(4, 4))
-    assert not share(nn.Conv2d(4, 4, 3), FrequencyConv2d(4, 4))
-    assert not share(FrequencyConv2d(4, 4), FrequencyConv2d(4, 4, groups=2))
-    assert not share(LCConv2d(4, 4), LCConv2d(4, 8))
-    assert not share(LCConv2d(4, 4), LCConv2d(4, 4, expansion=2))
 
 
 def test_a_bank_is_one_module_of_all_layers() -> None:

@@ -100,7 +100,7 @@ def test_a_copy_of_the_model_is_saved_in_its_place(tmp_path: Path) -> None:
         ),
         (
             lambda: nn.Sequential(nn.Identity(), *list(net())[1:2], nn.Conv2d(8, 8, 1), nn.ReLU(), net()[4]),
-            "saved from a model with other layers: 2 cannot be converted alike; give a base_model built as",
+            "saved from a model with other layers: 2 cannot be converted in the same way; give a base_model of the",
         ),
     ],
 )
@@ -113,7 +113,7 @@ def test_another_model_is_refused(base: Any, message: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("description", [{}, {"plan": {}, "layers": []}, {"plan": {"to": "split"}}, []])
 def test_a_description_without_a_plan_is_refused(description: Any, tmp_path: Path) -> None:
     _files.write(tmp_path / "model", net().state_dict(), description)
-    with pytest.raises(ValueError, match="has a description that is not complete"):
+    with pytest.raises(ValueError, match="has an incomplete description"):
         load(tmp_path / "model", net())
 
 

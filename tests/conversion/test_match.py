@@ -19,7 +19,7 @@ from nifconv import (
     convert,
     frozen,
 )
-from nifconv.conversion._match import match_
+from nifconv.conversion._match import match_layer
 from tests.models import CONVS, convs, input_for, small_net
 from tests.tolerances import assert_near
 
@@ -295,7 +295,7 @@ def test_a_layer_that_cannot_have_the_function_is_refused(layer: Any, said: str)
 
 def test_a_layer_of_other_channels_is_refused() -> None:
     with pytest.raises(ValueError, match=r"cannot give FrequencyConv2d\(4, 8"):
-        match_(FrequencyConv2d(4, 8), nn.Conv2d(8, 8, 3, padding=1), (3, 3))
+        match_layer(FrequencyConv2d(4, 8), nn.Conv2d(8, 8, 3, padding=1), (3, 3))
 
 
 def test_layers_of_a_function_are_matched_too() -> None:
@@ -334,7 +334,7 @@ def test_convolutions_that_share_a_weight_have_one_filter_where_it_can_serve_bot
         if replaced:
             assert conversion.model[0].filter is conversion.model[1].filter
         else:
-            assert all("its weight is used by another module too" in d.reason for d in conversion.report.kept)
+            assert all("its weight is tied to that of another module" in d.reason for d in conversion.report.kept)
 
 
 def _with_zeros(conv: Any) -> Any:

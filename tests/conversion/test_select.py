@@ -109,12 +109,12 @@ def test_convolutions_are_listed_with_all_their_places_and_those_of_others_too()
     ("conv", "reason"),
     [
         (nn.Conv2d(3, 8, 3), "stem, in_channels=3: kept unless `where` names it"),
-        (nn.Conv2d(5, 8, 3), ""),
+        (nn.Conv2d(5, 8, 3), None),
         (nn.Conv2d(5, 8, 3, stride=(1, 2)), "stride=(1, 2): strided convolutions are kept unless `where` names them"),
-        (GCNConv(), ""),
+        (GCNConv(), None),
     ],
 )
-def test_the_default_choice(conv: nn.Module, reason: str) -> None:
+def test_the_default_choice(conv: nn.Module, reason: str | None) -> None:
     assert list(default_choice(convolutions(nn.Sequential(conv))).values()) == [reason]
 
 
@@ -123,7 +123,7 @@ def test_a_stem_is_the_first_of_a_network_only() -> None:
     reasons = list(default_choice(convolutions(nn.Sequential(one, two))).values())
     assert reasons[0].startswith("stem")
     assert not reasons[1]
-    assert list(default_choice(convolutions(one)).values()) == [""]
+    assert list(default_choice(convolutions(one)).values()) == [None]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_stem_is_the_first_of_a_network_only() -> None:
         (["body", 3], TypeError, "where=3 must be a name pattern or several of them, a type of module, a mapping"),
         (3, TypeError, "where=3 must be a name pattern .* or a predicate"),
         (nn.Linear, ValueError, "Linear'> matches none of the 5"),
-        ({"size": 3}, ValueError, "where has the key 'size', which is unknown; use some of name, type, kernel_size"),
+        ({"size": 3}, ValueError, "where has the unknown key 'size'; use some of name, type, kernel_size"),
         ({"type": "Conv2d"}, TypeError, r"where=\{'type': 'Conv2d'\} must be a class of modules, such as nn.Conv2d"),
         ({"name": "head"}, ValueError, "where='head' matches none"),
         ({"name": 3}, TypeError, "where=3 must be a name pattern"),

@@ -1,6 +1,7 @@
-"""Runs of `experiments.train`, small and on the CPU, in this process or in one of their own."""
+"""Runs of `experiments.train`, small and on the CPU, in this process or in processes of their own."""
 
 import csv
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from experiments import train
 from experiments.training.resume.checkpoints import checkpoint_folder, checkpoints
@@ -32,16 +34,34 @@ def run(args: list[str]) -> None:
         train.main(args)
 
 
-def start(args: list[str], *, launcher: tuple[str, ...] = (), timeout: float = 100) -> subprocess.CompletedProcess[str]:
+def start(args: list[str], timeout: float = 300) -> int:
+    """The exit status of a command in a process of its own; that of a signal is negative."""
     return subprocess.run(
-        [sys.executable, *launcher, "-m", "experiments.train", *args],
+        [sys.executable, "-m", "experiments.train", *args],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
-        text=True,
         timeout=timeout,
         check=False,
+    ).returncode
+
+
+def start_together(args: list[str], processes: int) -> None:
+    """Runs a command with the launcher of torchrun; an error in a process is raised here, too.
+
+    The processes are forked from a server that has imported the command, which takes longer than such a run.
+    """
+    multiprocessing.set_forkserver_preload(["experiments.train"])
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        start_method="forkserver",
+        monitor_interval=0.1,
     )
+    elastic_launch(config, run)(args)
 
 
 def last(out: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Spectra are kept exactly as long as the weights behind them stay as they are."""
+"""Spectra are cached exactly as long as the weights behind them stay as they are."""
 
 import copy
 import dataclasses
@@ -17,12 +17,14 @@ from nifconv import (
     Envelope,
     FilterBank,
     FrequencyConv2d,
+    FrequencyFilter,
     ImplicitFilter,
     TableFilter,
     frozen,
 )
 from nifconv.filters import _cache
 from nifconv.filters._cache import evaluated_once
+from nifconv.filters._coordinates import Waves
 from tests.tolerances import assert_near
 
 SIZE = (9, 8)
@@ -40,7 +42,7 @@ def layer(filter: Any = ImplicitFilter, **options: Any) -> FrequencyConv2d:
 
 
 @pytest.fixture(params=FILTERS)
-def kept(request: pytest.FixtureRequest) -> FrequencyConv2d:
+def cached(request: pytest.FixtureRequest) -> FrequencyConv2d:
     """A layer in eval mode that has run once without gradients."""
     factory = FILTERS[request.param]
     subject = layer(FilterBank(ImplicitFilter, 16) if factory is None else factory).eval()
@@ -49,16 +51,16 @@ def kept(request: pytest.FixtureRequest) -> FrequencyConv2d:
     return subject
 
 
-def pairs(subject: FrequencyConv2d) -> torch.Tensor:
+def spectrum(subject: FrequencyConv2d) -> torch.Tensor:
     with torch.no_grad():
-        return subject.filter.pairs(SIZE)
+        return subject.filter.spectrum_as_real(SIZE)
 
 
-def test_the_same_tensor_until_something_changes(kept: FrequencyConv2d) -> None:
-    assert pairs(kept) is pairs(kept)
-    assert not pairs(kept).requires_grad
-    assert not pairs(kept).is_complex()
-    assert_near(pairs(kept), torch.view_as_real(kept.filter(SIZE).detach().resolve_conj()))
+def test_the_same_tensor_until_something_changes(cached: FrequencyConv2d) -> None:
+    assert spectrum(cached) is spectrum(cached)
+    assert not spectrum(cached).requires_grad
+    assert not spectrum(cached).is_complex()
+    assert_near(spectrum(cached), torch.view_as_real(cached.filter(SIZE).detach().resolve_conj()))
 
 
 def first(subject: FrequencyConv2d) -> nn.Parameter:
@@ -107,19 +109,19 @@ CHANGES: list[Callable[[FrequencyConv2d], Any]] = [
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_no_change_of_the_weights_is_hidden(kept: FrequencyConv2d, change: Callable[[FrequencyConv2d], Any]) -> None:
-    before = pairs(kept)
-    change(kept)
-    assert not torch.equal(pairs(kept), before)
-    assert_near(pairs(kept), torch.view_as_real(kept.filter(SIZE).detach().resolve_conj()))
+def test_no_change_of_the_weights_is_hidden(cached: FrequencyConv2d, change: Callable[[FrequencyConv2d], Any]) -> None:
+    before = spectrum(cached)
+    change(cached)
+    assert not torch.equal(spectrum(cached), before)
+    assert_near(spectrum(cached), torch.view_as_real(cached.filter(SIZE).detach().resolve_conj()))
 
 
-def test_edits_in_place_are_seen_without_a_look_at_the_values(kept: FrequencyConv2d) -> None:
-    stamp = _cache._Stamp.of(_cache._Parts.of(kept.filter))
-    assert stamp.fits(_cache._Parts.of(kept.filter))
+def test_edits_in_place_are_seen_without_a_look_at_the_values(cached: FrequencyConv2d) -> None:
+    stamp = _cache._Stamp.of(_cache._Parts.of(cached.filter))
+    assert stamp.fits(_cache._Parts.of(cached.filter))
     unseen = dataclasses.replace(stamp, values=())  # as on a GPU
-    first(kept).detach().mul_(2)
-    assert not unseen.fits(_cache._Parts.of(kept.filter))
+    first(cached).detach().mul_(2)
+    assert not unseen.fits(_cache._Parts.of(cached.filter))
 
 
 def with_activation(activation: Callable[[], nn.Module]) -> Any:
@@ -130,10 +132,11 @@ def double(*arguments: Any) -> torch.Tensor:
     return 2 * arguments[-1]
 
 
+FAR = Waves(((2, 0), (0, 2), (2, 2), (2, -2)), (1.0,) * 4)
 SETTINGS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "activation": (ImplicitFilter, lambda subject: setattr(subject.trunks[0], "1", nn.ReLU())),
     "constant": (with_activation(nn.ELU), lambda subject: setattr(subject.trunks[0][1], "alpha", 3.0)),
-    "coordinates": (ImplicitFilter, lambda subject: setattr(subject, "coordinates", "image")),
+    "coordinates": (ImplicitFilter, lambda subject: setattr(subject, "inputs", FAR)),
     "mode of a part": (with_activation(lambda: nn.Dropout(0.9)), lambda subject: subject.trunks.train()),
     "hook": (ImplicitFilter, lambda subject: subject.register_forward_hook(double)),
     "hook inside": (ImplicitFilter, lambda subject: subject.real.register_forward_hook(double)),
@@ -145,28 +148,28 @@ SETTINGS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
 def test_another_setting_is_seen(setting: str) -> None:
     factory, change = SETTINGS[setting]
     subject = layer(factory).eval()
-    before = pairs(subject)
-    assert pairs(subject) is before
+    before = spectrum(subject)
+    assert spectrum(subject) is before
     change(subject.filter)
-    assert not torch.equal(pairs(subject), before)
+    assert not torch.equal(spectrum(subject), before)
 
 
 def test_a_removed_hook_is_seen() -> None:
     subject = layer().eval()
-    before = pairs(subject)
+    before = spectrum(subject)
     hook = subject.filter.register_forward_hook(double)
-    assert_near(pairs(subject), 2 * before)
+    assert_near(spectrum(subject), 2 * before)
     hook.remove()
-    assert_near(pairs(subject), before)
+    assert_near(spectrum(subject), before)
 
 
 def test_goes_with_its_filter_at_once() -> None:
     subject = layer().eval()
-    spectrum = weakref.ref(pairs(subject))
+    result = weakref.ref(spectrum(subject))
     gc.disable()
     try:
         del subject
-        assert spectrum() is None
+        assert result() is None
     finally:
         gc.enable()
 
@@ -189,61 +192,61 @@ def test_replicas_of_data_parallel_learn() -> None:
     assert all(p.grad is not None for p in subject.parameters())
 
 
-def test_functional_call_sees_its_own_weights(kept: FrequencyConv2d) -> None:
-    values = {name: value * 2 for name, value in kept.named_parameters()}
+def test_functional_call_sees_its_own_weights(cached: FrequencyConv2d) -> None:
+    values = {name: value * 2 for name, value in cached.named_parameters()}
     with torch.no_grad():
-        y = torch.func.functional_call(kept, values, (X,))
-        expected = copy.deepcopy(kept)
-        expected.load_state_dict({**kept.state_dict(), **values})
+        y = torch.func.functional_call(cached, values, (X,))
+        expected = copy.deepcopy(cached)
+        expected.load_state_dict({**cached.state_dict(), **values})
         assert_near(y, expected(X))
-        assert not torch.equal(kept(X), y)
+        assert not torch.equal(cached(X), y)
 
 
-def test_gradients_arrive_after_a_kept_spectrum(kept: FrequencyConv2d) -> None:
-    kept(X).square().sum().backward()
-    assert all(p.grad is not None for p in kept.filter.parameters())
-    kept(X).square().sum().backward()  # no graph is shared between the calls
+def test_gradients_arrive_after_a_cached_spectrum(cached: FrequencyConv2d) -> None:
+    cached(X).square().sum().backward()
+    assert all(p.grad is not None for p in cached.filter.parameters())
+    cached(X).square().sum().backward()  # no graph is shared between the calls
 
 
-def test_a_spectrum_of_inference_mode_can_be_trained_with(kept: FrequencyConv2d) -> None:
-    kept.train().eval()
+def test_a_spectrum_of_inference_mode_can_be_trained_with(cached: FrequencyConv2d) -> None:
+    cached.train().eval()
     with torch.inference_mode():
-        kept(X)
-    kept.requires_grad_(False)
+        cached(X)
+    cached.requires_grad_(False)
     x = X.clone().requires_grad_()
-    kept(x).sum().backward()
+    cached(x).sum().backward()
     assert x.grad is not None
 
 
-def test_weights_made_in_inference_mode_are_not_tracked_and_not_kept() -> None:
+def test_weights_made_in_inference_mode_are_not_tracked_and_not_cached() -> None:
     with torch.inference_mode():
         subject = layer().eval()
-        assert subject.filter.pairs(SIZE) is not subject.filter.pairs(SIZE)
+        assert subject.filter.spectrum_as_real(SIZE) is not subject.filter.spectrum_as_real(SIZE)
 
 
 def test_training_mode_keeps_nothing_of_learned_filters_and_one_of_frozen_ones() -> None:
     learned, drawn = layer(), layer(frozen(ImplicitFilter, seed=0))
-    assert pairs(learned) is not pairs(learned)
-    assert drawn.filter.pairs(SIZE) is drawn.filter.pairs(SIZE)
-    before = drawn.filter.pairs(SIZE)
+    assert spectrum(learned) is not spectrum(learned)
+    assert drawn.filter.spectrum_as_real(SIZE) is drawn.filter.spectrum_as_real(SIZE)
+    before = drawn.filter.spectrum_as_real(SIZE)
     drawn.filter.rescale_(2.0)
-    assert_near(drawn.filter.pairs(SIZE), 2 * before)
+    assert_near(drawn.filter.spectrum_as_real(SIZE), 2 * before)
 
 
-def test_switching_modes_moving_and_copying_empty_it(kept: FrequencyConv2d) -> None:
-    before = pairs(kept)
-    assert pairs(kept.train().eval()) is not before
-    for other in (copy.deepcopy(kept), pickle.loads(pickle.dumps(kept))):  # noqa: S301
+def test_switching_modes_moving_and_copying_empty_it(cached: FrequencyConv2d) -> None:
+    before = spectrum(cached)
+    assert spectrum(cached.train().eval()) is not before
+    for other in (copy.deepcopy(cached), pickle.loads(pickle.dumps(cached))):  # noqa: S301
         assert other.filter._cache._state is None
-        assert torch.equal(pairs(other), pairs(kept))
-    kept.to("cpu")
-    assert kept.filter._cache._state is None
+        assert torch.equal(spectrum(other), spectrum(cached))
+    cached.to("cpu")
+    assert cached.filter._cache._state is None
 
 
-def test_checkpoints_hold_nothing_of_it(kept: FrequencyConv2d) -> None:
-    names = set(kept.state_dict())
-    kept.train()
-    assert set(kept.state_dict()) == names
+def test_checkpoints_hold_nothing_of_it(cached: FrequencyConv2d) -> None:
+    names = set(cached.state_dict())
+    cached.train()
+    assert set(cached.state_dict()) == names
 
 
 def test_replicas_that_share_the_cache_get_their_own() -> None:
@@ -253,20 +256,20 @@ def test_replicas_that_share_the_cache_get_their_own() -> None:
     with torch.no_grad():
         nn.init.zeros_(other.filter.real.weight)
     for _ in range(2):
-        assert not torch.equal(pairs(one), pairs(other))
+        assert not torch.equal(spectrum(one), spectrum(other))
 
 
-def test_few_sizes_are_kept() -> None:
+def test_few_sizes_are_cached() -> None:
     subject = layer().eval()
     with torch.no_grad():
         for n in range(3, 12):
-            subject.filter.pairs((n, n))
-        assert len(subject.filter._cache._state[1]) == _cache._KEPT
-        assert subject.filter.pairs((11, 11)) is subject.filter.pairs((11, 11))
+            subject.filter.spectrum_as_real((n, n))
+        assert len(subject.filter._cache._state[1]) == _cache._CACHED
+        assert subject.filter.spectrum_as_real((11, 11)) is subject.filter.spectrum_as_real((11, 11))
 
 
 @pytest.mark.parametrize("method", ["fft", "direct"])
-def test_taps_and_padded_spectra_are_kept_too(method: str) -> None:
+def test_taps_and_padded_spectra_are_cached_too(method: str) -> None:
     subject = layer(kernel_size=3, padding_mode="zeros", method=method).eval()
     with torch.no_grad():
         y = subject(X)
@@ -284,11 +287,31 @@ def test_hooks_and_overrides_hold_for_layers() -> None:
 
     subject = layer(Doubled).eval()
     plain = torch.view_as_real(ImplicitFilter.forward(subject.filter, SIZE).detach())
-    assert_near(pairs(subject), 2 * plain)
+    assert_near(spectrum(subject), 2 * plain)
     hooked = layer()
-    before = pairs(hooked)
+    before = spectrum(hooked)
     hooked.filter.register_forward_hook(lambda module, arguments, spectrum: 3 * spectrum)
-    assert_near(pairs(hooked), 3 * before)
+    assert_near(spectrum(hooked), 3 * before)
+
+
+def test_the_grid_is_evaluated_once_and_depends_on_what_it_is_made_of() -> None:
+    cpu, waves = torch.device("cpu"), ImplicitFilter(1, 1).inputs
+    one = _cache.cached_grid(waves, SIZE, torch.float32, cpu)
+    assert _cache.cached_grid(ImplicitFilter(5, 2).inputs, SIZE, torch.float32, cpu) is one
+    assert _cache.cached_grid(waves, SIZE, torch.float64, cpu).dtype == torch.float64
+    assert _cache.cached_grid(waves, (4, 4), torch.float32, cpu).shape == (2, 4, 3, 8)
+    assert not torch.equal(_cache.cached_grid(FAR, SIZE, torch.float32, cpu), one)
+    with torch.inference_mode():
+        made_inside = _cache.cached_grid(waves, (3, 11), torch.float32, cpu)
+    assert not made_inside.is_inference()
+
+
+def test_a_filter_defines_one_of_two_methods() -> None:
+    class Neither(ImplicitFilter):
+        _real_spectrum = FrequencyFilter._real_spectrum
+
+    with pytest.raises(NotImplementedError, match=r"Neither must define forward\(size\) or _real_spectrum\(size\)"):
+        Neither(1, 1).taps(3)
 
 
 def test_once_per_step_shares_the_graph_and_adds_up_the_gradients() -> None:
@@ -313,22 +336,22 @@ def test_once_per_step_tells_sizes_and_grad_modes_apart() -> None:
     subject = layer()
     with evaluated_once():
         with torch.no_grad():
-            without = subject.filter.pairs(SIZE)
+            without = subject.filter.spectrum_as_real(SIZE)
         assert not without.requires_grad
-        assert subject.filter.pairs(SIZE).requires_grad
-        assert subject.filter.pairs(SIZE) is subject.filter.pairs(SIZE)
-        assert subject.filter.pairs((5, 5)).shape[2] == 5
-    assert subject.filter.pairs(SIZE) is not subject.filter.pairs(SIZE)
+        assert subject.filter.spectrum_as_real(SIZE).requires_grad
+        assert subject.filter.spectrum_as_real(SIZE) is subject.filter.spectrum_as_real(SIZE)
+        assert subject.filter.spectrum_as_real((5, 5)).shape[2] == 5
+    assert subject.filter.spectrum_as_real(SIZE) is not subject.filter.spectrum_as_real(SIZE)
 
 
-def test_compilers_and_transformations_see_the_computation(kept: FrequencyConv2d) -> None:
+def test_compilers_and_transformations_see_the_computation(cached: FrequencyConv2d) -> None:
     with torch.no_grad():
         torch.compiler.reset()
-        compiled = torch.compile(kept, fullgraph=True, backend="aot_eager")
-        assert_near(compiled(X), kept(X))
-        first(kept).mul_(2)
-        assert_near(compiled(X), kept(X))
-    y = torch.vmap(lambda scale: torch.func.functional_call(kept, {"bias": kept.bias * scale}, (X,)))(torch.ones(3))
-    assert_near(y[2], kept(X))
-    program = torch.export.export(kept, (X,))
-    assert_near(program.module()(X), kept(X))
+        compiled = torch.compile(cached, fullgraph=True, backend="aot_eager")
+        assert_near(compiled(X), cached(X))
+        first(cached).mul_(2)
+        assert_near(compiled(X), cached(X))
+    y = torch.vmap(lambda scale: torch.func.functional_call(cached, {"bias": cached.bias * scale}, (X,)))(torch.ones(3))
+    assert_near(y[2], cached(X))
+    program = torch.export.export(cached, (X,))
+    assert_near(program.module()(X), cached(X))

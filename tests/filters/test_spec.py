@@ -7,17 +7,18 @@ import torch
 from torch import nn
 
 from nifconv import (
+    Budget,
     Envelope,
     FilterBank,
     FourierFeatures,
     ImplicitFilter,
+    MultiScaleFeatures,
     SpatialFilter,
     TableFilter,
     frozen,
     niff_big,
 )
-from nifconv.filters._factory import build_filter
-from nifconv.filters._spec import read_spec, write_spec
+from nifconv.filters import Neighbors, build_filter, read_spec, savable, write_spec
 
 FACTORIES = {
     "class": ImplicitFilter,
@@ -25,6 +26,9 @@ FACTORIES = {
     "activation": partial(ImplicitFilter, activation=nn.Tanh),
     "activation with arguments": partial(ImplicitFilter, activation=partial(nn.GELU, approximate="tanh")),
     "published": niff_big,
+    "multi-scale": partial(ImplicitFilter, encoding=MultiScaleFeatures(reach=5, features=6), hidden=Budget(900)),
+    "neighbours": partial(ImplicitFilter, encoding=Neighbors(2)),
+    "band limit": partial(ImplicitFilter, coordinates="image", band_limit=7.5),
     "budget": ImplicitFilter.with_budget(900, coordinates="image"),
     "table": partial(TableFilter, size=(5, 6)),
     "taps": partial(SpatialFilter, kernel_size=3),
@@ -68,6 +72,21 @@ class Own(ImplicitFilter):
 def test_what_is_not_of_this_library_is_refused_with_the_remedy(factory: Any) -> None:
     with pytest.raises(ValueError, match=r"cannot be written into a file.*save model\.state_dict\(\), and convert"):
         write_spec(factory)
+
+
+def test_a_class_from_outside_can_be_written_when_it_is_savable() -> None:
+    @savable("outside.Own")
+    class Mine(ImplicitFilter):
+        pass
+
+    spec = json.loads(json.dumps(write_spec(frozen(partial(Mine, hidden=(4,)), seed=1))))
+    assert spec == {"frozen": {"filter": {"outside.Own": {"hidden": [4]}}, "seed": 1}}
+    assert isinstance(read_spec(spec)(2, 1), Mine)
+
+
+def test_two_classes_do_not_share_a_name() -> None:
+    with pytest.raises(ValueError, match=r"name='ImplicitFilter' stands for nifconv.filters._implicit.ImplicitFilter"):
+        savable("ImplicitFilter")(Own)
 
 
 @pytest.mark.parametrize(

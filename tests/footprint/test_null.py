@@ -21,7 +21,9 @@ from nifconv import (
     footprint,
     frozen,
 )
-from nifconv.footprint._null import Null, redrawn
+from nifconv.footprint._null import NullCollector, NullDistribution
+from nifconv.footprint._reinitialize import reinitialized
+from nifconv.footprint.measures._kernels import Kernels
 
 FILTERS = {
     "implicit": ImplicitFilter,
@@ -41,14 +43,14 @@ def one_layer(module: nn.Module, **options: Any) -> footprint.LayerFootprint:
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_every_filter_is_redrawn_in_a_copy(name: str) -> None:
+def test_every_filter_is_reinitialized_in_a_copy(name: str) -> None:
     model = FrequencyConv2d(4, 4, groups=4, filter=FILTERS[name])
     before = copy.deepcopy(model.state_dict())
     layer = one_layer(model, null=3)
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert layer.null is not None
     assert layer.null.statistics["spectral_radius"].unique().numel() == 3
-    fresh = [redrawn(model, seed).filter.taps(9) for seed in (1, 1, 2)]
+    fresh = [reinitialized(model, seed).filter.taps(9) for seed in (1, 1, 2)]
     assert torch.equal(fresh[0], fresh[1])
     assert not torch.equal(fresh[0], fresh[2])
     assert not torch.equal(fresh[0], model.filter.taps(9))
@@ -64,7 +66,7 @@ def test_every_filter_is_redrawn_in_a_copy(name: str) -> None:
         LCConv2d(4, 4, 3, depthwise=False, filter=frozen(SpatialFilter, seed=1)),
     ],
 )
-def test_plain_convolutions_and_blocks_are_redrawn_too(layer: nn.Module) -> None:
+def test_plain_convolutions_and_blocks_are_reinitialized_too(layer: nn.Module) -> None:
     before = copy.deepcopy(layer.state_dict())
     x = X.to(next(layer.parameters()).dtype)
     for found in footprint.survey(layer, x, null=4).layers:
@@ -73,17 +75,17 @@ def test_plain_convolutions_and_blocks_are_redrawn_too(layer: nn.Module) -> None
     assert all(torch.equal(value, before[key]) for key, value in layer.state_dict().items())
 
 
-def test_a_parametrised_filter_is_refused_rather_than_left_as_it_is() -> None:
+def test_a_parametrized_filter_is_refused_rather_than_left_as_it_is() -> None:
     model = FrequencyConv2d(4, 4, 3, filter=SpatialFilter)
     weight_norm(model.filter)
     with pytest.raises(ValueError, match=r"FrequencyConv2d is under a parametrisation.*remove_parametriz"):
         footprint.survey(model, X, null=1)
     with pytest.raises(ValueError, match=r"ParametrizedLinear is under a parametrisation"):
-        redrawn(weight_norm(nn.Linear(2, 2)), 0)
+        reinitialized(weight_norm(nn.Linear(2, 2)), 0)
 
 
 class Gaussian(nn.Module):
-    """Draws its weights itself, as many models do, and the filter behind them from a frozen seed."""
+    """Draws its weights itself, as many models do, and those of the filter after them from a frozen seed."""
 
     def __init__(self, channels: int = 64) -> None:
         super().__init__()
@@ -165,9 +167,21 @@ def test_the_band_is_that_of_the_draws() -> None:
     assert median[0].item() == pytest.approx(1 / 25, abs=0.02)
 
 
+@pytest.mark.parametrize("periodic", [True, False])
+def test_copies_are_measured_as_the_layer_is(periodic: bool) -> None:
+    layer = footprint.LayerFootprint("", "Conv2d", (8, 8), torch.randn(3, 2, 8, 8), periodic)
+    collector = NullCollector("", Kernels(layer.taps, periodic))
+    collector.add(layer.taps)
+    null = collector.finish()
+    found = {name: values.item() for name, values in null.statistics.items()}
+    expected = {measure.name: layer.statistic(measure.name) for measure in footprint.MEASURES}
+    assert found == pytest.approx(expected, nan_ok=True)
+    assert_close(null.mass_band[1], layer.mass_ratio.flatten(0, 1).quantile(0.5, dim=0))
+
+
 def effect_of(drawn: list[float], value: float, measure: str = "rms_radius") -> Any:
     statistics = {measure: torch.tensor(drawn, dtype=torch.float64)}
-    return Null(len(drawn), statistics, torch.zeros(3, 1)).effect(measure, value)
+    return NullDistribution(len(drawn), statistics, torch.zeros(3, 1)).effect(measure, value)
 
 
 def test_effect_sizes_are_those_of_their_formula() -> None:
@@ -200,7 +214,7 @@ def test_kernels_of_zeros_have_no_effect_and_stay_plain_data() -> None:
         "input": [[1, 4, 9, 9]],
         "null": 2,
         "seed": 0,
-        "fresh draws": "of layers",
+        "null distribution": "re-initialised layers",
         "groups": "by name",
         "torch": torch.__version__,
     }
@@ -216,7 +230,7 @@ def test_kernels_of_zeros_have_no_effect_and_stay_plain_data() -> None:
         (
             lambda: Gaussian(32),
             ValueError,
-            r"a fresh 'conv' has kernels of shape \(32, 4, 5, 5\), but the model's have \(64",
+            r"a re-initialised 'conv' has kernels of shape \(32, 4, 5, 5\), but the model's have \(64",
         ),
     ],
 )
@@ -225,7 +239,7 @@ def test_a_factory_of_something_else_is_an_error(fresh: Any, error: type[Excepti
         footprint.survey(Gaussian(), X, null=1, fresh=fresh)
 
 
-def test_the_model_itself_is_no_fresh_one() -> None:
+def test_a_factory_that_returns_the_model_itself_is_an_error() -> None:
     model = Gaussian()
     with pytest.raises(ValueError, match=r"fresh\(\) returned the surveyed Gaussian itself; it must build a new one"):
         footprint.survey(model, X, null=1, fresh=lambda: model)
@@ -236,5 +250,5 @@ def test_a_factory_that_seeds_itself_makes_no_null() -> None:
         torch.manual_seed(1)
         return Gaussian()
 
-    with pytest.raises(ValueError, match=r"fresh\(\) built the same weights twice in a Gaussian; .* neither seed"):
+    with pytest.raises(ValueError, match=r"fresh\(\) built the same weights twice in a Gaussian; .*neither seed"):
         footprint.survey(Gaussian(), X, null=2, fresh=seeded)

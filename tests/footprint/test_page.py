@@ -1,19 +1,22 @@
 """The page: what it holds, what it must not do, and how it behaves in a browser."""
 
+import io
 import json
 import re
 import shutil
-import struct
 import subprocess
 import sys
 import time
-import zlib
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
+from torch.testing import assert_close
 
 from nifconv import FrequencyConv1d, FrequencyConv2d, FrequencyConv3d, footprint
 from nifconv.footprint import LayerFootprint, Survey
@@ -69,6 +72,7 @@ def test_the_page_needs_no_other_file_and_says_what_made_it(tmp_path: Path) -> N
         assert f"<dt>{key}</dt><dd>{value}</dd>" in page
     for measure in footprint.MEASURES:
         assert f"<dt>{measure.label}" in page
+    assert "is not learned reach if re-initialised layers have it too" in page
 
 
 def test_names_are_escaped_everywhere(tmp_path: Path) -> None:
@@ -115,19 +119,21 @@ def test_receptive_fields_are_shown(tmp_path: Path) -> None:
 
 
 def test_the_picture_of_a_kernel_has_its_pixels() -> None:
-    data = _svg.png(torch.tensor([[1.0, 0.0, -1.0], [0.5, -0.5, 2.0]]) * 3)
-    assert data[:8] == b"\x89PNG\r\n\x1a\n"
-    assert struct.unpack(">II", data[16:24]) == (3, 2)
-    palette = data[data.index(b"PLTE") + 4 :][: 255 * 3]
-    start = data.index(b"IDAT")
-    (length,) = struct.unpack(">I", data[start - 4 : start])
-    body = zlib.decompress(data[start + 4 : start + 4 + length])
-    colors = [[tuple(palette[3 * i : 3 * i + 3]) for i in body[4 * row + 1 : 4 * row + 4]] for row in (0, 1)]
-    assert colors[0][1] == (0xF7, 0xF7, 0xF7)
-    assert colors[1][2] == (0x67, 0x00, 0x1F)
-    red, blue = colors[0][0], colors[0][2]
-    assert red[0] > red[2]
-    assert blue[2] > blue[0]
+    kernel = torch.tensor([[1.0, 0.0, -1.0], [0.5, -0.5, 2.0]]) * 3
+    image = Image.open(io.BytesIO(_svg.png(kernel)))
+    assert (image.format, image.size) == ("PNG", (3, 2))
+    colors = torch.from_numpy(np.array(image.convert("RGB"))).int()
+    # Full colour at the largest weight, 6: dark red and blue; zero is the lightest.
+    expected = torch.from_numpy(mpl.colormaps["RdBu_r"]((kernel.numpy() + 6) / 12, bytes=True)[..., :3].copy()).int()
+    assert_close(colors, expected, atol=3, rtol=0)
+    assert colors[0, 1].tolist() == [0xF7, 0xF7, 0xF7]
+    assert colors[1, 2].tolist() == [0x67, 0x00, 0x1F]
+
+
+def test_weights_that_are_not_finite_are_white_in_the_picture() -> None:
+    kernel = torch.tensor([[1.0, torch.nan, -1.0]])
+    image = Image.open(io.BytesIO(_svg.png(kernel))).convert("RGB")
+    assert image.getpixel((1, 0)) == (0xF7, 0xF7, 0xF7)
 
 
 @needs_chromium
@@ -201,6 +207,23 @@ def test_a_comparison_shows_both_in_every_table(tmp_path: Path) -> None:
     assert "taken" not in re.search(r"<title>(.*)</title>", document)[1]
 
 
+def test_a_comparison_shows_the_change_from_the_first_survey(tmp_path: Path) -> None:
+    conv, x = nn.Conv2d(1, 1, 5), torch.randn(1, 1, 9, 9)
+    nn.init.ones_(conv.weight)
+    before = footprint.survey(conv, x)
+    with torch.no_grad():
+        conv.weight[..., 2, 2] = 1000.0
+    both = footprint.compare({"before": before, "after": footprint.survey(conv, x)})
+    both.to_html(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert ">5<small></small></td>" in page  # 90 % of a flat 5 x 5 kernel
+    assert ">1<small>-4</small></td>" in page
+    radius, other = (survey.layers[0].statistic("rms_radius") for survey in both.surveys.values())
+    assert f">{other:.2f}<small>{other - radius:+.2f}</small>" in page
+    before.to_html(tmp_path / "one.html")
+    assert "<small>" not in (tmp_path / "one.html").read_text()
+
+
 def test_a_comparison_as_data() -> None:
     both = footprint.compare({"before": surveyed(), "after": surveyed(null=2)})
     assert both.to_dict()["after"]["settings"]["null"] == 2
@@ -213,7 +236,7 @@ def test_a_comparison_as_data() -> None:
 
 def test_without_jinja2_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(ImportError, match=r"reports need jinja2; install it with: pip install 'nifconv\[report\]'"):
+    with pytest.raises(ImportError, match=r"pages need jinja2; install it with: pip install 'nifconv\[report\]'"):
         surveyed().to_html(tmp_path / "page.html")
 
 

@@ -8,8 +8,8 @@ from torch import nn
 from torch.testing import assert_close
 
 from nifconv import FrequencyConv1d, FrequencyConv2d, FrequencyConv3d, footprint
-from nifconv.footprint._layer import quantiles
 from nifconv.footprint.figures import _curves, _galleries, _style
+from nifconv.footprint.measures._statistics import quantiles
 
 KINDS = ["mass", "depth", "kernels", "zoom", "principal", "variance"]
 
@@ -39,7 +39,7 @@ def test_one_stage_of_kernels_of_zeros_can_be_drawn(kind: str) -> None:
     assert drawn(survey.plot(kind, stage="1")).startswith(b"\x89PNG")
 
 
-def test_mass_curves_show_each_stage_over_its_fresh_draws() -> None:
+def test_mass_curves_show_each_stage_over_its_null_distribution() -> None:
     survey = survey_of(2, null=2)
     figure = survey.plot("mass")
     for axes, layer in zip(figure.axes, survey.layers, strict=True):
@@ -47,7 +47,7 @@ def test_mass_curves_show_each_stage_over_its_fresh_draws() -> None:
         assert list(trained.get_xdata()) == list(layer.windows)
         assert_close(torch.as_tensor(trained.get_ydata()), quantiles(layer.mass_ratio.flatten(0, 1))[1])
         assert_close(torch.as_tensor(null.get_ydata()), layer.null.mass_band[1])
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["fresh draws", "this model"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["null distribution", "this model"]
 
 
 def test_kernels_of_another_size_get_a_panel_of_their_own() -> None:
@@ -97,12 +97,12 @@ def test_kernels_are_drawn_about_their_centre_and_symmetric_about_zero() -> None
 def test_one_large_tap_does_not_leave_the_rest_white() -> None:
     kernel = torch.ones(20, 20)
     kernel[10, 10] = 1000.0
-    assert _style.colour_limit(kernel) == 1.0
-    assert _style.colour_limit(kernel[8:13, 8:13]) == 1000.0
+    assert _style.color_limit(kernel) == 1.0
+    assert _style.color_limit(kernel[8:13, 8:13]) == 1000.0
     only = torch.zeros(20, 20)
     only[10, 10] = 3.0
-    assert _style.colour_limit(only) == 3.0
-    assert _style.colour_limit(torch.zeros(3, 3)) == 1.0
+    assert _style.color_limit(only) == 3.0
+    assert _style.color_limit(torch.zeros(3, 3)) == 1.0
 
 
 def test_all_kernels_of_a_gallery_have_one_scale_and_zoomed_ones_their_own() -> None:
@@ -136,7 +136,7 @@ def test_names_with_dollars_and_of_any_length_can_be_titles() -> None:
     drawn(footprint.ReceptiveField(name, torch.ones(3, 3) / 9, 1).plot())
 
 
-def test_fresh_draws_of_two_surveys_have_the_colours_of_these() -> None:
+def test_null_distributions_of_two_surveys_have_the_colors_of_these() -> None:
     one, other = survey_of(2, null=2), survey_of(2, null=2)
     axes = _curves.size_by_depth({"before": one.layers, "after": other.layers}).axes[0]
     assert [bars.lines[0].get_color() for bars in axes.containers] == [c for c in _style.COLORS[:2] for _ in range(2)]
@@ -144,7 +144,7 @@ def test_fresh_draws_of_two_surveys_have_the_colours_of_these() -> None:
 
 @pytest.mark.parametrize("ndim", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
-def test_weights_that_are_not_finite_can_be_drawn_behind_the_others(kind: str, ndim: int) -> None:
+def test_weights_that_are_not_finite_are_drawn_after_the_others(kind: str, ndim: int) -> None:
     layer = survey_of(ndim, layers=1).layers[0]
     layer.taps[0, 0].fill_(torch.inf)
     layer.taps[1, 0].view(-1)[1] = torch.nan

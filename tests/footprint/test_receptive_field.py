@@ -179,7 +179,7 @@ X = torch.randn(1, 1, 8, 8)
         (
             lambda: effective_receptive_field(Block(), X, layer="head"),
             ValueError,
-            "layer='head' is no module of the model; use one of 'conv', 'act'",
+            "layer='head' is not a module of the model; use one of 'conv', 'act'",
         ),
         (lambda: effective_receptive_field(Block(), X, layer="idle"), ValueError, "layer='idle' did not run"),
         (
@@ -196,7 +196,7 @@ X = torch.randn(1, 1, 8, 8)
         (
             lambda: ReceptiveField("", torch.ones(2, 3, 4), 1).plot(),
             ValueError,
-            r"\(2, 3, 4\) has 3 axes and no picture",
+            r"of shape \(2, 3, 4\) cannot be drawn, only 1 or 2 axes can; use `side` and `area`",
         ),
     ],
 )

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,8 +8,8 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from nifconv import FrequencyConv1d, FrequencyConv2d, LCConv2d, convert, footprint
-from nifconv.footprint._layer import quantiles
 from nifconv.footprint._survey import default_stage
+from nifconv.footprint.measures._statistics import quantiles
 
 
 class Net(nn.Module):
@@ -221,15 +222,20 @@ def test_blocks_are_listed_by_their_combined_kernels_where_these_differ_from_the
     assert_close(survey.layers[1].taps, model[1].combined_taps(8).detach())
 
 
-def test_a_large_layer_is_measured_in_parts_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, x = nn.Conv2d(4, 6, 7), torch.randn(1, 4, 9, 9)
-    (whole,) = footprint.survey(model, x).layers
-    monkeypatch.setattr("nifconv.footprint._layer._TAPS_AT_ONCE", 300)
-    (parted,) = footprint.survey(model, x).layers
-    assert len(parted._part_layers) == 4
-    for measure in footprint.MEASURES:
-        assert_close(parted.values(measure.name), whole.values(measure.name))
-    assert parted.mass_ratio.shape == (6, 4, 4)
+@pytest.mark.parametrize("periodic", [True, False])
+def test_a_large_layer_is_measured_in_parts_with_the_same_result(
+    periodic: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taps = torch.randn(6, 4, 14, 14)
+    whole = footprint.LayerFootprint("", "Conv2d", (14, 14), taps, periodic)
+    expected = {measure.name: whole.values(measure.name) for measure in footprint.MEASURES}
+    ratio = whole.mass_ratio
+    monkeypatch.setattr("nifconv.footprint.measures._kernels._TAPS_AT_ONCE", 6 * 14 * 14)
+    parted = replace(whole)
+    assert len(parted._kernels.parts) == 4
+    for name, values in expected.items():
+        assert_close(parted.values(name), values)
+    assert_close(parted.mass_ratio, ratio)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 9, 50])
@@ -269,7 +275,7 @@ def test_the_loop_over_layers_can_be_watched() -> None:
         (
             lambda: footprint.survey(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 5, 5), null=-1),
             ValueError,
-            "null=-1 must be at least 0, the number of fresh draws",
+            "null=-1 must be at least 0, the number of re-initialised copies",
         ),
         (
             lambda: footprint.survey(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 5, 5), null=2.5),

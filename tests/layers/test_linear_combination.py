@@ -240,3 +240,11 @@ def test_has_the_attributes_of_a_convolution() -> None:
     for name in ("in_channels", "out_channels", "groups", *arguments):
         assert getattr(block, name) == getattr(conv, name)
     assert LCConv2d(4, 6).kernel_size is None
+
+
+def test_layers_are_tied_to_layers_of_their_kind_and_shape_alone() -> None:
+    assert not FrequencyConv2d(4, 4).tie_to(LCConv2d(4, 4))
+    assert not LCConv2d(4, 4).tie_to(FrequencyConv2d(4, 4))
+    assert not FrequencyConv2d(4, 4).tie_to(FrequencyConv2d(4, 4, groups=2))
+    assert not LCConv2d(4, 4).tie_to(LCConv2d(4, 8))
+    assert not LCConv2d(4, 4).tie_to(LCConv2d(4, 4, expansion=2))

@@ -17,9 +17,9 @@ from nifconv.spectral import Crossover, _crossover, _direct, use_crossover
 from tests import oracles
 from tests.tolerances import assert_near
 
-TORUS = {"depthwise on a torus": [(64, 4)], "dense on a torus": [(64, 1)]}
-LIMITS = {"depthwise": [(64, 9), (4096, 121)], "dense": [(64, 9)], **TORUS}
-TRAINING = {"depthwise": [(64, 1)], "dense": [(64, 1)], **TORUS}
+CIRCULAR = {"depthwise circular": [(64, 4)], "dense circular": [(64, 1)]}
+LIMITS = {"depthwise": [(64, 9), (4096, 121)], "dense": [(64, 9)], **CIRCULAR}
+TRAINING = {"depthwise": [(64, 1)], "dense": [(64, 1)], **CIRCULAR}
 TABLE = {"limits": {"inference": LIMITS, "training": TRAINING}, "origin": {}}
 
 
@@ -56,7 +56,7 @@ def test_takes_the_limit_of_the_nearest_map(
 
 
 @pytest.mark.parametrize(("taps", "depthwise", "expected"), [(4, True, True), (5, True, False), (4, False, False)])
-def test_a_torus_has_limits_of_its_own(path: Path, taps: int, depthwise: bool, expected: bool) -> None:
+def test_circular_padding_has_limits_of_its_own(path: Path, taps: int, depthwise: bool, expected: bool) -> None:
     table = Crossover.load(path)
     found = table.prefers_direct(taps=taps, pixels=64, training=False, depthwise=depthwise, wraps=True)
     assert found is expected
@@ -64,9 +64,9 @@ def test_a_torus_has_limits_of_its_own(path: Path, taps: int, depthwise: bool, e
 
 def used(layer: Any, x: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> str:
     calls: list[int] = []
-    conv = _direct.conv
+    conv = _direct.sum_over_taps
     with monkeypatch.context() as patch:
-        patch.setattr(_direct, "conv", lambda *a, **k: calls.append(1) or conv(*a, **k))  # type: ignore[func-returns-value]
+        patch.setattr(_direct, "sum_over_taps", lambda *a, **k: calls.append(1) or conv(*a, **k))  # type: ignore[func-returns-value]
         layer(x)
     return "direct" if calls else "fft"
 
@@ -174,3 +174,32 @@ def test_refuses_unknown_methods(refused: str) -> None:
         FrequencyConv2d(2, 2, method=refused)
     with pytest.raises(ValueError, match=f"method='{refused}' is unknown"):
         fft_conv(torch.zeros(1, 1, 4), torch.zeros(1, 1, 1), padding=[(0, 0)], method=refused)
+
+
+def test_a_kernel_larger_than_the_map_takes_the_fft_whatever_the_table_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    always = {kind: [(64, 10**9)] for kind in LIMITS}
+    use_crossover(Crossover({"inference": always, "training": always}, {}))
+    x = torch.randn(1, 3, 16, 4)
+    assert used(FrequencyConv2d(3, 16, padding_mode="zeros"), x, monkeypatch) == "fft"  # 31x7 taps
+    assert used(FrequencyConv2d(3, 16, 5, padding_mode="zeros"), x, monkeypatch) == "fft"
+    assert used(FrequencyConv2d(3, 16, 3, padding_mode="zeros"), x, monkeypatch) == "direct"
+
+
+@pytest.mark.parametrize("padding_mode", ["zeros", "circular"])
+@pytest.mark.parametrize("size", [(16, 4), (16, 16), (8, 8)])
+def test_a_direct_sum_over_a_kernel_as_large_as_the_map_survives_training(
+    size: tuple[int, int], padding_mode: str
+) -> None:
+    """In a process of its own, since torch's own convolution corrupts the heap there."""
+    code = f"""
+import torch
+from nifconv import FrequencyConv2d
+layer = FrequencyConv2d(3, 16, padding_mode={padding_mode!r}, method="direct")
+x = torch.randn(4, 3, *{size}, requires_grad=True)
+for _ in range(5):
+    direct = torch.autograd.grad(layer(x).square().mean(), [x, *layer.parameters()])
+layer.method = "fft"
+for ours, other in zip(direct, torch.autograd.grad(layer(x).square().mean(), [x, *layer.parameters()])):
+    torch.testing.assert_close(ours, other, rtol=1e-4, atol=1e-6)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})

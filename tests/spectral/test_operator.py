@@ -61,7 +61,7 @@ def _chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.usefixtures("_chunks")
 def test_equals_plain_ffts_and_their_gradients(case: str) -> None:
     operands = learned(case)
-    y, expected = _operator.conv(*operands), _onnx.conv(*operands)
+    y, expected = _operator.apply(*operands), _onnx.apply(*operands)
     assert_near(y, expected)
     dy = torch.randn_like(y)
     for ours, theirs in zip(
@@ -98,18 +98,18 @@ def test_sums_over_channels_take_bounded_memory(monkeypatch: pytest.MonkeyPatch)
         x = torch.randn(batch, 4, 32, 32, requires_grad=True)
         dy = torch.randn_like(x)
         outputs = 2 * x.nbytes  # y and dx
-        return peak_bytes(lambda: torch.autograd.grad(_operator.conv(x, spectrum, *rest), (x, spectrum), dy)) - outputs
+        return peak_bytes(lambda: torch.autograd.grad(_operator.apply(x, spectrum, *rest), (x, spectrum), dy)) - outputs
 
     assert extra(512) < 1.2 * extra(128)
 
 
 def test_the_fft_takes_over_where_matrix_products_are_less_precise(case: str) -> None:
     operands = arguments(case, torch.float32)
-    exact = _operator.conv(*(t.double() if isinstance(t, Tensor) else t for t in operands))
+    exact = _operator.apply(*(t.double() if isinstance(t, Tensor) else t for t in operands))
     _transforms._matrices.cache_clear()
     torch.set_float32_matmul_precision("medium")
     try:
-        y = _operator.conv(*operands)
+        y = _operator.apply(*operands)
         assert _transforms._matrices.cache_info().misses == 0
     finally:
         torch.set_float32_matmul_precision("highest")
@@ -121,7 +121,7 @@ def test_second_derivatives(case: str) -> None:
     x, spectrum, *geometry = learned(case)
 
     def apply(x: Tensor, spectrum: Tensor) -> Tensor:
-        return _operator.conv(x, spectrum, *geometry)
+        return _operator.apply(x, spectrum, *geometry)
 
     assert torch.autograd.gradcheck(apply, (x, spectrum), fast_mode=True)
     assert torch.autograd.gradgradcheck(apply, (x, spectrum), fast_mode=True)
@@ -133,7 +133,7 @@ def test_derivatives_by_one_operand_alone(case: str, wanted: int) -> None:
     operands[wanted].requires_grad_()
 
     def apply(operand: Tensor) -> Tensor:
-        return _operator.conv(*operands[:wanted], operand, *operands[wanted + 1 :])
+        return _operator.apply(*operands[:wanted], operand, *operands[wanted + 1 :])
 
     assert torch.autograd.gradcheck(apply, (operands[wanted],), fast_mode=True)
     assert torch.autograd.gradgradcheck(apply, (operands[wanted],), fast_mode=True)
@@ -143,9 +143,9 @@ def test_derivatives_by_one_operand_alone(case: str, wanted: int) -> None:
 @pytest.mark.parametrize("case", ["depthwise on small maps", "groups with folding"])
 def test_passes_the_checks_of_torch_library(case: str) -> None:
     x, spectrum, *geometry = learned(case)
-    torch.library.opcheck(_operator.spectral_conv, (x, spectrum, *geometry))
+    torch.library.opcheck(_operator._forward, (x, spectrum, *geometry))
     dy = torch.randn(3, len(spectrum), *geometry[-1], dtype=x.dtype, requires_grad=True)
-    torch.library.opcheck(_operator.spectral_conv_gradients, (x, spectrum, dy, *geometry[:-1], True, True))
+    torch.library.opcheck(_operator._backward, (x, spectrum, dy, *geometry[:-1], True, True))
 
 
 def test_keeps_the_input_and_the_spectrum_and_nothing_else() -> None:
@@ -157,7 +157,7 @@ def test_keeps_the_input_and_the_spectrum_and_nothing_else() -> None:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        _operator.conv(x, spectrum, *geometry)
+        _operator.apply(x, spectrum, *geometry)
     assert {t.data_ptr() for t in kept} == {x.data_ptr(), spectrum.data_ptr()}
 
 
@@ -171,7 +171,7 @@ def test_transformations_of_torch_func(case: str, dims: tuple[int | None, int | 
     ]
 
     def apply(x: Tensor, spectrum: Tensor) -> Tensor:
-        return _operator.conv(x, spectrum, *geometry)
+        return _operator.apply(x, spectrum, *geometry)
 
     def gradients(x: Tensor, spectrum: Tensor) -> Any:
         return torch.func.grad(lambda *both: apply(*both).square().sum(), argnums=(0, 1))(x, spectrum)
@@ -193,7 +193,7 @@ def test_forward_mode(case: str) -> None:
     tangents = torch.randn_like(x), torch.randn_like(spectrum)
 
     def apply(x: Tensor, spectrum: Tensor) -> Tensor:
-        return _operator.conv(x, spectrum, *geometry)
+        return _operator.apply(x, spectrum, *geometry)
 
     expected = apply(tangents[0], spectrum) + apply(x, tangents[1])
     assert_near(torch.func.jvp(apply, (x, spectrum), tangents)[1], expected)
@@ -209,7 +209,7 @@ def test_second_derivatives_forward_over_reverse(case: str, wanted: tuple[int, .
     x, spectrum, *geometry = arguments(case)
 
     def energy(x: Tensor, spectrum: Tensor) -> Tensor:
-        return _operator.conv(x, spectrum, *geometry).square().sum()
+        return _operator.apply(x, spectrum, *geometry).square().sum()
 
     gradient = torch.func.grad(energy, argnums=wanted)
     tangents = torch.randn_like(x), torch.randn_like(spectrum)
@@ -225,9 +225,9 @@ def test_half_precision_computes_in_float32(case: str, dtype: torch.dtype) -> No
     x, spectrum, *geometry = arguments(case, torch.float32)
     x, spectrum = x.to(dtype).requires_grad_(), spectrum.requires_grad_()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        y = _operator.conv(x, spectrum, *geometry)
+        y = _operator.apply(x, spectrum, *geometry)
     exact_operands = x.detach().double().requires_grad_(), spectrum.detach().double().requires_grad_()
-    exact = _operator.conv(*exact_operands, *geometry)
+    exact = _operator.apply(*exact_operands, *geometry)
     assert y.dtype == dtype
     assert_near(y, exact)
     dy = torch.randn_like(y)
@@ -245,16 +245,16 @@ def test_channels_last_in_and_out(ndim: int, layout: torch.memory_format, groups
     spectrum = torch.randn(4, 4 // groups, *frequency.half_shape(size), 2)
     x = torch.randn(2, 4, *size).contiguous(memory_format=layout).requires_grad_()
     rest = (groups, size, (1,) * ndim, (1,) * ndim, size)
-    y = _operator.conv(x, spectrum, *rest)
+    y = _operator.apply(x, spectrum, *rest)
     assert y.is_contiguous(memory_format=layout)
-    assert_near(y, _operator.conv(x.detach().contiguous(), spectrum, *rest))
+    assert_near(y, _operator.apply(x.detach().contiguous(), spectrum, *rest))
     (dx,) = torch.autograd.grad(y.square().sum(), x)
     assert dx.is_contiguous(memory_format=layout)
 
 
 def test_gradients_of_a_sum_arrive_without_strides(case: str) -> None:
     x, spectrum, *geometry = learned(case)
-    y = _operator.conv(x, spectrum, *geometry)
+    y = _operator.apply(x, spectrum, *geometry)
     one = torch.autograd.grad(y.sum(), (x, spectrum), retain_graph=True)
     other = torch.autograd.grad(y, (x, spectrum), torch.ones_like(y))
     for ours, theirs in zip(one, other, strict=True):
@@ -263,7 +263,7 @@ def test_gradients_of_a_sum_arrive_without_strides(case: str) -> None:
 
 def test_an_empty_batch_has_gradients_of_zero(case: str) -> None:
     x, spectrum, *geometry = learned(case)
-    y = _operator.conv(x[:0], spectrum, *geometry)
+    y = _operator.apply(x[:0], spectrum, *geometry)
     dx, dh = torch.autograd.grad(y.sum(), (x, spectrum), allow_unused=True)
     assert dx.eq(0).all()
     assert dh.eq(0).all()

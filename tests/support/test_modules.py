@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from nifconv import convert
-from nifconv._support.modules import copy_model, move_hooks, places, put, substitute
+from nifconv._support.modules import copy_model, move_hooks, places, set_children, substitute
 
 
 def test_a_copy_shares_nothing_and_keeps_what_is_tied() -> None:
@@ -52,7 +52,7 @@ def test_modules_are_exchanged_at_every_place_and_back() -> None:
     assert [(name, child) for _, name, child in found] == [("a", old), ("0", old), ("1", old)]
     assert substitute(model, {old: new}) is model
     assert model["a"] is model["b"][0] is model["b"][1] is new
-    put(found)
+    set_children(found)
     assert model["a"] is model["b"][0] is model["b"][1] is old
     assert substitute(old, {old: new}) is new
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from experiments.studies.accuracy.config import Config
-from experiments.studies.accuracy.scenes import CANVAS, OBJECTS
 from experiments.studies.accuracy.variants import (
     CIRCULAR,
     FAMILIES,
@@ -20,6 +19,7 @@ from experiments.studies.accuracy.variants import (
     Variant,
 )
 from experiments.study.judge import Contrast, judge, minus
+from experiments.tasks.scenes import CANVAS, OBJECTS
 
 MARGIN = 0.01
 """What "within a point" allows, in either direction."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from experiments.studies.accuracy.scenes import Scene
 from experiments.studies.accuracy.variants import Shape
+from experiments.tasks.scenes import Scene
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from typing import Any
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
-from experiments.studies.accuracy.scenes import CANVAS, OBJECTS
 from experiments.studies.accuracy.variants import CIRCULAR, EQUAL, IMAGE, PIXEL, TAPS_3, TAPS_7
 from experiments.study.figures import PALETTE, Row, legend, lines, long_table, style, ticks, to_png
 from experiments.study.report import Data
+from experiments.tasks.scenes import CANVAS, OBJECTS
 
 _TITLES = {OBJECTS: "digits grow with the canvas", CANVAS: "the canvas grows, digits stay {digit} px"}
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.studies.accuracy.claims import MARGIN
-from experiments.studies.accuracy.scenes import CANVAS, OBJECTS
 from experiments.studies.accuracy.variants import CIRCULAR, EQUAL, FAMILIES, IMAGE, PIXEL, PIXEL_LARGE, TAPS_3
 from experiments.study.report import Data
+from experiments.tasks.scenes import CANVAS, OBJECTS
 
 
 def facts(data: Data) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from torch import nn
 
 from experiments.nets.separable import parameters
 from experiments.studies.accuracy.config import Config
-from experiments.studies.accuracy.scenes import Scene, Scenes, place, resolutions, source_pools
 from experiments.studies.accuracy.variants import (
     CIRCULAR,
     FAMILIES,
@@ -27,6 +26,7 @@ from experiments.study.sweep import Sweep, Trial, best
 from experiments.study.training import accuracy, train_and_test
 from experiments.tasks.batches import Batches, FreshBatches
 from experiments.tasks.handwritten import CLASSES, Digits, subset
+from experiments.tasks.scenes import Scene, Scenes, place, resolutions, source_pools
 from nifconv import count_parameters
 from nifconv.layers import FrequencyConv
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nifconv.footprint import LayerFootprint, Null, Survey
+from nifconv.footprint import LayerFootprint, NullDistribution, Survey
 
 MASS_3, MASS_5, HALF, ENERGY, SIZE, RELATIVE, ALIGNED, RADIUS = (
     "mass3",
@@ -102,7 +102,7 @@ def _effect(drawn: LayerFootprint, layer: LayerFootprint, measure: str) -> dict[
     return _rounded({"deviation": effect.std, "z": effect.z})
 
 
-def _null(layer: LayerFootprint) -> Null:
+def _null(layer: LayerFootprint) -> NullDistribution:
     if layer.null is None:
         raise ValueError(
             f"layer {layer.name!r} was surveyed with null=0 and has no re-initialised copies; use 20 or more"

@@ -20,14 +20,22 @@ class ArchiveData(FilesData):
     Args:
         root, validation: see `FilesData`.
         batch_size, seed, workers: see `ImageData`.
+
+    Attributes:
+        flip: whether a mirror image keeps its label.
+        title: name of the set.
+        statistics: mean and standard deviation of each channel.
+        files: paths that torchvision reads, below `root`.
+        remedy: how to obtain them, with `{root}` for the folder.
     """
 
     classes = 10
     size = 32
     flip = True
-    """Whether a mirror image shows the same."""
     title: str
     statistics: Statistics
+    files: tuple[str, ...]
+    remedy: str
 
     def __init__(
         self, root: Path = ROOT, validation: int = 5000, batch_size: int = 128, seed: int = 0, workers: int = 0
@@ -35,23 +43,16 @@ class ArchiveData(FilesData):
         super().__init__(root, validation, batch_size, seed, workers)
 
     @abstractmethod
-    def _files(self) -> list[Path]:
-        """Where torchvision looks for the set."""
-
-    @abstractmethod
-    def _remedy(self) -> str:
-        """How the files come there."""
-
-    @abstractmethod
     def _read(self, train: bool, transform: Transform) -> VisionDataset: ...
 
     def _source(self, train: bool, transform: Transform) -> VisionDataset:
-        require(self.title, self.root, self._files(), self._remedy())
+        remedy = self.remedy.format(root=self.root)
+        require(self.title, self.root, [self.root / file for file in self.files], remedy)
         try:
             return self._read(train, transform)
         except (RuntimeError, ValueError, AssertionError) as error:  # torchvision asserts what it reads in a header
             raise ValueError(
-                f"root={self.root} holds files of {self.title} that are not as published ({error!r}). {self._remedy()}"
+                f"root={self.root} holds files of {self.title} that are not as published ({error!r}). {remedy}"
             ) from error
 
     def _augmented(self) -> Transform:
@@ -61,34 +62,41 @@ class ArchiveData(FilesData):
         return normalised(self.statistics)
 
 
+def _cifar_files(reader: type[datasets.CIFAR10]) -> tuple[str, ...]:
+    names = [name for name, _ in reader.train_list + reader.test_list] + [reader.meta["filename"]]
+    return tuple(f"{reader.base_folder}/{name}" for name in names)
+
+
+def _cifar_remedy(reader: type[datasets.CIFAR10]) -> str:
+    return (
+        f"Download {reader.filename}, the version for Python, from the CIFAR page of the University of Toronto, and "
+        f"unpack it in {{root}}, which creates {{root}}/{reader.base_folder}."
+    )
+
+
 class CIFAR10Data(ArchiveData):
     """CIFAR-10 (Krizhevsky 2009): 50,000 training and 10,000 test photographs, 32x32."""
 
     title = "CIFAR-10"
     statistics = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
-    reader = datasets.CIFAR10
-
-    def _files(self) -> list[Path]:
-        names = [name for name, _ in self.reader.train_list + self.reader.test_list] + [self.reader.meta["filename"]]
-        return [self.root / self.reader.base_folder / name for name in names]
-
-    def _remedy(self) -> str:
-        return (
-            f"Download {self.reader.filename}, the python version of {self.title}, from its page at the University of "
-            f"Toronto, and unpack it in {self.root}, which makes {self.root / self.reader.base_folder}."
-        )
+    files = _cifar_files(datasets.CIFAR10)
+    remedy = _cifar_remedy(datasets.CIFAR10)
 
     def _read(self, train: bool, transform: Transform) -> VisionDataset:
-        return self.reader(self.root, train=train, transform=transform)
+        return datasets.CIFAR10(self.root, train=train, transform=transform)
 
 
-class CIFAR100Data(CIFAR10Data):
+class CIFAR100Data(ArchiveData):
     """CIFAR-100 (Krizhevsky 2009): as CIFAR-10, with a hundred classes."""
 
     classes = 100
     title = "CIFAR-100"
     statistics = ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762))
-    reader = datasets.CIFAR100
+    files = _cifar_files(datasets.CIFAR100)
+    remedy = _cifar_remedy(datasets.CIFAR100)
+
+    def _read(self, train: bool, transform: Transform) -> VisionDataset:
+        return datasets.CIFAR100(self.root, train=train, transform=transform)
 
 
 class SVHNData(ArchiveData):
@@ -97,13 +105,11 @@ class SVHNData(ArchiveData):
     title = "SVHN"
     flip = False
     statistics = ((0.4377, 0.4438, 0.4728), (0.1980, 0.2010, 0.1970))
-
-    def _files(self) -> list[Path]:
-        return [self.root / datasets.SVHN.split_list[part][1] for part in ("train", "test")]
-
-    def _remedy(self) -> str:
-        names = " and ".join(file.name for file in self._files())
-        return f"Download {names}, format 2 of SVHN, from its page at Stanford University, and put them in {self.root}."
+    files = ("train_32x32.mat", "test_32x32.mat")
+    remedy = (
+        "Download train_32x32.mat and test_32x32.mat, format 2 of SVHN, from its page at Stanford University, and put "
+        "them in {root}."
+    )
 
     def _read(self, train: bool, transform: Transform) -> VisionDataset:
         return datasets.SVHN(self.root, split="train" if train else "test", transform=transform)
@@ -119,17 +125,11 @@ class FashionMNISTData(ArchiveData):
     channels = 1
     size = 28
     statistics = ((0.2860,), (0.3530,))
-
-    def _files(self) -> list[Path]:
-        raw = self.root / "FashionMNIST" / "raw"
-        return [raw / name.removesuffix(".gz") for name, _ in datasets.FashionMNIST.resources]
-
-    def _remedy(self) -> str:
-        names = ", ".join(name for name, _ in datasets.FashionMNIST.resources)
-        return (
-            f"Download {names} from the repository of Fashion-MNIST at Zalando Research, put them in "
-            f"{self._files()[0].parent} and unpack them there with gunzip."
-        )
+    files = tuple(f"FashionMNIST/raw/{Path(name).stem}" for name, _ in datasets.FashionMNIST.resources)
+    remedy = (
+        f"Download {', '.join(name for name, _ in datasets.FashionMNIST.resources)} from the repository of "
+        "Fashion-MNIST at Zalando Research, put them in {root}/FashionMNIST/raw and unpack them there with gunzip."
+    )
 
     def _read(self, train: bool, transform: Transform) -> VisionDataset:
         return datasets.FashionMNIST(self.root, train=train, transform=transform)

@@ -1,4 +1,4 @@
-"""Data modules that need no download: handwritten digits as they are, tasks that are drawn from them, and contours."""
+"""Data modules that need no download: handwritten digits, tasks composed of them, and contours."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from experiments.tasks.centred import CLASSES as CENTRED_CLASSES
 from experiments.tasks.centred import centred
 from experiments.tasks.cluttered import ClutteredDigits
 from experiments.tasks.displaced import CANVAS, DISTANCES, DisplacedDigits
-from experiments.tasks.drawn import DrawnData
 from experiments.tasks.handwritten import DIGIT, Digits, split_digits, standardised
 from experiments.tasks.pathfinder import Pathfinder
 from experiments.tasks.seeded import KeyedSet, Seeded
+from experiments.training.data.drawn import DrawnData
 from experiments.training.data.module import IndexedData
 
 
 class DigitsData(IndexedData):
-    """Handwritten digits, of mean 0 and variance 1; every fifth tests, every fifth validates.
+    """Handwritten digits with mean 0 and variance 1; a fifth of them for validation, a fifth for the test.
 
     Args:
-        size: to which the 8x8 images are enlarged; 8 leaves them as they are.
+        size: size in pixels to which the 8x8 images are enlarged; 8 leaves them unchanged.
         batch_size, seed, workers: see `ImageData`.
     """
 
@@ -51,10 +51,10 @@ class DigitsData(IndexedData):
 
 
 class DisplacedDigitsData(DrawnData):
-    """How far apart two digits are; see `displaced`.
+    """The task: how far apart two digits are; see `displaced`.
 
     Args:
-        distances: in pixels, from 8 to half the canvas; two classes each, to the right and down.
+        distances: distances in pixels, from 8 to half the canvas; each gives two classes, to the right and down.
         samples, held_out, batch_size, seed, workers: see `DrawnData`.
     """
 
@@ -83,7 +83,7 @@ class DisplacedDigitsData(DrawnData):
 
 
 class CentredDigitsData(DrawnData):
-    """Which digit stands in the middle of the canvas; see `centred`.
+    """The task: which digit is in the centre of the canvas; see `centred`.
 
     Args:
         samples, held_out, batch_size, seed, workers: see `DrawnData`.
@@ -92,21 +92,16 @@ class CentredDigitsData(DrawnData):
     classes = CENTRED_CLASSES
     size = CANVAS
 
-    def __init__(
-        self, samples: int = 4096, held_out: int = 2048, batch_size: int = 64, seed: int = 0, workers: int = 0
-    ) -> None:
-        super().__init__(samples, held_out, batch_size, seed, workers)
-
     def draws(self) -> tuple[Draw, Draw, Draw]:
         return _of_each_pool(centred)
 
 
 class ClutteredDigitsData(DrawnData):
-    """Which digit stands somewhere among pieces of others; see `cluttered`.
+    """The task: which digit is whole, among pieces of others; see `cluttered`.
 
     Args:
-        size: of the canvas, in pixels.
-        pieces: on each canvas.
+        size: size of the canvas in pixels.
+        pieces: number of pieces on each canvas.
         samples, held_out, batch_size, seed, workers: see `DrawnData`.
     """
 
@@ -131,18 +126,18 @@ class ClutteredDigitsData(DrawnData):
 
 
 class PathfinderData(DrawnData):
-    """Whether one contour joins two dots; see `pathfinder`.
+    """The task: whether a contour joins two dots; see `pathfinder`.
 
     Args:
-        size: of the canvas, in pixels.
-        length: dashes of each of the two long contours, the difficulty.
-        distractors: further contours.
+        size: size of the canvas in pixels.
+        length: number of dashes of each of the two long contours, which sets the difficulty.
+        distractors: number of further contours.
         samples, held_out, batch_size, seed, workers: see `DrawnData`.
     """
 
     classes = 2
     block = 64
-    """Contours are proposed by the hundred, and most of them thrown away, however few are wanted."""
+    """Contours are proposed by the hundred and most are rejected, so that small blocks would waste work."""
 
     def __init__(
         self,
@@ -164,6 +159,6 @@ class PathfinderData(DrawnData):
 
 
 def _of_each_pool(task: Callable[[Digits], Draw]) -> tuple[Draw, Draw, Draw]:
-    """A task of digits to train, to validate and to test with, which are disjoint."""
+    """A task of digits for training, validation and test, from disjoint sets of digits."""
     pools = split_digits()
     return task(pools.train), task(pools.validation), task(pools.test)

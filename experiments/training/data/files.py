@@ -16,26 +16,27 @@ from experiments.training.data.module import IndexedData
 
 Transform = Callable[[Any], Any]
 SPLIT_SEED = 0
-"""Of the images held out for validation: the same ones in all runs."""
+"""Seed of the validation split, which is the same in all runs."""
 
 
 def require(name: str, root: Path, files: Iterable[Path], remedy: str) -> None:
-    """Makes sure that the files are there.
+    """Checks that all files of a set exist.
 
     Raises:
-        FileNotFoundError: one is not; the message says what to download, and where to put it.
+        FileNotFoundError: a file is missing; the message says what to download, and where to put it.
     """
     missing = [str(file) for file in files if not file.exists()]
     if missing:
-        raise FileNotFoundError(f"root={root} does not hold {name}: {', '.join(missing)} is not there. {remedy}")
+        raise FileNotFoundError(f"root={root} does not hold {name}: missing {', '.join(missing)}. {remedy}")
 
 
 class FilesData(IndexedData):
-    """A set with parts for training and test; images of each class are held out of the first one for validation.
+    """A set with a training and a test part; some training images of each class are held out for validation.
 
     Args:
         root: folder that holds the set.
-        validation: images held out, the same for all seeds; 0 trains with all (give the Trainer `limit_val_batches=0`).
+        validation: number of images held out, the same ones for all seeds; 0 trains on all images (give the Trainer
+            `limit_val_batches=0`).
         batch_size, seed, workers: see `ImageData`.
     """
 
@@ -44,13 +45,13 @@ class FilesData(IndexedData):
     def __init__(self, root: Path, validation: int, batch_size: int, seed: int, workers: int) -> None:
         super().__init__(batch_size, seed, workers)
         if validation < 0:
-            raise ValueError(f"validation={validation} must not be negative; 0 trains with all images")
+            raise ValueError(f"validation={validation} must not be negative; 0 trains on all images")
         self.root = Path(root)
         self.validation = validation
 
     @abstractmethod
     def _source(self, train: bool, transform: Transform) -> VisionDataset:
-        """The part for training or for the test."""
+        """The training or the test part."""
 
     @abstractmethod
     def _augmented(self) -> Transform: ...
@@ -74,7 +75,7 @@ class FilesData(IndexedData):
         return Seeded(samples, self.seed)
 
     def _split(self, source: VisionDataset) -> tuple[Dataset[Any], Dataset[Any]]:
-        """What is for training, and what is held out: as many of each class as its share."""
+        """Training and validation samples; each class is held out in proportion to its size."""
         labels = self._labels(source)
         if not self.validation:
             return source, Subset(source, [])
@@ -84,7 +85,7 @@ class FilesData(IndexedData):
                 f"validation={self.validation} of {len(labels)} training images must leave images of each of the "
                 f"{self.classes} classes on both sides; use 0, or {self.classes} to {len(labels) - self.classes}"
             )
-        kept, held_out = train_test_split(
+        train, held_out = train_test_split(
             range(len(labels)), test_size=self.validation, random_state=SPLIT_SEED, stratify=labels
         )
-        return Subset(source, sorted(kept)), Subset(source, sorted(held_out))
+        return Subset(source, sorted(train)), Subset(source, sorted(held_out))

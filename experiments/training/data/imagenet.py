@@ -17,16 +17,15 @@ _ROOT = Path("data/imagenet")
 
 
 class ImageNetData(FilesData):
-    """Photographs in `root/train/<class>/` and `root/val/<class>/`, as those of ImageNet-1k commonly lie.
+    """Photographs in `root/train/<class>/` and `root/val/<class>/`, the usual layout of ImageNet-1k.
 
-    The images of `val` are the test, as the labels of ImageNet's own test set are not public. With `validation=0` they
-    are watched in training, too, as is usual; hold images out if anything is chosen by them.
+    The images of `val` are the test set, as the labels of ImageNet's own test set are not public. With `validation=0`
+    they also serve for validation, as is usual; hold images out if anything is selected by validation.
 
     Args:
         root: folder that holds `train` and `val`.
-        classes: how many there are.
-        class_list: text file of the folders to be used, one a line, for a subset as ImageNet-100; all others are
-            ignored.
+        classes: number of classes.
+        class_list: text file with the folders to use, one on each line, for a subset such as ImageNet-100.
         views: crops and augmentation.
         validation: see `FilesData`.
         batch_size, seed, workers: see `ImageData`.
@@ -56,7 +55,7 @@ class ImageNetData(FilesData):
         folder = self.root / ("train" if train else "val")
         remedy = (
             "Download ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar from the site of ImageNet, which asks for an "
-            f"account, and unpack them so that each class has its own folder of JPEG files in {self.root / 'train'} "
+            f"account, and unpack them so that each class has a folder of JPEG files in {self.root / 'train'} "
             f"and in {self.root / 'val'}."
         )
         require("ImageNet", self.root, [self.root / "train", self.root / "val"], remedy)
@@ -113,4 +112,4 @@ def _read(path: str) -> Image.Image:
     try:
         return pil_loader(path)
     except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"{path} is no whole image ({error}); copy it again, or remove it") from error
+        raise ValueError(f"{path} is not a complete image ({error}); copy it again, or remove it") from error

@@ -1,4 +1,4 @@
-"""What all data modules share: one way to load, whatever the images are."""
+"""Base classes of the data modules."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class ImageData(LightningDataModule, ABC):
 
     Attributes:
         classes: number of labels.
-        channels: of an image.
-        size: height and width of an image as the net is trained with it, in pixels.
+        channels: number of channels of an image.
+        size: height and width of the training images, in pixels.
 
     Args:
-        batch_size: samples of a batch on each process.
-        seed: of order and augmentation; validation and test do not depend on it.
-        workers: processes that make the samples; 0 makes them in this one. They change nothing but the time it takes.
+        batch_size: number of samples in a batch on each process.
+        seed: seed of order and augmentation in training.
+        workers: number of processes that load samples; 0 loads in the main process. Affects speed only.
     """
 
     classes: int
@@ -39,12 +39,12 @@ class ImageData(LightningDataModule, ABC):
         self.workers = workers
 
     def _process(self) -> tuple[int, int]:
-        """Rank of this process, and how many there are."""
+        """Rank of this process, and number of processes."""
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
 
 
 class IndexedData(ImageData):
-    """Images that can be had in any order; a subclass says which they are."""
+    """Images that can be read in any order."""
 
     @abstractmethod
     def train_set(self) -> KeyedSet: ...

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from experiments.tasks.seeded import Key, seed_of
 
@@ -21,9 +20,9 @@ class Order(ABC):
     """The batches of every epoch.
 
     Attributes:
-        count: samples of the set.
-        batch_size: samples of a batch on one process.
-        rank, world_size: of this process.
+        count: number of samples in the set.
+        batch_size: number of samples in a batch on one process.
+        rank, world_size: number of this process, and how many there are.
     """
 
     count: int
@@ -32,7 +31,7 @@ class Order(ABC):
     world_size: int = 1
 
     def __post_init__(self) -> None:
-        if self.count < self._fewest():
+        if not len(self):
             raise ValueError(
                 f"a set of {self.count} samples has no batch for batch_size={self.batch_size} on each of "
                 f"{self.world_size} processes; choose a smaller batch_size or fewer processes"
@@ -45,9 +44,10 @@ class Order(ABC):
     def batches(self, epoch: int, start: int) -> Iterator[list[Key]]:
         """This process's share of the batches of an epoch from number `start` on."""
 
-    @abstractmethod
-    def _fewest(self) -> int:
-        """How many samples there must be."""
+    @property
+    def _full(self) -> int:
+        """Samples of a batch on all processes together."""
+        return self.batch_size * self.world_size
 
 
 @dataclass(frozen=True)
@@ -61,37 +61,27 @@ class TrainingOrder(Order):
     seed: int | None = None
 
     def __len__(self) -> int:
-        return self.count // self._fewest()
+        return self.count // self._full
 
     def batches(self, epoch: int, start: int) -> Iterator[list[Key]]:
-        order = self._order(epoch)
+        order = torch.arange(self.count)
+        if self.seed is not None:
+            order = torch.randperm(self.count, generator=torch.Generator().manual_seed(seed_of(self.seed, epoch)))
         for number in range(start, len(self)):
-            first = (number * self.world_size + self.rank) * self.batch_size
+            first = number * self._full + self.rank * self.batch_size
             yield [(epoch, index) for index in order[first : first + self.batch_size].tolist()]
-
-    def _order(self, epoch: int) -> Tensor:
-        if self.seed is None:
-            return torch.arange(self.count)
-        return torch.randperm(self.count, generator=torch.Generator().manual_seed(seed_of(self.seed, epoch)))
-
-    def _fewest(self) -> int:
-        return self.batch_size * self.world_size
 
 
 class EvaluationOrder(Order):
     """Each sample once, the same in every epoch, in as many batches on one process as on another.
 
-    Batches and shares differ by one sample at most, so that nothing is repeated and no process waits for another's
-    last batch for ever. Where `batch_size` is 1 a share may have two, or another one would be empty.
+    Batches and shares differ by at most one sample, so that nothing is repeated and no process waits for another's
+    last batch. Where `batch_size` is 1 a share may have two samples, or another one would be empty.
     """
 
     def __len__(self) -> int:
-        full = self.batch_size * self.world_size
-        return min(-(-self.count // full), self.count // self.world_size)
+        return min(-(-self.count // self._full), self.count // self.world_size)
 
     def batches(self, epoch: int, start: int) -> Iterator[list[Key]]:  # noqa: ARG002
         for batch in torch.arange(self.count).tensor_split(len(self))[start:]:
             yield [(0, index) for index in batch.tensor_split(self.world_size)[self.rank].tolist()]
-
-    def _fewest(self) -> int:
-        return self.world_size

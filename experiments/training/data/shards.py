@@ -21,15 +21,15 @@ _VIEWS = Views()
 
 
 class ShardsData(ImageData):
-    """Photographs in tar shards, in the order of a random buffer; the samples of `val` are the test, too.
+    """Photographs in tar shards, shuffled in a buffer; the samples of `val` also serve as the test set.
 
     Args:
         train, val: paths or addresses of the shards, with ranges in braces: `train-{000000..000146}.tar`.
-        train_samples, val_samples: how many there are.
+        train_samples, val_samples: number of samples in them.
         classes: number of labels.
         views: crops and augmentation.
-        buffer: samples among which the next one is drawn in training.
-        batch_size, seed, workers: see `ImageData`; here the order depends on the number of workers, too.
+        buffer: number of samples from which the next one is drawn in training.
+        batch_size, seed, workers: see `ImageData`; here the order also depends on the number of workers.
     """
 
     channels = 3
@@ -59,8 +59,8 @@ class ShardsData(ImageData):
         shards = _present(self.train)
         if len(shards) < processes * max(self.workers, 1):
             raise ValueError(
-                f"train={self.train} names {len(shards)} shards, and each of {self.workers} workers of {processes} "
-                "processes needs one; use fewer workers or smaller shards"
+                f"train={self.train} names {len(shards)} shards, but each of {self.workers} workers on each of "
+                f"{processes} processes needs one; use fewer workers or smaller shards"
             )
         order = TrainingOrder(self.train_samples, self.batch_size, rank, processes)
         stream = TrainingStream(shards, order, self.classes, self.views.training(), self.seed, self.buffer)
@@ -76,7 +76,7 @@ class ShardsData(ImageData):
 
 
 def _present(pattern: str) -> list[str]:
-    """The shards of a pattern; those of the file system are there."""
+    """The shards of a pattern; raises if one on the file system is missing."""
     shards = expand_urls(pattern)
     local = [Path(shard) for shard in shards if ":" not in shard]
     remedy = "Copy the shards there, or make them with `python -m experiments.training.data.write_shards`."

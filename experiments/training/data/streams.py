@@ -1,4 +1,4 @@
-"""Tar shards read from beginning to end: which process and worker reads which, in which order, and where it goes on."""
+"""Tar shards read from beginning to end: which worker reads which samples, in which order, and where it resumes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from itertools import count, islice
 from typing import Any
 
-import torch
 import webdataset
 from PIL import Image
-from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
+from torch.utils.data import IterableDataset, default_collate, get_worker_info
 from webdataset.autodecode import Decoder, DecodingError, imagehandler
 from webdataset.gopen import gopen
 from webdataset.tariterators import group_by_keys, tar_file_expander
@@ -18,7 +17,7 @@ from webdataset.tariterators import group_by_keys, tar_file_expander
 from experiments.tasks.batches import Batch
 from experiments.tasks.seeded import randomness, seed_of
 from experiments.training.data.files import Transform
-from experiments.training.data.loader import Loader
+from experiments.training.data.loader import Loader, one_pass
 from experiments.training.data.order import Order, TrainingOrder
 
 Sample = dict[str, Any]
@@ -28,14 +27,14 @@ _DECODER = Decoder([imagehandler("pilrgb")], only=[*IMAGES, _LABEL])
 
 
 class Stream(IterableDataset[Batch]):
-    """Batches of an epoch from a place on that can be moved between passes.
+    """Batches of an epoch from batch `start` on; `epoch` and `start` are set before each pass.
 
     Args:
         shards: paths or addresses.
-        order: how many batches there are, and of which size.
+        order: number and size of the batches.
         classes: number of labels.
-        transform: of an image.
-        seed: of what is random.
+        transform: turns an image into a tensor.
+        seed: seed of shuffling and augmentation.
     """
 
     def __init__(self, shards: list[str], order: Order, classes: int, transform: Transform, seed: int) -> None:
@@ -57,16 +56,16 @@ class Stream(IterableDataset[Batch]):
 
 
 class TrainingStream(Stream):
-    """Shards in a random order, shared out to processes and workers, and their samples through a random buffer.
+    """Shards in random order, divided among processes and workers, their samples shuffled in a buffer.
 
-    All depends on seed, epoch and the number of processes and of workers. Each worker goes on from the beginning of
-    its shards if others have more: every process has equally many batches, and if the shards are of equal size and
-    their number is a multiple of all workers of all processes, none is seen twice. A pass that starts late in an epoch
-    reads what comes before, but decodes none of it.
+    The order depends on the seed, the epoch, and the numbers of processes and workers. A worker whose shards are read
+    starts over if others have more, so that every process has equally many batches. If the shards are of equal size and
+    their number is a multiple of the number of workers, no sample is seen twice. A pass that starts late in an epoch
+    reads the samples before it, but decodes none of them.
 
     Args:
         shards, order, classes, transform, seed: see `Stream`.
-        buffer: samples among which the next one is drawn.
+        buffer: number of samples from which the next one is drawn.
     """
 
     def __init__(
@@ -77,7 +76,7 @@ class TrainingStream(Stream):
 
     def __iter__(self) -> Iterator[Batch]:
         worker, workers = _worker()
-        # The first batch is always asked from worker 0, which does here what the worker did whose turn it was.
+        # PyTorch asks worker 0 for the first batch; it takes the place of the worker whose turn it was.
         worker = (worker + self.start) % workers
         done = len(range(worker, self.start, workers))
         size = self.order.batch_size
@@ -100,7 +99,7 @@ class TrainingStream(Stream):
 
 
 class EvaluationStream(Stream):
-    """Each sample once. Every worker reads all shards, and decodes what is in its batches."""
+    """Each sample once. Every worker reads all shards, and decodes only the samples of its batches."""
 
     def __iter__(self) -> Iterator[Batch]:
         worker, workers = _worker()
@@ -115,26 +114,19 @@ class EvaluationStream(Stream):
 
 
 class ShardLoader(Loader):
-    """Loads a stream; a state can be loaded with the same number of workers only, as each has its own shards."""
+    """Loads a stream.
+
+    Each worker has its own shards, so a state can only be loaded with the number of workers that saved it.
+    """
 
     def __init__(self, stream: Stream, workers: int = 0) -> None:
-        super().__init__()
+        super().__init__(stream.order)
         self._stream = stream
         self._workers = workers
-        self._loader = DataLoader(
-            stream,
-            batch_size=None,
-            num_workers=workers,
-            pin_memory=torch.cuda.is_available(),
-            generator=torch.Generator(),
-        )
-
-    def __len__(self) -> int:
-        return len(self._stream.order)
 
     def _batches(self, epoch: int, start: int) -> Iterator[Batch]:
         self._stream.epoch, self._stream.start = epoch, start
-        return islice(iter(self._loader), len(self) - start)
+        return islice(one_pass(self._stream, self._workers, batch_size=None), len(self) - start)
 
     def state_dict(self) -> dict[str, Any]:
         return super().state_dict() | {"workers": self._workers}
@@ -174,13 +166,13 @@ def _read(shards: list[str]) -> Iterator[Sample]:
 
 
 def _opened(shards: list[str]) -> Iterator[Sample]:
-    """The shards one by one, closed when they are read; webdataset's own reader leaves that to the interpreter."""
+    """The shards one by one, each closed after it is read, which webdataset's own reader leaves to the interpreter."""
     for shard in shards:
         with gopen(shard) as stream:
             yield {"url": shard, "stream": stream}
 
 
 def _worker() -> tuple[int, int]:
-    """Number of this worker, and how many there are."""
+    """Index of this worker, and number of workers."""
     info = get_worker_info()
     return (0, 1) if info is None else (info.id, info.num_workers)

@@ -1,4 +1,4 @@
-"""How images are cropped, changed and normalised: for training at random, for evaluation always alike."""
+"""Crops, augmentation and normalisation: random for training, deterministic for evaluation."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ IMAGENET: Statistics = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def normalised(statistics: Statistics, *steps: Any) -> v2.Compose:
-    """The steps, on images, then float32 of mean 0 and variance 1."""
+    """The steps on images, then float32 with mean 0 and variance 1."""
     mean, deviation = (list(values) for values in statistics)
     return v2.Compose([v2.ToImage(), *steps, v2.ToDtype(torch.float32, scale=True), v2.Normalize(mean, deviation)])
 
 
 def shifted(size: int, statistics: Statistics, *, flip: bool) -> v2.Compose:
-    """Training with small images: crops of the size of the image from one padded by four pixels, and mirror images."""
+    """Training views of small images: random crops after padding by four pixels, and mirror images if `flip`."""
     crop = v2.RandomCrop(size, padding=4)
     return normalised(statistics, crop, *([v2.RandomHorizontalFlip()] if flip else []))
 
 
 @dataclass(frozen=True)
 class Views:
-    """Training and evaluation with photographs of any size.
+    """Training and evaluation views of photographs of any size.
 
     Attributes:
-        size: of the images in training, in pixels.
-        test_size: of those in evaluation.
-        crop_ratio: the side of the centre crop over the image's shorter side: .875 commonly, .95 in RSB (Wightman,
-            Touvron & Jegou 2021).
-        policy: of colours and shapes in training: none, TrivialAugment or RandAugment.
-        magnitude: of RandAugment, from 0 to 30.
+        size: size of the training images in pixels.
+        test_size: size of the images in evaluation.
+        crop_ratio: side of the centre crop over the shorter side of the image: .875 commonly, .95 in RSB (Wightman,
+            Touvron & Jégou 2021).
+        policy: augmentation policy in training: none, TrivialAugment or RandAugment.
+        magnitude: magnitude of RandAugment, from 0 to 30.
         erasing: probability that a rectangle of a training image is erased.
     """
 

@@ -1,4 +1,4 @@
-"""What this library adds to a training: measured footprints, and a penalty on far taps."""
+"""Callbacks for training: footprints measured along the way, and a penalty on far taps."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from nifconv.layers import FrequencyConv
 
 
 class FootprintSurvey(Callback):
-    """Surveys the kernels of the net before the training and after every so many epochs of it.
+    """Surveys the kernels of the net before the training and at regular intervals.
 
-    Each survey is `footprint/epoch=N.json` in the run's folder, N epochs having been trained. What is surveyed is a
-    copy, so that neither modes nor random numbers of the training change.
+    The survey after N epochs is `footprint/epoch=N.json` in the folder of the run. A copy of the net is surveyed, so
+    that neither the modes nor the random numbers of the training change.
 
     Args:
-        every_n_epochs: between surveys; one more follows the last epoch.
-        null: fresh draws of each layer to compare with, 0 for none.
-        seed: of these draws.
+        every_n_epochs: number of epochs between surveys; the last epoch is always followed by one.
+        null: number of re-initialised copies in the null distribution; 0 for none.
+        seed: seed of these copies.
 
     Raises:
         ValueError: `every_n_epochs` is below 1, or the strategy shards the net.
@@ -65,11 +65,11 @@ class FootprintSurvey(Callback):
 
 
 class LocalityPenalty(Callback):
-    """Adds strength * `nifconv.locality_penalty` to the loss, and logs it as locality_penalty.
+    """Adds strength * `nifconv.locality_penalty` to the loss and logs it as locality_penalty.
 
     Args:
-        strength: factor, at least 0.
-        profile: how the penalty of a tap grows with its distance from the centre.
+        strength: factor of the penalty, at least 0.
+        profile: growth of the penalty of a tap with its distance from the centre.
 
     Raises:
         ValueError: `strength` is negative, or the strategy shards the net.
@@ -94,7 +94,7 @@ class LocalityPenalty(Callback):
 
 
 def map_sizes(net: nn.Module, example_input: Tensor) -> dict[str, tuple[int, ...]]:
-    """The size of the largest map that reaches each frequency convolution, by its name."""
+    """The size of the largest input map of each frequency convolution, by its name."""
     names: dict[nn.Module, str] = {
         module: name for name, module in net.named_modules() if isinstance(module, FrequencyConv)
     }

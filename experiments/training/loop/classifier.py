@@ -1,4 +1,4 @@
-"""What is trained and how: loss, penalties, metrics, optimiser and schedule around any network that returns logits."""
+"""Training of any network that returns logits: loss, penalties, metrics, optimiser and schedule."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from experiments.training.loop.mixing import Mixing
 from experiments.training.loop.schedules import OneCycle, Schedule
 
 Penalty = Callable[[nn.Module], Tensor]
-"""A net to a scalar that is added to its loss."""
+"""Maps a net to a scalar that is added to its loss."""
 MakeOptimizer = Callable[[Iterable], Optimizer]
 _TOP = 5
 
 
 class Classifier(LightningModule):
-    """A network with all that its training needs.
+    """A network with everything that its training needs.
 
     Args:
-        net: returns logits.
-        classes: number of logits.
+        net: network that returns logits.
+        classes: number of classes.
         optimizer: makes the optimiser from parameters or groups of them; its learning rate is the schedule's largest.
-        schedule: of the learning rate.
-        loss: "softmax" cross-entropy, or "sigmoid": a binary one for each class, summed over the classes.
+        schedule: learning-rate schedule.
+        loss: "softmax" for cross-entropy, or "sigmoid" for binary cross-entropy summed over the classes.
         label_smoothing: share of each label that is spread over all classes.
-        mixing: of the images of a training batch.
-        decay_norm_and_bias: whether vectors and scalars (norms, biases, layer scales) have weight decay as well.
+        mixing: MixUp or CutMix of each training batch.
+        decay_norm_and_bias: whether weight decay also applies to norms, biases and layer scales.
 
     Attributes:
-        penalties: by name; added to the loss of each step and logged.
+        penalties: penalties by name, added to the loss of each step and logged.
 
     Raises:
         ValueError: `label_smoothing` is not in [0, 1).
@@ -74,7 +74,7 @@ class Classifier(LightningModule):
         self.test_accuracy_by_class = MulticlassAccuracy(classes, average=None)
 
     def configure_model(self) -> None:
-        """Shards the net (FSDP2) where the strategy, `ModelParallelStrategy`, is one that shards."""
+        """Shards the net (FSDP2) under `ModelParallelStrategy`."""
         if self.device_mesh is not None and not isinstance(self.net, FSDPModule):
             fully_shard(self.net, mesh=self.device_mesh["data_parallel"])
 
@@ -110,8 +110,8 @@ class Classifier(LightningModule):
         steps = self.trainer.estimated_stepping_batches
         if not math.isfinite(steps):
             raise ValueError(
-                f"trainer.max_epochs={self.trainer.max_epochs} gives the schedule no end; give a number of epochs, or "
-                "trainer.max_steps where the data has no length"
+                f"trainer.max_epochs={self.trainer.max_epochs} leaves the schedule without an end; set it, or "
+                "trainer.max_steps if the data have no length"
             )
         optimizer = self.optimizer(self._parameter_groups())
         return {

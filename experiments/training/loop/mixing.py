@@ -1,4 +1,4 @@
-"""Batches whose images are mixed with one another, and their labels with them."""
+"""Batches whose images and labels are mixed with one another."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torchvision.transforms import v2
 
 @dataclass(frozen=True)
 class Mixing:
-    """MixUp (Zhang et al. 2018) or CutMix (Yun et al. 2019), as often one as the other if both are given.
+    """MixUp (Zhang et al. 2018) or CutMix (Yun et al. 2019), each with probability 1/2 if both are given.
 
     Args:
-        mixup: alpha of MixUp's Beta distribution; 0 for none.
-        cutmix: alpha of CutMix's; 0 for none.
+        mixup: alpha of the Beta distribution of MixUp; 0 disables it.
+        cutmix: alpha of the Beta distribution of CutMix; 0 disables it.
     """
 
     mixup: float = 0.0
@@ -22,8 +22,8 @@ class Mixing:
     def __post_init__(self) -> None:
         if min(self.mixup, self.cutmix) < 0 or self.mixup == self.cutmix == 0:
             raise ValueError(
-                f"mixup={self.mixup} and cutmix={self.cutmix} must be at least 0, and one of them above; leave out "
-                "`mixing` to mix nothing"
+                f"mixup={self.mixup} and cutmix={self.cutmix} must be at least 0, and one of them positive; leave "
+                "out `mixing` to mix nothing"
             )
 
     def transform(self, classes: int) -> v2.Transform:

@@ -1,4 +1,4 @@
-"""Networks by name, from torchvision, timm or this folder, and their conversion, as plain data."""
+"""Networks by name, from torchvision, timm or `experiments.nets`, and their conversion, as plain data."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Conversion:
 
     Args:
         to: structure of the new layers.
-        filter: what their filters are made of: a name, such as implicit or niff-small, or a filter as data, such as
+        filter: their filter: a name, such as implicit or niff-small, or data, such as
             {"ImplicitFilter": {"hidden": [8, 4], "coordinates": "image"}} (see `nifconv.filters.spec`).
-        frozen: seed from which the filters are drawn once, never to be trained.
-        bank: kernels of one bank that all layers share.
-        expansion: filters for each input channel, with to=lc.
+        frozen: seed of filters that are drawn once and not trained; by default filters are trained.
+        bank: number of kernels in a bank that all layers share; by default each layer has its own.
+        expansion: number of filters for each input channel, with to=lc.
         where: name patterns of the convolutions to replace, such as layer1.*; by default those of the paper.
-        kernel_size: taps of the new kernels; by default they are as large as the map.
+        kernel_size: number of taps per axis; by default kernels are as large as the map.
         padding_mode: boundary of the new layers; by default circular.
     """
 
@@ -52,7 +52,7 @@ class Conversion:
     padding_mode: Literal["circular", "zeros", "reflect", "replicate"] | None = None
 
     def factory(self) -> FilterFactory:
-        """The filter, frozen and shared as asked for."""
+        """The filter, frozen and shared if so configured."""
         factory = read_filter(self.filter)
         if self.frozen is not None:
             factory = frozen(factory, seed=self.frozen)
@@ -77,7 +77,7 @@ class Conversion:
             inplace=True,
         )
         if not any(decision.replaced for decision in converted.report.decisions):
-            reasons = {decision.reason for decision in converted.report.decisions}
+            reasons = {str(decision.reason) for decision in converted.report.decisions}
             raise ValueError(f"where={self.where} replaces no convolution: {'; '.join(sorted(reasons))}; name others")
         rank_zero_info(converted.report.summary)
         return converted.model
@@ -88,9 +88,9 @@ class Network:
     """A network by name.
 
     Args:
-        name: torchvision:resnet50, timm:convnext_tiny (any name of these libraries), convnext, resnet_lc or separable.
-        arguments: of the function that builds it, besides its number of classes and of input channels.
-        conversion: to frequency convolutions, if any.
+        name: torchvision:NAME or timm:NAME with a name from that library, or convnext, resnet_lc or separable.
+        arguments: arguments of the function that builds it, except the numbers of classes and input channels.
+        conversion: conversion to frequency convolutions, if any.
     """
 
     name: str
@@ -98,10 +98,10 @@ class Network:
     conversion: Conversion | None = None
 
     def build(self, classes: int, in_channels: int) -> nn.Module:
-        """The network with fresh weights.
+        """The network with newly initialised weights.
 
         Raises:
-            ValueError: there is no such name or argument, or the network cannot read that many channels.
+            ValueError: name or argument is unknown, or the network cannot read that many channels.
         """
         library, _, name = self.name.rpartition(":")
         if library in _LIBRARIES and name in _LIBRARIES[library]():
@@ -117,20 +117,20 @@ def read_filter(filter: str | dict[str, Any]) -> FilterFactory:
     """A filter factory from its name or its data.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the name is unknown, or the data describe no filter.
     """
     if isinstance(filter, str):
         if filter in PRESETS:
             return PRESETS[filter]
         raise ValueError(
-            f"filter={filter!r} is no filter's name; use one of {', '.join(PRESETS)}, or data such as "
+            f"unknown filter={filter!r}; use one of {', '.join(PRESETS)}, or data such as "
             '{"TableFilter": {"size": 14}}'
         )
     try:
         return read_spec(filter)
     except ValueError as error:
         raise ValueError(
-            f"filter={filter!r} describes no filter; use one of {', '.join(PRESETS)}, or data such as "
+            f"filter={filter!r} does not describe a filter; use one of {', '.join(PRESETS)}, or data such as "
             '{"ImplicitFilter": {"hidden": [8, 4]}}'
         ) from error
 
@@ -151,7 +151,7 @@ def _own(name: str, arguments: dict[str, Any], classes: int, in_channels: int) -
     known = sorted(set(inspect.signature(factory).parameters) - {"classes", "in_channels"})
     unknown = sorted(set(arguments) - set(known))
     if unknown:
-        raise ValueError(f"net.arguments={unknown} are not among those of {name!r}: {', '.join(known)}")
+        raise ValueError(f"net.arguments={unknown} are not arguments of {name!r}; it has {', '.join(known)}")
     if "filter" in arguments:
         arguments = {**arguments, "filter": read_filter(arguments["filter"])}
     return factory(**arguments, classes=classes, in_channels=in_channels)
@@ -162,6 +162,6 @@ def _unknown(name: str) -> str:
     close: Sequence[str] = difflib.get_close_matches(name, known, n=4, cutoff=0.5)
     hint = f"; close to it are {', '.join(close)}" if close else ""
     return (
-        f"net.name={name!r} is no network; use one of {', '.join(_OWN)}, or torchvision:NAME or timm:NAME with a name "
+        f"unknown net.name={name!r}; use one of {', '.join(_OWN)}, or torchvision:NAME or timm:NAME with a name "
         f"from that library{hint}"
     )

@@ -1,4 +1,4 @@
-"""Learning rates over a training; all lengths are shares of it, so that a shorter one has the same shape."""
+"""Learning-rate schedules; all lengths are shares of the training, so that a shorter one has the same shape."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, MultiStepLR, OneCycl
 
 
 class Schedule(ABC):
-    """What becomes of the learning rate that the optimiser is made with."""
+    """A learning-rate schedule; the rate given to the optimiser is its maximum."""
 
     @abstractmethod
     def __call__(self, optimizer: Optimizer, steps: int) -> LRScheduler:
@@ -20,12 +20,12 @@ class Schedule(ABC):
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """Up from a 25th to the optimiser's learning rate, then down to nearly nothing, both on half cosines.
+    """Up from 1/25 of the optimiser's learning rate to that rate, then down to almost zero, both as half cosines.
 
-    As PyTorch does it, momentum, AdamW's first beta too, goes the other way: from 0.95 to 0.85 and back.
+    As in PyTorch, momentum (or the first beta of AdamW) is varied inversely: from 0.95 to 0.85 and back.
 
     Args:
-        rise: share of the steps that it goes up.
+        rise: share of the steps in which the rate rises.
     """
 
     rise: float = 0.3
@@ -40,11 +40,11 @@ class OneCycle(Schedule):
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """Linearly up to the optimiser's learning rate, then down on half a cosine (Loshchilov & Hutter 2017).
+    """Linear warm-up to the optimiser's learning rate, then half a cosine down (Loshchilov & Hutter 2017).
 
     Args:
-        warmup: share of the steps that it goes up, such as 5 / 300.
-        floor: share of the learning rate that is left in the end.
+        warmup: share of the steps in which the rate rises, such as 5 / 300.
+        floor: final learning rate over the largest one.
     """
 
     warmup: float = 0.0
@@ -68,11 +68,11 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True)
 class Steps(Schedule):
-    """Constant, and multiplied by a factor at given moments.
+    """Piecewise constant: multiplied by a factor at given steps.
 
     Args:
-        at: shares of the steps after which it falls, such as [0.5, 0.75]; constant throughout if there are none.
-        factor: what it is multiplied by.
+        at: shares of the steps after which the rate falls, such as [0.5, 0.75]; constant throughout by default.
+        factor: factor by which the rate is multiplied.
     """
 
     at: tuple[float, ...] = ()

@@ -1,4 +1,4 @@
-"""Checkpoints that survive a crash: written whole or not at all, verified when read, several of them kept."""
+"""Checkpoints that survive a crash: written completely or not at all, and verified when read."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ class VerifiedCheckpointIO(CheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         if storage_options is not None:
-            raise TypeError(f"storage_options={storage_options!r} have no meaning for a local file; leave them out")
+            raise TypeError(f"storage_options={storage_options!r} is not supported for local files; leave it out")
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with replacing(path) as file:
                 torch.save(checkpoint, file)
                 file.flush()
-                # First the checksum: a crash in between leaves a checkpoint that is whole and known, or not there.
+                # The checksum first: after a crash in between there is no checkpoint that lacks one.
                 write_bytes(_checksum_path(path), f"{_sha256(Path(file.name))}  {path.name}\n".encode())
-        except (OSError, RuntimeError) as error:  # torch makes the first one the second
+        except (OSError, RuntimeError) as error:  # torch turns the former into the latter
             free = shutil.disk_usage(path.parent).free // 2**20
             raise OSError(
-                f"{path} could not be written ({error}); {free} MiB are free there. The checkpoints before it are as "
-                "they were: make room, and the same command goes on from the last one."
+                f"{path} could not be written ({error}); {free} MiB are free there. Earlier checkpoints are "
+                "intact: free some space, and the same command resumes from the last one."
             ) from error
         _force_folder(path.parent)
 
@@ -61,14 +61,14 @@ class VerifiedCheckpointIO(CheckpointIO):
 
 
 class LastCheckpoints(Checkpoint):
-    """Saves the whole state of a training after each epoch, and every so many steps in between.
+    """Saves the whole state of a training after each epoch, and at regular intervals within it.
 
     Args:
-        every_n_steps: of the optimiser, within an epoch; by default none.
-        keep: how many checkpoints stay, at least 2, so that there is one to fall back to.
+        every_n_steps: number of optimiser steps between checkpoints within an epoch; by default there are none.
+        keep: number of checkpoints to retain, at least 2, so that there is one to fall back on.
 
     Raises:
-        ValueError: one of them is too small.
+        ValueError: `every_n_steps` or `keep` is too small.
     """
 
     def __init__(self, every_n_steps: int | None = None, keep: int = 3) -> None:
@@ -85,14 +85,14 @@ class LastCheckpoints(Checkpoint):
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         due = self.every_n_steps is not None and trainer.global_step % self.every_n_steps == 0
-        # With accumulated gradients several batches end at one step; only after the first of them is nothing pending.
+        # With accumulated gradients several batches end at the same step; no gradient is pending only after the first.
         # The last batch of an epoch is saved after the validation, with the epoch.
         if due and trainer.global_step != self._saved_step and not trainer.is_last_batch:
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        # The progress bar, on the first process alone, has waited for the others' share of the epoch's metrics. They
-        # have to give it before all meet to save, or everyone waits for ever.
+        # On the first process, the progress bar waits for the metrics of the other processes. They must be computed
+        # before all processes meet to save, or there is a deadlock.
         _ = trainer.callback_metrics
         if trainer.global_step != self._saved_step:
             self._save(trainer)
@@ -103,14 +103,14 @@ class LastCheckpoints(Checkpoint):
         trainer.save_checkpoint(folder / name, weights_only=False)
         self._saved_step = trainer.global_step
         if trainer.is_global_zero:
-            # Those of later steps are from before a fall-back, and not for this training to judge.
+            # Later steps are from before a fall-back; this training has not reached them yet.
             earlier = [path for path in checkpoints(folder) if _step(path) <= trainer.global_step]
             for path in earlier[: -self.keep]:
                 trainer.strategy.remove_checkpoint(path)
 
 
 class DamagedCheckpointError(Exception):
-    """A checkpoint is not what was written."""
+    """A checkpoint differs from what was written."""
 
 
 def checkpoint_folder(run: Path) -> Path:
@@ -119,15 +119,15 @@ def checkpoint_folder(run: Path) -> Path:
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """All checkpoints of a folder, damaged ones too, the earliest first."""
+    """All checkpoints in a folder, damaged ones included, the earliest first."""
     return sorted((path for path in folder.glob(f"*{_SUFFIX}") if _STEP.search(path.name)), key=_step)
 
 
 def last_intact(folder: Path) -> Path | None:
-    """The last checkpoint that is as it was written, with a warning for each later one; None if there is none at all.
+    """The last intact checkpoint, with a warning if later ones are damaged; None if there are no checkpoints.
 
     Raises:
-        DamagedCheckpointError: there are some, and none is intact. Nothing is deleted.
+        DamagedCheckpointError: there are checkpoints, but none is intact. Nothing is deleted.
     """
     damaged: list[str] = []
     for path in reversed(checkpoints(folder)):
@@ -142,7 +142,7 @@ def last_intact(folder: Path) -> Path | None:
     if damaged:
         raise DamagedCheckpointError(
             f"{' '.join(damaged)} {folder} has no intact checkpoint. Nothing was deleted; restore one of them with its "
-            f"{_CHECKSUM} file, or begin again with --resume=false, which sets this folder aside."
+            f"{_CHECKSUM} file, or start over with --resume=false, which renames this folder."
         )
     return None
 
@@ -151,8 +151,8 @@ def verify(path: Path) -> None:
     """Compares a checkpoint with its checksum.
 
     Raises:
-        FileNotFoundError: there is no such checkpoint.
-        DamagedCheckpointError: they differ, or there is no checksum.
+        FileNotFoundError: the checkpoint does not exist.
+        DamagedCheckpointError: the checksum differs or is missing.
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {path}")
@@ -163,7 +163,7 @@ def verify(path: Path) -> None:
             f"{path.name} > {beside.name}`."
         )
     if beside.read_bytes().split()[:1] != [_sha256(path).encode()]:
-        raise DamagedCheckpointError(f"{path} is damaged: it does not have the checksum in {beside.name}.")
+        raise DamagedCheckpointError(f"{path} is damaged: its checksum is not the one in {beside.name}.")
 
 
 def _step(path: Path) -> int:
@@ -184,7 +184,7 @@ def _sha256(path: Path) -> str:
 
 
 def _force_folder(folder: Path) -> None:
-    """Makes renamings in it last; where folders cannot be opened, as on Windows, this is left to the system."""
+    """Forces renamings in a folder to the disk, except on systems that cannot open folders, such as Windows."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

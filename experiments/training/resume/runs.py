@@ -1,4 +1,4 @@
-"""The folder of a run: its configuration, and whether a command goes on with it or asks for something else."""
+"""The folder of a run: its saved configuration, and its lock."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from experiments.files import write_text
 
 _CONFIG, _LOCK = "config.yaml", ".lock"
 _PATIENCE = 20.0
-"""Seconds for the workers of a killed process to notice and end, too; they hold its lock until then."""
+"""Seconds in which the workers of a killed process end; they hold its lock until then."""
 _FREE = (
     "config",
     "out",
@@ -30,14 +30,14 @@ _FREE = (
     "trainer.logger",
     "trainer.profiler",
 )
-"""Keys that say where things are and how they are shown, and do not change what is trained."""
-_RESTORE = "restore it, delete it to go on with the configuration of this command, or begin again with --resume=false"
+"""Keys of locations and display, which do not change what is trained."""
+_RESTORE = "restore it, delete it to resume with the configuration of this command, or start over with --resume=false"
 _held: dict[Path, FileLock] = {}
-"""Folders that this process trains in."""
+"""Locks of the folders in which this process trains."""
 
 
 class SaveConfig(SaveConfigCallback):
-    """Writes the configuration into the folder of the run when it is fitted."""
+    """Writes the configuration into the folder of the run at the start of `fit`."""
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
         if stage == "fit":
@@ -47,10 +47,10 @@ class SaveConfig(SaveConfigCallback):
 
 
 def check_same_run(out: Path, parser: LightningArgumentParser, config: Namespace) -> None:
-    """Makes sure that the run in a folder, if there is one, is the one that a configuration describes.
+    """Checks that the run in a folder, if there is one, has the given configuration.
 
     Raises:
-        ValueError: it is another one, or nobody can tell.
+        ValueError: the saved configuration differs, or cannot be read.
     """
     saved_path = out / _CONFIG
     if not saved_path.exists():
@@ -61,17 +61,17 @@ def check_same_run(out: Path, parser: LightningArgumentParser, config: Namespace
     if keys:
         differences = "; ".join(f"{key} was {saved.get(key)!r} and is {given.get(key)!r}" for key in keys)
         raise ValueError(
-            f"out={str(out)!r} holds a run of another configuration: {differences}. Choose another --out, go on with "
-            f"--config {saved_path}, or begin again with --resume=false"
+            f"out={str(out)!r} holds a run with another configuration: {differences}. Choose another --out, resume "
+            f"with --config {saved_path}, or start over with --resume=false"
         )
 
 
 @rank_zero_only
 def reserve(out: Path) -> None:
-    """Keeps other processes from training in the same folder as long as this one lives.
+    """Locks a folder for training until this process ends.
 
     Raises:
-        ValueError: another one does.
+        ValueError: another process trains in it.
     """
     out.mkdir(parents=True, exist_ok=True)
     lock = _held.setdefault(out.resolve(), FileLock(out / _LOCK))
@@ -79,15 +79,15 @@ def reserve(out: Path) -> None:
         lock.acquire(timeout=_PATIENCE)
     except Timeout:
         raise ValueError(
-            f"out={str(out)!r} is in use by another process; wait for its end, or choose another --out"
+            f"out={str(out)!r} is in use by another process; wait until it ends, or choose another --out"
         ) from None
     except NotImplementedError:  # file systems of some clusters have no locks
-        rank_zero_warn(f"{out} cannot be locked; make sure yourself that no other process trains there.")
+        rank_zero_warn(f"{out} cannot be locked; make sure that no other process trains there.")
 
 
 @rank_zero_only
 def set_aside(folder: Path) -> None:
-    """Renames a folder, so that its name is free."""
+    """Renames a folder, so that its name becomes free."""
     if folder.exists():
         number = 1
         while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
@@ -102,7 +102,7 @@ def _read(path: Path) -> dict[str, Any]:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path} cannot be read ({reason}); {_RESTORE}") from error
     if not isinstance(config, dict):
-        raise ValueError(f"{path} holds {config!r} and no configuration; {_RESTORE}")
+        raise ValueError(f"{path} holds {config!r} instead of a configuration; {_RESTORE}")
     return config
 
 
@@ -111,7 +111,7 @@ def _is_free(key: str) -> bool:
 
 
 def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dotted keys."""
+    """Nested mappings as one mapping with dotted keys."""
     if not isinstance(config, dict) or not config:
         return {prefix: config}
     flat: dict[str, Any] = {}

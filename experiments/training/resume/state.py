@@ -1,4 +1,4 @@
-"""What a checkpoint needs besides Lightning's own content, for a training to go on as if it had never stopped."""
+"""Additions to the checkpoints of Lightning that make a resumed training equal to an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _KEY = "exact_resume"
 
 
 class ExactResume(Callback):
-    """Saves and restores the random number generators of every process, and the place in the epoch.
+    """Saves and restores the random number generators of every process, and the position in the epoch.
 
-    Lightning restores the place itself only where nobody has asked for the number of steps before the checkpoint is
-    read, as every schedule does.
+    Lightning itself restores the position only if nothing needs the number of steps before the checkpoint is read;
+    every schedule needs it.
     """
 
     def __init__(self) -> None:
@@ -46,14 +46,14 @@ class ExactResume(Callback):
         if self._loaded is None:
             return
         trainer.train_dataloader.load_state_dict(self._loaded["loader"])  # type: ignore[union-attr]
-        # Not when they are read: what Lightning sets up after that may draw numbers.
+        # Not in on_load_checkpoint: what Lightning sets up after it may draw random numbers.
         if len(self._loaded["random"]) == trainer.world_size:
             write_states(self._loaded["random"][trainer.global_rank])
         self._loaded = None
 
 
 def read_states() -> dict[str, Any]:
-    """The states of this process's generators, as tensors and numbers, which `torch.load` reads with `weights_only`."""
+    """The states of this process's generators, as tensors and numbers, which `weights_only` allows to load."""
     version, words, gauss = random.getstate()
     drawn = np.random.get_state(legacy=False)  # noqa: NPY002 - others use the global one
     key = torch.from_numpy(drawn["state"]["key"].astype(np.int64))

@@ -1,1 +1,6 @@
-"""Figures of a survey."""
+"""Figures of a survey, and what other figures of kernels share with them; drawing needs matplotlib."""
+
+from nifconv.footprint.figures._galleries import draw_kernel
+from nifconv.footprint.figures._style import COLORS, strongest, tidy
+
+__all__ = ["COLORS", "draw_kernel", "strongest", "tidy"]

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from nifconv.footprint._layer import LayerFootprint, quantiles
-from nifconv.footprint.figures._style import COLORS, NULL_COLOR, by_size, clean, new_figure, short
+from nifconv.footprint._layer import LayerFootprint
+from nifconv.footprint._text import by_size
+from nifconv.footprint.figures._style import COLORS, NULL_COLOR, new_figure, tidy, title
+from nifconv.footprint.measures._statistics import quantiles
 from nifconv.footprint.measures._table import BY_NAME
 
 if TYPE_CHECKING:
@@ -27,8 +29,8 @@ _COLUMNS = 4
 def mass_curves(surveys: Surveyed) -> Figure:
     """Mass ratio against window side: median over the kernels, band from 10 to 90 %.
 
-    A panel for each stage, and within a stage for each kernel size: 3 x 3 kernels say nothing about global ones.
-    Behind it, dashed, the same of fresh draws, if the survey has them.
+    There is a panel for each stage and kernel size, since 3 x 3 kernels say nothing about global ones. The null
+    distribution, if the survey has one, is dashed.
 
     Raises:
         ValueError: there is no layer.
@@ -38,7 +40,7 @@ def mass_curves(surveys: Surveyed) -> Figure:
     shown = panels[:MOST_PANELS]
     rows = math.ceil(len(shown) / _COLUMNS)
     columns = math.ceil(len(shown) / max(rows, 1))
-    figure = new_figure(panels, width=max(3.1 * columns, 6.0), height=2.5 * rows + 0.9)
+    figure = new_figure(panels, width=max(3.1 * columns, 6.5), height=2.5 * rows + 0.6 + 0.2 * len(surveys))
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for axes in grid.flat[len(shown) :]:
         axes.set_visible(False)
@@ -50,7 +52,7 @@ def mass_curves(surveys: Surveyed) -> Figure:
     for axes in grid.flat[: len(shown)]:
         handles, labels = axes.get_legend_handles_labels()
         entries.update(dict(zip(labels, handles, strict=True)))
-    figure.legend(list(entries.values()), list(entries), loc="outside upper center", ncols=4, frameon=False)
+    figure.legend(list(entries.values()), list(entries), loc="outside upper center", ncols=2, fontsize=9, frameon=False)
     beyond = f"  ({len(shown)} of {len(panels)} panels)" if len(panels) > len(shown) else ""
     figure.supxlabel(f"side of the centred window, pixels{beyond}", fontsize=9)
     return figure
@@ -59,14 +61,14 @@ def mass_curves(surveys: Surveyed) -> Figure:
 def size_by_depth(surveys: Surveyed, measure: str = "size90") -> Figure:
     """A measure of each layer in the order of the layers: median over its kernels, bars from 10 to 90 %.
 
-    In grey the median of fresh draws, if the survey has them, and as a step line the size of the map.
+    The null distribution, if the survey has one, is grey, and the size of the map is a dotted step line.
 
     Raises:
         ValueError: there is no layer.
         ImportError: matplotlib is not installed.
     """
     count = max((len(layers) for layers in surveys.values()), default=0)
-    figure = new_figure(range(count), width=min(max(0.24 * count + 3, 6.5), 16), height=4.0)
+    figure = new_figure(range(count), width=min(max(0.24 * count + 3, 7.5), 16), height=4.0 + 0.2 * len(surveys))
     axes = figure.subplots()
     widest = BY_NAME[measure].unit == "px"
     for index, (name, layers) in enumerate(surveys.items()):
@@ -79,7 +81,7 @@ def size_by_depth(surveys: Surveyed, measure: str = "size90") -> Figure:
     first = next(iter(surveys.values()))
     changes = [i for i, layer in enumerate(first) if i == 0 or layer.stage != first[i - 1].stage]
     if len(changes) <= MOST_PANELS:
-        axes.set_xticks(changes, [short(first[i].stage or first[i].kind) for i in changes], rotation=35, ha="right")
+        axes.set_xticks(changes, [title(first[i].stage or first[i].kind) for i in changes], rotation=35, ha="right")
         for place in changes[1:]:
             axes.axvline(place - 0.5, color="0.85", linewidth=0.8, zorder=0)
     if widest:
@@ -87,8 +89,8 @@ def size_by_depth(surveys: Surveyed, measure: str = "size90") -> Figure:
         axes.yaxis.set_major_formatter("{x:g}")
     axes.set(ylabel=f"{BY_NAME[measure].label}{', pixels' if widest else ''}", xlabel="layer, from first to last")
     axes.set_xlim(-0.8, count - 0.2)
-    clean(axes)
-    figure.legend(loc="outside upper center", ncols=3, frameon=False)
+    tidy(axes)
+    figure.legend(loc="outside upper center", ncols=3 if len(surveys) == 1 else 2, fontsize=9, frameon=False)
     return figure
 
 
@@ -106,21 +108,23 @@ def _mass_panel(axes: Axes, panel: tuple[str, tuple[int, ...]], surveys: Surveye
             null_color = NULL_COLOR if len(surveys) == 1 else color
             low, median, high = _pooled_null(members)
             axes.fill_between(sides, low, high, color=null_color, alpha=0.28, linewidth=0)
-            axes.plot(sides, median, color=null_color, linewidth=1.4, linestyle="--", label=f"fresh draws{_of(name)}")
+            axes.plot(
+                sides, median, color=null_color, linewidth=1.4, linestyle="--", label=f"null distribution{_of(name)}"
+            )
         low, median, high = quantiles(torch.cat([layer.mass_ratio.flatten(0, 1) for layer in members]))
         axes.fill_between(sides, low, high, color=color, alpha=0.22, linewidth=0)
         axes.plot(sides, median, color=color, linewidth=1.8, label=_label(name), marker="o", markersize=2.5)
     stage, size = panel
-    axes.set_title(f"{short(stage) or 'model'}, kernels of {by_size(size)}", fontsize=9)
+    axes.set_title(f"{title(stage) or 'model'}, kernels of {by_size(size)}", fontsize=9)
     axes.set(ylim=(0, 1.03), xlim=(0, max(size) + 2))
     step = max(2 * round(max(size) / 10), 2)
     axes.set_xticks(range(1, max(size) + 2, step))
     axes.tick_params(labelsize=8)
-    clean(axes)
+    tidy(axes)
 
 
 def _pooled_null(layers: Sequence[LayerFootprint]) -> Tensor:
-    """The null bands of layers with kernels of one size, averaged with the number of kernels as weights."""
+    """Mass ratio under the null, `(3, windows)`: the mean over layers of one kernel size, weighted by their kernels."""
     drawn = [(layer.null.mass_band, layer.kernels) for layer in layers if layer.null]
     total = sum(kernels for _, kernels in drawn)
     return torch.stack([band * (kernels / total) for band, kernels in drawn]).sum(0)
@@ -144,7 +148,7 @@ def _depth_line(
             "elinewidth": 5,
             "alpha": 0.35 if name else 0.7,
         }
-        axes.errorbar(at, ranges[1].tolist(), yerr=errors, label=f"fresh draws{name}, 5 to 95 %", **options)  # type: ignore[arg-type]
+        axes.errorbar(at, ranges[1].tolist(), yerr=errors, label=f"null distribution{name}, 5 to 95 %", **options)  # type: ignore[arg-type]
     errors = [(spread[1] - spread[0]).tolist(), (spread[2] - spread[1]).tolist()]
     axes.errorbar(
         places, spread[1].tolist(), yerr=errors, fmt="o", markersize=4, color=color, elinewidth=1, label=label
@@ -152,8 +156,8 @@ def _depth_line(
 
 
 def _label(name: str) -> str:
-    return short(name) or "this model"
+    return title(name) or "this model"
 
 
 def _of(name: str) -> str:
-    return f" of {short(name)}" if name else ""
+    return f" of {title(name)}" if name else ""

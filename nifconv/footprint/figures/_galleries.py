@@ -1,4 +1,4 @@
-"""Pictures of kernels: as they are, enlarged, the shapes they are made of, and where they vary."""
+"""Figures of kernels: at one scale, enlarged, the shapes they are made of, and where they vary."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from nifconv.footprint.figures._style import by_energy, by_size, colour_limit, new_figure, plane, short, strongest
+from nifconv.footprint._layer import LayerFootprint
+from nifconv.footprint._text import by_size
+from nifconv.footprint.figures._style import COLOR_MAP, by_energy, color_limit, new_figure, plane, strongest, title
 from nifconv.footprint.measures._ensemble import position_variance, principal_kernels
 
 if TYPE_CHECKING:
@@ -15,20 +17,17 @@ if TYPE_CHECKING:
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
-    from nifconv.footprint._layer import LayerFootprint
-
 COLUMNS = 8
 _STEEP = 20
 MOST_ROWS = 12
 
 
 def kernel_gallery(layers: Sequence[LayerFootprint]) -> Figure:
-    """The kernels of largest energy of each layer, one layer a row, a pixel as large in one row as in any other.
+    """The kernels of largest energy of each layer, one layer per row, a pixel of the same size in all rows.
 
     Red is positive, blue negative, white zero; each kernel has its own scale, symmetric about zero, on which the
-    largest weight has the full colour, or in kernels of more than 225 taps the largest 2 % of them. Axes are offsets
-    from the centre in pixels. 1-d kernels are drawn as curves, of 3-d kernels the slice through the centre of the
-    first axis.
+    largest weight has the full colour (in kernels of more than 225 taps, the largest 2 %). Axes are offsets from the
+    centre in pixels. 1-d kernels are drawn as curves; 3-d kernels are cut through the centre of the first axis.
 
     Raises:
         ValueError: there is no layer.
@@ -46,7 +45,7 @@ def kernel_gallery(layers: Sequence[LayerFootprint]) -> Figure:
 
 
 def zoomed_gallery(layers: Sequence[LayerFootprint]) -> Figure:
-    """As `kernel_gallery`, each row cut to the window that holds 95 % of the mass of all kernels shown in it.
+    """As `kernel_gallery`, with each row enlarged to the window that holds 95 % of the mass of all its kernels.
 
     Raises:
         ValueError: there is no layer.
@@ -110,7 +109,7 @@ def draw_kernel(axes: Axes, kernel: Tensor, limit: float | None = None) -> None:
     Args:
         axes: to draw on.
         kernel: real, 1 to 3 axes.
-        limit: the weight of full colour; by default see `style.colour_limit`.
+        limit: the weight of full colour; by default the kernel's `color_limit`.
     """
     kernel = plane(kernel)
     if kernel.dim() == 1:
@@ -122,8 +121,8 @@ def draw_kernel(axes: Axes, kernel: Tensor, limit: float | None = None) -> None:
         axes.set_xticks(sorted({first, 0, first + len(kernel) - 1}))
         axes.tick_params(labelleft=False)
     else:
-        limit = colour_limit(kernel) if limit is None else limit
-        options = {"cmap": "RdBu_r", "interpolation": "nearest"}
+        limit = color_limit(kernel) if limit is None else limit
+        options = {"cmap": COLOR_MAP, "interpolation": "nearest"}
         axes.imshow(kernel.numpy(), vmin=-limit, vmax=limit, extent=_extent(kernel), **options)  # type: ignore[arg-type]
         _pixel_ticks(axes, kernel)
     axes.tick_params(labelsize="xx-small", length=2, pad=1)
@@ -139,7 +138,7 @@ def _draw_zoomed(line: Sequence[Axes], layer: LayerFootprint) -> None:
 
 
 def _variance_norm(variance: Tensor) -> Normalize:
-    """From zero where the peak is moderate; over three decades where it would leave everything else black."""
+    """Linear where the peak is moderate; three decades where a high peak would leave everything else black."""
     from matplotlib.colors import LogNorm, Normalize
 
     top = max(variance.nan_to_num().max().item(), 1.0)
@@ -147,7 +146,7 @@ def _variance_norm(variance: Tensor) -> Normalize:
 
 
 def _few(layers: Sequence[LayerFootprint]) -> list[LayerFootprint]:
-    """All layers if they fit on a page, else the one of each stage with the largest kernels, as many as fit."""
+    """All layers if they fit on a page; otherwise the layer of each stage with the largest kernels, as many as fit."""
     if len(layers) <= MOST_ROWS:
         return list(layers)
     stages: dict[str, list[LayerFootprint]] = {}
@@ -172,7 +171,7 @@ def _rows_of(layers: Sequence[LayerFootprint], draw: Callable[[Sequence[Axes], L
 
 
 def _name(layer: LayerFootprint, separator: str = "\n") -> str:
-    return f"{short(layer.name or layer.kind)}{separator}{by_size(layer.taps.shape[2:])}"
+    return f"{title(layer.name or layer.kind)}{separator}{by_size(layer.taps.shape[2:])}"
 
 
 def _extent(image: Tensor) -> tuple[float, float, float, float]:

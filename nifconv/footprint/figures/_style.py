@@ -1,4 +1,4 @@
-"""What all figures share. The colours are Okabe and Ito's, which colour-blind readers can tell apart, also in grey."""
+"""What all figures share: palette, axes, and the scale and order of kernels."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from nifconv.footprint._layer import LayerFootprint
+from nifconv.footprint._text import short
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from nifconv.footprint._layer import LayerFootprint
-
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Of one survey, or of several in turn."""
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#333333")
+"""Okabe and Ito's colours, the strongest first: colour-blind readers can tell them apart, also in grey."""
 NULL_COLOR = "#8a8a8a"
-COLOUR_QUANTILE = 0.98
+COLOR_MAP = "RdBu_r"
+"""Of weights: blue negative, white zero, red positive."""
+_COLOR_QUANTILE = 0.98
 
 
 def new_figure(layers: Sequence[object], *, width: float, height: float) -> Figure:
     """An empty figure for some layers or panels, in inches.
 
     Raises:
-        ValueError: there is no layer to draw.
+        ValueError: there is no layer.
         ImportError: matplotlib is not installed.
     """
     if not layers:
@@ -44,22 +47,15 @@ def blank(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained", dpi=120)
 
 
-def clean(axes: Axes) -> None:
-    """A light grid and no frame on the sides without numbers."""
-    axes.grid(alpha=0.25, linewidth=0.6)
+def tidy(axes: Axes) -> None:
+    """A light grid, and a frame on two sides only."""
+    axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_axisbelow(True)
 
 
-def by_size(size: Sequence[int]) -> str:
-    """`(56, 56) -> "56 x 56"`."""
-    return " x ".join(map(str, size))
-
-
-def short(name: str) -> str:
-    """No more of a name than a title has room for, and no dollar sign, which would begin a formula."""
-    shown = name if len(name) <= 24 else f"{name[:8]}..{name[-14:]}"
-    return shown.replace("$", r"\$")
+def title(name: str) -> str:
+    """As much of a name as a title has room for; a dollar sign would begin a formula."""
+    return short(name).replace("$", r"\$")
 
 
 def strongest(layer: LayerFootprint, count: int) -> Tensor:
@@ -68,19 +64,19 @@ def strongest(layer: LayerFootprint, count: int) -> Tensor:
 
 
 def by_energy(layer: LayerFootprint) -> Tensor:
-    """Numbers of the layer's kernels, that of largest energy first and those that are not finite last."""
+    """Indices of the layer's kernels by falling energy; those that are not finite come last."""
     norms = layer.taps.flatten(0, 1).flatten(1).norm(dim=1)
     return norms.nan_to_num(-1, posinf=-1).argsort(descending=True)
 
 
-def colour_limit(kernel: Tensor) -> float:
-    """The weight that has the full colour, the same for both signs.
+def color_limit(kernel: Tensor) -> float:
+    """The absolute weight that is drawn in full colour.
 
-    The largest of a small kernel. Of a kernel with more than 225 taps the 98 % quantile: a single large tap would
-    leave the rest of it white.
+    The largest in a small kernel. In a kernel of more than 225 taps the 98 % quantile, since a single large tap would
+    leave the others white.
     """
     magnitude = kernel.abs().flatten().double().nan_to_num(0, posinf=0)
-    limit = magnitude.max() if len(magnitude) <= 225 else magnitude.sort().values[int(COLOUR_QUANTILE * len(magnitude))]
+    limit = magnitude.max() if len(magnitude) <= 225 else magnitude.sort().values[int(_COLOR_QUANTILE * len(magnitude))]
     return limit.item() or magnitude.max().item() or 1.0
 
 

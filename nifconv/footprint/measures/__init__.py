@@ -1,1 +1,5 @@
-"""What is measured of a kernel."""
+"""What is measured of kernels; `MEASURES` is the table that everything else reads."""
+
+from nifconv.footprint.measures._table import BY_NAME, HEADLINE, MEASURES, Measure
+
+__all__ = ["BY_NAME", "HEADLINE", "MEASURES", "Measure"]

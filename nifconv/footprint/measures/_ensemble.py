@@ -1,4 +1,4 @@
-"""What the kernels of a layer have in common: where they vary, which shapes they combine, how symmetric they are."""
+"""Kernels of a layer together: the shapes they are made of and where they vary; and the symmetry of each."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from nifconv.footprint.measures._size import as_kernels
 
 
 class PrincipalKernels(NamedTuple):
-    """The shapes that the kernels of a layer are combined from, strongest first.
+    """Orthogonal shapes of which the kernels of a layer are combinations, strongest first.
 
     Attributes:
-        kernels: of unit energy and orthogonal, float64, `(count, *size)`. Their sign is chosen such that the tap of
-            largest magnitude is positive.
-        explained: the share of the layer's energy along each, float64, `(count,)`, falling.
+        kernels: the shapes, of unit energy, float64, `(count, *size)`. The tap of largest magnitude is positive.
+        explained: share of the layer's energy along each shape, float64, `(count,)`, falling.
     """
 
     kernels: Tensor
@@ -26,18 +25,18 @@ class PrincipalKernels(NamedTuple):
 
 
 def principal_kernels(taps: Tensor, count: int | None = None) -> PrincipalKernels:
-    """Right singular vectors of the matrix of kernels, one flattened kernel a row, without removing their mean.
+    """Right singular vectors of the matrix of kernels, one flattened kernel per row, without removing their mean.
 
     explained_k = s_k^2 / sum_j s_j^2 with singular values s. All kernels are combinations of the first r exactly if
-    their shares sum to 1. (Gavrikov & Keuper 2022, CNN Filter DB, sec. 4, with the mean left in, so that a layer
-    which repeats one kernel is explained by it.)
+    their shares sum to 1. (Gavrikov & Keuper 2022, CNN Filter DB, sec. 4, but with the mean, so that one shape
+    explains a layer that repeats one kernel.)
 
     Args:
         taps: real, `(out_channels, in_channels, *size)`.
-        count: how many to return; by default all that can be, min(kernels, taps).
+        count: number of shapes to return; by default all min(kernels, taps) of them.
 
     Returns:
-        `PrincipalKernels`; the shares are NaN if all kernels are zero, and all is NaN if a weight is not finite.
+        The shapes and their shares; the shares are NaN if all kernels are zero, and both if a weight is not finite.
 
     Raises:
         TypeError: `taps` are not real and floating, or `count` is not an integer.
@@ -62,9 +61,10 @@ def principal_kernels(taps: Tensor, count: int | None = None) -> PrincipalKernel
 
 
 def effective_rank(taps: Tensor) -> Tensor:
-    """How many shapes the kernels of a layer are made of: exp(-sum_k p_k log p_k), p_k the explained shares.
+    """Number of shapes that the kernels of a layer are made of: exp(-sum_k p_k log p_k), p_k the explained shares.
 
-    Between 1, all kernels multiples of one, and min(kernels, taps) (Roy & Vetterli 2007, with squared singular values).
+    Between 1 (all kernels are multiples of one) and min(kernels, taps). Source: Roy & Vetterli 2007, with squared
+    singular values.
 
     Returns:
         float64, a scalar, NaN if all kernels are zero.
@@ -77,7 +77,7 @@ def effective_rank(taps: Tensor) -> Tensor:
 
 
 def first_explained(taps: Tensor) -> Tensor:
-    """Share of a layer's energy along its first principal kernel, a float64 scalar; 1 if all kernels are multiples.
+    """Share of a layer's energy along its first principal kernel, a float64 scalar; 1 if all are multiples of it.
 
     Raises:
         TypeError: `taps` are not real and floating.
@@ -87,10 +87,10 @@ def first_explained(taps: Tensor) -> Tensor:
 
 
 def position_variance(taps: Tensor) -> Tensor:
-    """Variance over the kernels of a layer at each position, relative to its mean over positions; 1 where it is flat.
+    """Variance over the kernels of a layer at each position, relative to its mean over positions.
 
-    v[n] = var_{o,i} w[o,i,n] / mean_m var_{o,i} w[o,i,m]. Learned layers are centre-peaked, an independent random
-    draw of taps is flat: Gavrikov & Keuper 2023, Fig. 8b.
+    v[n] = var_{o,i} w[o,i,n] / mean_m var_{o,i} w[o,i,m]. Flat, 1 everywhere, for taps that are drawn independently;
+    peaked at the centre in learned layers: Gavrikov & Keuper 2023, Fig. 8b.
 
     Returns:
         float64, `(*size)`; NaN if the kernels do not differ.
@@ -104,7 +104,7 @@ def position_variance(taps: Tensor) -> Tensor:
 
 
 def variance_spread(taps: Tensor) -> Tensor:
-    """Share of the positions over which the variance of a layer is spread: 1 flat, 1 / positions a single peak.
+    """Share of the positions over which the variance of a layer is spread: 1 if flat, 1 / positions for one peak.
 
     exp(-sum_n q_n log q_n) / positions with q the `position_variance` normalised to sum 1.
 
@@ -120,7 +120,7 @@ def variance_spread(taps: Tensor) -> Tensor:
 
 
 def even_share(taps: Tensor, *, periodic: bool = True) -> Tensor:
-    """Share of a kernel's energy that is sign-symmetric: the same weight, sign included, at n and -n; no unit.
+    """Share of a kernel's energy in its even part, which has the same weight, sign included, at n and -n; no unit.
 
     sum_n ((w[n] + w[-n]) / 2)^2 / sum_n w[n]^2, the share of the energy in the real part of the spectrum. 1 for even
     kernels (smoothing, second derivatives), 0 for odd ones (first derivatives, where the sign flips), about 1/2 for
@@ -128,7 +128,8 @@ def even_share(taps: Tensor, *, periodic: bool = True) -> Tensor:
 
     Args:
         taps: real, `(out_channels, in_channels, *size)`.
-        periodic: on a torus the first tap of an even axis, at -S/2, is its own mirror image; else that is a zero.
+        periodic: whether the kernel wraps around. If so, the first tap of an even axis, at -S/2, is its own mirror
+            image; if not, its mirror image is zero.
 
     Returns:
         float64, `(out_channels, in_channels)`; NaN for a kernel of zeros.
@@ -148,7 +149,7 @@ def even_share(taps: Tensor, *, periodic: bool = True) -> Tensor:
 
 
 def _explained(taps: Tensor) -> Tensor:
-    """Shares of the energy along the principal kernels, falling, without the kernels."""
+    """`PrincipalKernels.explained` alone."""
     rows = as_kernels(taps).flatten(0, 1).flatten(1)
     if not rows.isfinite().all():
         return rows.new_full((min(rows.shape),), torch.nan)
@@ -158,5 +159,5 @@ def _explained(taps: Tensor) -> Tensor:
 
 
 def _spread(shares: Tensor) -> Tensor:
-    """Exp of the entropy: the number of equal shares that are as spread out as these."""
+    """Exponential of the entropy: as many equal shares are spread as widely as these."""
     return torch.special.entr(shares).sum().exp()

@@ -1,4 +1,4 @@
-"""Moments of a kernel's energy w[n]^2: radius, centroid, direction, and the same seen from its spectrum.
+"""Moments of a kernel's energy w[n]^2: radius, centroid, anisotropy, and the radius measured from its spectrum.
 
 All take taps `(out_channels, in_channels, *size)` centred at `size // 2`, work in float64 and return
 `(out_channels, in_channels)`; a kernel of zeros scores NaN.
@@ -30,13 +30,13 @@ def rms_radius(taps: Tensor) -> Tensor:
 
 
 def spectral_radius(taps: Tensor) -> Tensor:
-    r"""The rms radius that the roughness of the spectrum tells, in pixels; smooth in frequency is local in space.
+    r"""Rms radius in pixels, measured from the roughness of the spectrum: smooth in frequency is local in space.
 
         R^2 = sum_a (S_a / 2 pi)^2 mean_f |H(f + e_a / S_a) - H(f)|^2 / mean_f |H(f)|^2
 
-    The differences between neighbouring bins measure distance along chords of the torus: with Parseval,
-    R^2 = sum_n w[n]^2 sum_a (S_a sin(pi n_a / S_a) / pi)^2 / sum_n w[n]^2, exactly. It is `rms_radius` for kernels
-    that are small against the map, and never depends on where the torus is cut open.
+    Differences between neighbouring bins measure distance along chords of the circular map: by Parseval,
+    R^2 = sum_n w[n]^2 sum_a (S_a sin(pi n_a / S_a) / pi)^2 / sum_n w[n]^2, exactly. It tends to `rms_radius` for
+    kernels much smaller than the map, and is continuous where positions wrap around.
 
     Returns:
         float64, `(out_channels, in_channels)`.
@@ -57,7 +57,7 @@ def spectral_radius(taps: Tensor) -> Tensor:
 
 
 def centroid(taps: Tensor) -> Tensor:
-    """Where a kernel's energy lies, sum_n n w[n]^2 / sum_n w[n]^2, in pixels from the centre.
+    """Mean position of a kernel's energy, sum_n n w[n]^2 / sum_n w[n]^2, in pixels from the centre.
 
     Returns:
         float64, `(out_channels, in_channels, d)`, d the number of spatial axes.
@@ -84,19 +84,19 @@ def centroid_offset(taps: Tensor) -> Tensor:
 
 
 def align(taps: Tensor, *, periodic: bool = True) -> Tensor:
-    """Moves each kernel by whole pixels such that its energy lies about the centre: a shifted local kernel is local.
+    """Shifts each kernel by whole pixels so that its energy is centred.
 
-    The shift on axis a is the angle of sum_n w[n]^2 exp(2 pi i n_a / S_a), times S_a / 2 pi and rounded: of all
-    shifts around the torus that one gives, up to the rounding, the smallest `spectral_radius` (Mardia & Jupp 2000,
-    sec. 2.2, the circular mean). Where the sum vanishes (two equal lobes half a map apart) there is nothing to choose.
+    The shift on axis a is the angle of sum_n w[n]^2 exp(2 pi i n_a / S_a), times S_a / 2 pi and rounded. Up to
+    rounding, this circular shift gives the smallest `spectral_radius` (Mardia & Jupp 2000, sec. 2.2, the circular
+    mean). Where the sum vanishes (two equal lobes half a map apart) all shifts are equally good.
 
     Args:
         taps: real, `(out_channels, in_channels, *size)`.
-        periodic: whether the kernel lives on a torus, so that what leaves on one side enters on the other. If not,
-            zeros are put around it first, and the result has twice the size.
+        periodic: whether the kernel wraps around, so that what leaves on one side enters on the other. If not, it is
+            first padded with zeros to twice its size.
 
     Returns:
-        float64, `(out_channels, in_channels, *size)`, or with twice the size.
+        float64, `(out_channels, in_channels, *size)`, or twice that size if not `periodic`.
 
     Raises:
         TypeError: `taps` are not real and floating.

@@ -1,4 +1,4 @@
-"""How large a kernel really is: its share within windows, exact on every size.
+"""How large a kernel really is: shares within centred windows, exact for every size, and distance profiles.
 
 All take taps `(out_channels, in_channels, *size)` in the layout of a conv weight, with the centre at index
 `size // 2`, and work on all kernels at once, in float64.
@@ -37,7 +37,7 @@ def mass_ratio(taps: Tensor) -> Tensor:
 def energy_ratio(taps: Tensor) -> Tensor:
     """Share of the squared weight within each window, sum_{n in window} w[n]^2 / sum_n w[n]^2.
 
-    The share of the output variance under white input that a kernel cut to the window would keep.
+    The share of the output variance under white input that remains if the kernel is cut to the window.
 
     Returns:
         As `mass_ratio`.
@@ -55,7 +55,7 @@ def effective_size(taps: Tensor, share: float = 0.9, *, ratio: Callable[[Tensor]
     Args:
         taps: real, `(out_channels, in_channels, *size)`.
         share: above 0, at most 1.
-        ratio: what is shared: `mass_ratio` or `energy_ratio`.
+        ratio: `mass_ratio` or `energy_ratio`.
 
     Returns:
         float64, `(out_channels, in_channels)`, odd whole numbers.
@@ -69,7 +69,7 @@ def effective_size(taps: Tensor, share: float = 0.9, *, ratio: Callable[[Tensor]
 
 def smallest_window(shares: Tensor, share: float) -> Tensor:
     """Side of the first window whose share is at least `share`, NaN where there is none, from `(..., windows)`."""
-    # A box filled to exactly `share` counts as filled, whichever way the last bit of its sum was rounded.
+    # A window that holds exactly `share` counts, whichever way the last bit of its sum was rounded.
     side = 2.0 * (shares < share * (1 - 1e-12)).sum(-1).double() + 1
     return torch.where(shares[..., -1].isnan(), torch.nan, side)
 
@@ -78,7 +78,7 @@ def radial_profile(taps: Tensor) -> Tensor:
     """Mean absolute weight at each distance from the centre, relative to the kernel's mean: flat kernels score 1.
 
     p[r] = (sum_{n in ring r} |w[n]| / ring pixels) / (sum_n |w[n]| / pixels), over the rings round(|n|) = r for
-    r = 0, 1, 2, ... pixels, half pixels rounded to even. The same for every scale of the weights.
+    r = 0, 1, 2, ... pixels, half pixels rounded to even. Independent of the scale of the weights.
 
     Returns:
         float64, `(out_channels, in_channels, rings)`; the last ring is the corner that is farthest from the centre.
@@ -95,7 +95,7 @@ def radial_profile(taps: Tensor) -> Tensor:
 
 
 def as_kernels(taps: Tensor) -> Tensor:
-    """The taps in float64, without their history.
+    """The taps in float64, detached.
 
     Raises:
         TypeError: `taps` are not real and floating, so that a share of them means nothing.

@@ -1,20 +1,21 @@
-"""The list of what a survey measures: tables, files, reports and the null all read it from here."""
+"""The table of what a survey measures: files, figures, pages and the null distribution all read it from here.
+
+A new measure is a function of `Kernels` and one row below.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from nifconv.footprint.measures import _ensemble, _moments
+from nifconv.footprint.measures import _ensemble, _moments, _ringing
 from nifconv.footprint.measures import _size as _sizes
-
-if TYPE_CHECKING:
-    from nifconv.footprint._layer import LayerFootprint
+from nifconv.footprint.measures._kernels import Kernels
+from nifconv.footprint.measures._statistics import quantiles
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Measure:
         name: its key in dictionaries and files.
         label: its name in tables and figures.
         unit: "px", "%" or "" for none.
-        description: one sentence for the reader of a report.
-        function: from a layer to float64 values `(out_channels, in_channels)`, or to a scalar if `per_layer`.
+        description: one sentence for the reader of a page.
+        function: from kernels to float64 values `(out_channels, in_channels)`, or to a scalar if `per_layer`.
         per_layer: whether it looks at all kernels of a layer together.
         step: distance between neighbouring values it can take, 0 if any.
     """
@@ -35,35 +36,56 @@ class Measure:
     label: str
     unit: str
     description: str
-    function: Callable[[LayerFootprint], Tensor]
+    function: Callable[[Kernels], Tensor]
     per_layer: bool = False
     step: float = 0.0
 
+    @property
+    def heading(self) -> str:
+        """Label and unit."""
+        return f"{self.label}, {self.unit}" if self.unit else self.label
+
+    def values(self, kernels: Kernels) -> Tensor:
+        """Its value for each kernel, float64, `(kernels,)`; if `per_layer`, `(1,)`."""
+        parts = [kernels] if self.per_layer else kernels.parts
+        return torch.cat([self.function(part).reshape(-1) for part in parts])
+
     def format(self, value: float | None) -> str:
-        """The value as tables show it, with no more digits than it has meaning."""
+        """The value as tables show it, with no more digits than are meaningful."""
         if value is None or value != value:
             return "-"
         if self.unit == "%":
             return f"{100 * value:.0f}"
-        return f"{value:.0f}" if self.step >= 1 and value == round(value) else f"{value:.2f}"
+        if self.step >= 1 and value == round(value):
+            return f"{value:.0f}"
+        return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
+
+    def format_change(self, value: float) -> str:
+        """A difference of two values, with its sign; empty where there is none."""
+        return "" if value != value else ("-" if value < 0 else "+") + self.format(abs(value))
 
 
-def _size(layer: LayerFootprint, share: float) -> Tensor:
-    return _sizes.smallest_window(layer.mass_ratio, share)
+def median(values: Tensor) -> float:
+    """The median over kernels, `(kernels,)`; NaN where all values are."""
+    return quantiles(values[:, None], (0.5,)).item()
 
 
-def _energy_size(layer: LayerFootprint) -> Tensor:
-    return _sizes.smallest_window(layer.energy_ratio, 0.9)
+def _size(kernels: Kernels, share: float) -> Tensor:
+    return _sizes.smallest_window(kernels.mass_ratio, share)
 
 
-def _aligned_size(layer: LayerFootprint) -> Tensor:
-    size = _sizes.effective_size(_moments.align(layer.taps, periodic=layer.periodic), 0.9)
-    # Zeros around a kernel that does not wrap around must not let it seem larger than it is.
-    return torch.minimum(size, size.new_tensor(layer.windows[-1])) if not layer.periodic else size
+def _energy_size(kernels: Kernels) -> Tensor:
+    return _sizes.smallest_window(kernels.energy_ratio, 0.9)
 
 
-def _mass(layer: LayerFootprint, side: int) -> Tensor:
-    return layer.mass_ratio[..., min(side // 2, len(layer.windows) - 1)]
+def _aligned_size(kernels: Kernels) -> Tensor:
+    size = _sizes.effective_size(_moments.align(kernels.taps, periodic=kernels.periodic), 0.9)
+    # The zeros added around a kernel that does not wrap around must not make it seem larger than it is.
+    return size if kernels.periodic else torch.minimum(size, size.new_tensor(kernels.windows[-1]))
+
+
+def _mass(kernels: Kernels, side: int) -> Tensor:
+    return kernels.mass_ratio[..., min(side // 2, len(kernels.windows) - 1)]
 
 
 MEASURES = (
@@ -109,42 +131,65 @@ MEASURES = (
         "rms radius",
         "px",
         "Root mean square distance from the centre under the squared weight.",
-        lambda layer: _moments.rms_radius(layer.taps),
+        lambda kernels: _moments.rms_radius(kernels.taps),
     ),
     Measure(
         "spectral_radius",
         "spectral radius",
         "px",
-        "The rms radius along chords of the torus, from differences between neighbouring bins of the spectrum.",
-        lambda layer: _moments.spectral_radius(layer.taps),
+        "As rms radius, with distances along chords of the circular map: the roughness of the spectrum.",
+        lambda kernels: _moments.spectral_radius(kernels.taps),
     ),
     Measure(
         "centroid_offset",
         "centroid offset",
         "px",
         "Distance from the centre to the centroid of the squared weight.",
-        lambda layer: _moments.centroid_offset(layer.taps),
+        lambda kernels: _moments.centroid_offset(kernels.taps),
     ),
     Measure(
         "anisotropy",
         "anisotropy",
         "",
         "1 - short / long axis of the ellipse of inertia: 0 for a disc, 1 for a line.",
-        lambda layer: _moments.anisotropy(layer.taps),
+        lambda kernels: _moments.anisotropy(kernels.taps),
     ),
     Measure(
         "even_share",
         "even share",
         "%",
         "Share of the energy that is the same, sign included, at n and -n.",
-        lambda layer: _ensemble.even_share(layer.taps, periodic=layer.periodic),
+        lambda kernels: _ensemble.even_share(kernels.taps, periodic=kernels.periodic),
+    ),
+    Measure(
+        "cross_share",
+        "on the cross",
+        "%",
+        "Share of the absolute weight outside a 9-pixel window that lies on the axes, 3 pixels wide.",
+        lambda kernels: _ringing.cross_share(kernels.taps),
+    ),
+    Measure(
+        "cross_preference",
+        "cross preference",
+        "",
+        "Absolute weight on the axes (3 pixels wide) outside a 9-pixel window, over what their share of the area at "
+        "each distance explains: 1 for no preference, well above it for a kernel that rings.",
+        lambda kernels: _ringing.cross_preference(kernels.taps),
+    ),
+    Measure(
+        "sign_alternation",
+        "sign alternation",
+        "%",
+        "Share of neighbouring taps with opposite signs, along the axes outside a 9-pixel window: 50 for white noise, "
+        "near 100 for a spectrum that jumps at Nyquist.",
+        lambda kernels: _ringing.sign_alternation(kernels.taps),
     ),
     Measure(
         "variance_spread",
         "variance spread",
         "%",
         "Share of the positions over which the variance between kernels is spread: small if centre-peaked.",
-        lambda layer: _ensemble.variance_spread(layer.taps),
+        lambda kernels: _ensemble.variance_spread(kernels.taps),
         per_layer=True,
     ),
     Measure(
@@ -152,7 +197,7 @@ MEASURES = (
         "first shape explains",
         "%",
         "Share of the layer's energy along its first principal kernel.",
-        lambda layer: _ensemble.first_explained(layer.taps),
+        lambda kernels: _ensemble.first_explained(kernels.taps),
         per_layer=True,
     ),
     Measure(
@@ -160,10 +205,10 @@ MEASURES = (
         "effective rank",
         "",
         "How many principal kernels the layer's kernels are effectively made of.",
-        lambda layer: _ensemble.effective_rank(layer.taps),
+        lambda kernels: _ensemble.effective_rank(kernels.taps),
         per_layer=True,
     ),
 )
 BY_NAME = {measure.name: measure for measure in MEASURES}
-HEADLINE = ("size50", "size90", "size99", "rms_radius", "effective_rank")
+HEADLINE = ("size50", "size90", "rms_radius", "cross_preference", "effective_rank")
 """What the first tables show; everything else is in the files and the details."""

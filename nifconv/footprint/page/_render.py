@@ -9,25 +9,35 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nifconv.footprint._layer import LayerFootprint, quantiles
-from nifconv.footprint.figures._style import COLORS, NULL_COLOR, by_size
+from nifconv.footprint._layer import LayerFootprint
+from nifconv.footprint._receptive_field import ReceptiveField
+from nifconv.footprint._text import by_size
+from nifconv.footprint.figures._style import COLORS, NULL_COLOR
+from nifconv.footprint.measures._statistics import quantiles
 from nifconv.footprint.measures._table import BY_NAME, HEADLINE, MEASURES, Measure
 from nifconv.footprint.page import _svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from nifconv.footprint._receptive_field import ReceptiveField
-    from nifconv.footprint._result import Survey
+Layers = Mapping[str, Sequence[LayerFootprint]]
+"""The layers of each survey, by its name."""
 
 
-def render(surveys: Mapping[str, Survey], *, title: str, fields: Sequence[ReceptiveField] = ()) -> str:
-    """The page.
+def render(
+    layers: Layers,
+    *,
+    title: str,
+    settings: Mapping[str, Mapping[str, Any]],
+    fields: Sequence[ReceptiveField] = (),
+) -> str:
+    """The page as text.
 
     Args:
-        surveys: by name; the name of a single one is not shown.
-        title: at the top.
-        fields: effective receptive fields to show with them.
+        layers: of one survey or of several, by name; the name of a single one is not shown.
+        title: heading of the page.
+        settings: how each survey was made, by its name.
+        fields: effective receptive fields to show as well.
 
     Raises:
         ImportError: jinja2 or matplotlib is not installed.
@@ -35,7 +45,7 @@ def render(surveys: Mapping[str, Survey], *, title: str, fields: Sequence[Recept
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
     except ImportError as error:
-        raise ImportError("reports need jinja2; install it with: pip install 'nifconv[report]'") from error
+        raise ImportError("pages need jinja2; install it with: pip install 'nifconv[report]'") from error
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -43,20 +53,20 @@ def render(surveys: Mapping[str, Survey], *, title: str, fields: Sequence[Recept
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    sections = _sections(surveys)
+    sections = _sections(layers)
     return environment.get_template("page.html.j2").render(
         title=title,
-        names=[{"name": name or "this model", "color": COLORS[i % len(COLORS)]} for i, name in enumerate(surveys)],
-        several=len(surveys) > 1,
-        with_null=any(layer.null for survey in surveys.values() for layer in survey.layers),
+        names=[{"name": name or "this model", "color": COLORS[i % len(COLORS)]} for i, name in enumerate(layers)],
+        several=len(layers) > 1,
+        with_null=any(layer.null for members in layers.values() for layer in members),
         null_color=NULL_COLOR,
         measures=MEASURES,
         headline=[BY_NAME[name] for name in HEADLINE],
         rows=[row for section in sections for row in section["rows"]],
         stages=_by_stage(sections),
-        figures=_figures(surveys, fields),
+        figures=_figures(layers, fields),
         fields=[field.to_dict() for field in fields],
-        settings=[(name, dict(survey.settings), survey.not_run) for name, survey in surveys.items()],
+        settings=settings,
     )
 
 
@@ -65,18 +75,18 @@ def write(path: str | Path, page: str) -> None:
     Path(path).write_text(page, encoding="utf-8")
 
 
-def _sections(surveys: Mapping[str, Survey]) -> list[dict[str, Any]]:
-    """One for each layer and map size, with what every survey found there."""
+def _sections(layers: Layers) -> list[dict[str, Any]]:
+    """One section for each layer and map size, with a row for each survey that has it."""
     found: dict[tuple[str, tuple[int, ...]], list[tuple[int, str, LayerFootprint]]] = {}
-    for index, (name, survey) in enumerate(surveys.items()):
-        for layer in survey.layers:
+    for index, (name, members) in enumerate(layers.items()):
+        for layer in members:
             found.setdefault((layer.name, layer.map_size), []).append((index, name, layer))
-    return [_section(number, members) for number, members in enumerate(found.values())]
+    return [_section(number, beside) for number, beside in enumerate(found.values())]
 
 
 def _section(number: int, members: Sequence[tuple[int, str, LayerFootprint]]) -> dict[str, Any]:
     first = members[0][2]
-    rows = [_row(number, index, name, layer) for index, name, layer in members]
+    rows = [_row(number, index, name, layer, first) for index, name, layer in members]
     return {
         "id": f"layer-{number}",
         "title": first.name or first.kind,
@@ -88,7 +98,7 @@ def _section(number: int, members: Sequence[tuple[int, str, LayerFootprint]]) ->
     }
 
 
-def _row(number: int, index: int, name: str, layer: LayerFootprint) -> dict[str, Any]:
+def _row(number: int, index: int, name: str, layer: LayerFootprint, first: LayerFootprint) -> dict[str, Any]:
     return {
         "id": f"layer-{number}",
         "order": number,
@@ -102,17 +112,18 @@ def _row(number: int, index: int, name: str, layer: LayerFootprint) -> dict[str,
         "taps_size": by_size(layer.taps.shape[2:]),
         "taps": math.prod(layer.taps.shape[2:]),
         "kernels": layer.kernels,
-        "values": {measure.name: _cell(layer, measure) for measure in MEASURES},
+        "values": {measure.name: _cell(layer, measure, first) for measure in MEASURES},
     }
 
 
-def _cell(layer: LayerFootprint, measure: Measure) -> dict[str, Any]:
-    """One measure of one layer as the page shows it, and the number that its column sorts by."""
+def _cell(layer: LayerFootprint, measure: Measure, first: LayerFootprint) -> dict[str, Any]:
+    """One measure of one layer beside that of the first survey, and the numbers that its columns are sorted by."""
     low, median, high = quantiles(layer.values(measure.name)[:, None])[:, 0].tolist()
     cell: dict[str, Any] = {
         "sort": "" if median != median else repr(median),
         "text": measure.format(median),
         "band": "" if measure.per_layer else f"{measure.format(low)} to {measure.format(high)}",
+        "change": "" if layer is first else measure.format_change(median - first.statistic(measure.name)),
         "null": "",
         "z": "",
         "p": "",
@@ -135,11 +146,11 @@ def _by_stage(sections: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, An
     return stages
 
 
-def _figures(surveys: Mapping[str, Survey], fields: Sequence[ReceptiveField]) -> list[tuple[str, str]]:
+def _figures(surveys: Layers, fields: Sequence[ReceptiveField]) -> list[tuple[str, str]]:
     """Caption and data URI of each figure."""
     from nifconv.footprint.figures import _curves, _galleries
 
-    layers = {name: survey.layers for name, survey in surveys.items() if survey.layers}
+    layers = {name: members for name, members in surveys.items() if members}
     if not layers:
         return []
     drawn: list[tuple[str, Figure]] = [
@@ -153,14 +164,17 @@ def _figures(surveys: Mapping[str, Survey], fields: Sequence[ReceptiveField]) ->
         ),
     ]
     for name, members in layers.items():
-        of = f" of {name}" if name else ""
+        of = f" ({name})" if name else ""
         drawn += [
-            (f"The strongest kernels{of}, each row as large as fits.", _galleries.zoomed_gallery(members)),
             (
-                f"Principal kernels{of}, and the share of the energy they explain.",
+                f"The strongest kernels{of}, enlarged to the window that holds 95 % of the mass.",
+                _galleries.zoomed_gallery(members),
+            ),
+            (
+                f"Principal kernels{of} and the share of the energy that each explains.",
                 _galleries.principal_gallery(members),
             ),
-            (f"Variance between the kernels{of} at each position.", _galleries.variance_maps(members)),
+            (f"Variance over the kernels of a layer at each position{of}.", _galleries.variance_maps(members)),
         ]
     drawn += [
         (

@@ -1,47 +1,33 @@
-"""Small pictures for the report, without matplotlib: hundreds of layers are drawn in a second.
+"""Small pictures of each layer as SVG: hundreds take a second, where matplotlib figures would take minutes.
 
-Everything here is made of numbers; no text of the model enters, so the markup is safe as it is.
+They are made of numbers alone. No text from the model enters, so the markup needs no escaping.
 """
 
 from __future__ import annotations
 
 import base64
-import struct
-import zlib
+import io
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from nifconv.footprint._layer import LayerFootprint, quantiles
-from nifconv.footprint.figures._style import COLORS, NULL_COLOR, colour_limit, plane, strongest
+from nifconv.footprint._layer import LayerFootprint
+from nifconv.footprint.figures._style import COLOR_MAP, COLORS, NULL_COLOR, color_limit, plane, strongest
+from nifconv.footprint.measures._statistics import quantiles
 
 _SHOWN = 8
 _PIXEL = 2.0
 """Screen units of one tap where all kernels have one scale."""
 _CELL = 84.0
-# Blue through white to red, in steps of equal lightness for both signs (ColorBrewer RdBu).
-_ANCHORS = (
-    "053061",
-    "2166ac",
-    "4393c3",
-    "92c5de",
-    "d1e5f0",
-    "f7f7f7",
-    "fddbc7",
-    "f4a582",
-    "d6604d",
-    "b2182b",
-    "67001f",
-)
 
 
 def gallery(layer: LayerFootprint, prefix: str) -> str:
-    """The strongest kernels of a layer, once at one scale for all layers and once enlarged.
+    """The strongest kernels of a layer, once at a scale that all layers share and once enlarged.
 
     Args:
         layer: of any dimension.
-        prefix: of the ids, different for each gallery of a page.
+        prefix: beginning of the ids, different for each gallery of a page.
     """
     kernels = [plane(kernel).reshape(-1, kernel.shape[-1]) for kernel in strongest(layer, _SHOWN)]
     half = max(max(kernel.shape) // 2 for kernel in kernels)
@@ -54,11 +40,11 @@ def gallery(layer: LayerFootprint, prefix: str) -> str:
 
 
 def mass_chart(layers: Sequence[tuple[int, LayerFootprint]], width: int = 420, height: int = 200) -> str:
-    """Mass ratio against window side: median and band of the kernels over the band of fresh draws.
+    """Mass ratio against window side: median and band of the kernels over the null distribution.
 
     Args:
-        layers: each with the number of its colour.
-        width, height: in screen units.
+        layers: each with the index of its colour.
+        width, height: size in screen units.
     """
     last = max(layer.windows[-1] for _, layer in layers)
     left, bottom = 40, 34
@@ -90,16 +76,21 @@ def mass_chart(layers: Sequence[tuple[int, LayerFootprint]], width: int = 420, h
 
 
 def png(kernel: Tensor) -> bytes:
-    """A kernel `(rows, columns)` as a PNG of that many pixels: red positive, blue negative, white zero."""
-    limit = colour_limit(kernel)
-    scaled = torch.nan_to_num(kernel.double() / limit).clamp(-1, 1)
-    index = (127 + (scaled * 127).round()).to(torch.uint8)
-    rows, columns = index.shape
-    lines = torch.cat([index.new_zeros(rows, 1), index], dim=1)  # each line begins with its filter, none
-    header = struct.pack(">IIBBBBB", columns, rows, 8, 3, 0, 0, 0)
-    body = zlib.compress(lines.numpy().tobytes(), 9)
-    chunks = ((b"IHDR", header), (b"PLTE", _palette()), (b"IDAT", body), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
+    """A kernel `(rows, columns)` as a PNG of that many pixels: red positive, blue negative, white zero.
+
+    Raises:
+        ImportError: matplotlib, which brings Pillow, is not installed.
+    """
+    import matplotlib as mpl
+    from PIL import Image
+
+    colors = mpl.colormaps[COLOR_MAP].resampled(255)  # an odd number, so that zero has a colour of its own
+    scaled = torch.nan_to_num(kernel.double() / color_limit(kernel)).clamp(-1, 1)
+    image = Image.fromarray((127 + (scaled * 127).round()).to(torch.uint8).numpy())
+    # With a palette a page of hundreds of kernels is a quarter as large.
+    image.putpalette(colors(range(255), bytes=True)[:, :3].tobytes())
+    image.save(buffer := io.BytesIO(), format="png", optimize=True)
+    return buffer.getvalue()
 
 
 def _band(windows: Sequence[int], band: Tensor, color: str, place: Callable[[float, float], str], kind: str) -> str:
@@ -133,15 +124,3 @@ def _cell(kernel: Tensor, name: str, half: int, length: float) -> str:
     picture = f'<svg viewBox="{flat}" width="{length}" height="{height}" preserveAspectRatio="none">'
     ends = f"<span>{-half}</span><span>{half}</span>" if half > 0 else "<span></span><span>0</span><span></span>"
     return f'<figure style="width:{max(length, 26):.0f}px">{picture}<use href="#{name}"/></svg><p>{ends}</p></figure>'
-
-
-def _palette() -> bytes:
-    anchors = torch.tensor([[int(color[i : i + 2], 16) for i in (0, 2, 4)] for color in _ANCHORS], dtype=torch.float64)
-    place = torch.linspace(0, len(_ANCHORS) - 1, 255, dtype=torch.float64)
-    below = place.floor().long().clamp_max(len(_ANCHORS) - 2)
-    colors = torch.lerp(anchors[below], anchors[below + 1], (place - below).unsqueeze(-1))
-    return bytes(colors.round().to(torch.uint8).flatten().tolist())
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -13,7 +13,6 @@ from experiments.nets.separable import parameters, separable_net
 from experiments.studies.accuracy import claims, run
 from experiments.studies.accuracy.__main__ import STUDY
 from experiments.studies.accuracy.config import Config
-from experiments.studies.accuracy.scenes import CANVAS, OBJECTS, Scene, Scenes, place, resolutions, source_pools
 from experiments.studies.accuracy.variants import (
     CIRCULAR,
     EQUAL,
@@ -30,6 +29,7 @@ from experiments.studies.accuracy.variants import (
 )
 from experiments.study.judge import NOT_SUPPORTED, SUPPORTED
 from experiments.study.training import accuracy
+from experiments.tasks.scenes import CANVAS, OBJECTS, Scene, Scenes, place, resolutions, source_pools
 from nifconv import FrequencyConv2d
 
 SHAPE = Config().shape

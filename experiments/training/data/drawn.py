@@ -1,4 +1,4 @@
-"""What data modules of tasks that are drawn share."""
+"""Base class of the data modules whose images are generated."""
 
 from __future__ import annotations
 
@@ -12,26 +12,28 @@ _TRAIN, _VALIDATION, _TEST = range(3)
 
 
 class DrawnData(IndexedData):
-    """Tasks whose images are drawn: training images anew in each epoch, those for validation and test always the same.
+    """Generated images: new ones for each epoch of training, always the same for validation and test.
 
     Args:
-        samples: of an epoch of training.
-        held_out: for validation, and as many for the test.
+        samples: number of training images in an epoch.
+        held_out: number of images for validation, and for the test.
         batch_size, seed, workers: see `ImageData`.
     """
 
     channels = 1
     block: int | None = None
-    """Samples drawn together, a multiple of the classes, which is what it is if None."""
+    """Number of samples generated together, a multiple of the number of classes (default: that number)."""
 
-    def __init__(self, samples: int, held_out: int, batch_size: int, seed: int, workers: int) -> None:
+    def __init__(
+        self, samples: int = 4096, held_out: int = 2048, batch_size: int = 64, seed: int = 0, workers: int = 0
+    ) -> None:
         super().__init__(batch_size, seed, workers)
         self.samples = samples
         self.held_out = held_out
 
     @abstractmethod
     def draws(self) -> tuple[Draw, Draw, Draw]:
-        """The tasks to train, to validate and to test with."""
+        """Training, validation and test task."""
 
     def train_set(self) -> KeyedSet:
         return self._set(_TRAIN, self.samples, self.seed)

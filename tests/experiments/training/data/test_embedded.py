@@ -11,8 +11,8 @@ from torch import Tensor
 
 from experiments.tasks.canvas import compose
 from experiments.tasks.cluttered import ClutteredDigits
-from experiments.tasks.drawn import DrawnData
 from experiments.tasks.handwritten import DIGIT, Digits, split_digits
+from experiments.training.data.drawn import DrawnData
 from experiments.training.data.embedded import (
     CentredDigitsData,
     ClutteredDigitsData,

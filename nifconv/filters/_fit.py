@@ -14,7 +14,7 @@ from nifconv import frequency
 from nifconv._support.arguments import integer, ints_per_axis, real_floating
 from nifconv._support.forward import relative_error
 from nifconv._support.threads import one_thread
-from nifconv.filters import FrequencyFilter
+from nifconv.filters._base import FrequencyFilter
 
 
 @dataclass(frozen=True, eq=False)  # tensors have no truth value to compare by
@@ -92,7 +92,7 @@ def _check(filter: object, taps: Tensor) -> Tensor:
             f"{filter.ndim} spatial axes"
         )
     if not taps.isfinite().all():
-        raise ValueError("taps hold values that are not finite, which no filter can come close to; mend them first")
+        raise ValueError("taps contain NaN or inf; remove them before fitting")
     for inside in filter.modules():
         if isinstance(inside, FrequencyFilter) and (inside.shared or inside.frozen_seed is not None):
             state = "shared with other layers" if inside.shared else "frozen"

@@ -89,7 +89,7 @@ def test_a_training_without_end_has_no_schedule() -> None:
     trainer = Trainer(
         accelerator="cpu", max_epochs=-1, logger=False, enable_checkpointing=False, enable_progress_bar=False
     )
-    with expected_warnings(), pytest.raises(ValueError, match="max_epochs=-1 gives the schedule no end"):
+    with expected_warnings(), pytest.raises(ValueError, match="max_epochs=-1 leaves the schedule without an end"):
         trainer.fit(Classifier(net(), 6), Batches(IMAGES, LABELS, 8))
 
 

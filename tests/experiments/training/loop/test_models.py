@@ -76,13 +76,13 @@ def test_what_is_no_filter_is_refused(filter: str) -> None:
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (Network("resnet50"), r"net.name='resnet50' is no network.*torchvision:NAME.*close to it are.*timm:resnet50"),
+        (Network("resnet50"), r"unknown net.name='resnet50'.*torchvision:NAME.*close to it are.*timm:resnet50"),
         (Network("timm:convnext_tny"), r"net.name='timm:convnext_tny'.*timm:convnext_tiny"),
-        (Network("flax:resnet50"), r"net.name='flax:resnet50' is no network"),
-        (Network("%%"), r"net.name='%%' is no network; .* from that library$"),
+        (Network("flax:resnet50"), r"unknown net.name='flax:resnet50'"),
+        (Network("%%"), r"unknown net.name='%%'; .* from that library$"),
         (
             Network("separable", {**SEPARABLE, "stride": 2}),
-            r"net.arguments=\['stride'\] are not .*'separable': depth, .*width",
+            r"net.arguments=\['stride'\] are not arguments of 'separable'; it has depth, .*width",
         ),
         (Network("torchvision:resnet18"), r"'torchvision:resnet18' reads 3 channels, and the images have 1"),
         (Network("separable", SEPARABLE, Conversion(where=["mix*"])), r"where=\['mix\*'\] replaces no convolution: "),

@@ -85,7 +85,7 @@ def test_without_steps_the_last_layer_is_solved_by_least_squares(kind: str, size
     result = fit(subject, target, steps=0)
     after = [p for name, p in subject.named_parameters() if name.startswith("trunks")]
     assert all(torch.equal(a, b) for a, b in zip(trunk, after, strict=True))
-    assert result.residual == pytest.approx(best_in_closed_form(subject, target), rel=1e-4, abs=1e-6)
+    assert result.residual == pytest.approx(best_in_closed_form(subject, target), rel=1e-4, abs=1e-5)
 
 
 def test_steps_move_the_trunk_and_come_closer() -> None:
@@ -237,7 +237,7 @@ def test_a_filter_that_knows_no_better_descends() -> None:
             torch.full((2, 1, 3, 3), math.nan),
             {},
             ValueError,
-            "taps hold values that are not finite",
+            "taps contain NaN or inf; remove them",
         ),
         (
             frozen(ImplicitFilter, seed=1)(2, 1),

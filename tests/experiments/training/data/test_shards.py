@@ -204,9 +204,9 @@ def test_augmentation_depends_on_seed_epoch_and_sample(data: Callable[..., Shard
 
 
 def test_what_cannot_be_loaded_is_refused(data: Callable[..., ShardsData], tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"b-1.tar is not there. Copy the shards there, or make them with"):
+    with pytest.raises(FileNotFoundError, match=r"missing .*b-1.tar. Copy the shards there, or make them with"):
         data(val=f"{tmp_path}/b-{{0..1}}.tar").val_dataloader()
-    with pytest.raises(ValueError, match=r"names 4 shards, and each of 5 workers of 1 processes needs one"):
+    with pytest.raises(ValueError, match=r"names 4 shards, but each of 5 workers on each of 1 processes needs one"):
         data(workers=5).train_dataloader()
     with pytest.raises(ValueError, match="val_samples=30 must be the number of samples in"):
         list(data(val_samples=30).val_dataloader())
@@ -271,5 +271,5 @@ def _command() -> Any:
     import typer
 
     app = typer.Typer()
-    app.command()(write_shards.main)
+    app.command()(write_shards.write_shards)
     return app

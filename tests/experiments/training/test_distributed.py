@@ -5,7 +5,6 @@ import torch
 
 from tests.experiments import commands
 
-LAUNCHER = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 SHARDED = (
     *("--trainer.strategy", "ModelParallelStrategy", "--trainer.strategy.data_parallel_size", "2"),
     *("--trainer.strategy.tensor_parallel_size", "1", "--trainer.strategy.save_distributed_checkpoint", "false"),
@@ -21,8 +20,7 @@ CASES = {
 def test_two_processes_learn_what_one_with_the_double_batch_learns(tmp_path: Path, options: tuple[str, ...]) -> None:
     more = (*options[:2], "--data.workers", "0", "--checkpoints.every_n_steps", "3")
     two = commands.arguments(tmp_path / "two", *more, *options[2:], "--trainer.devices", "2", "--data.batch_size", "16")
-    finished = commands.start(two, launcher=LAUNCHER)
-    assert finished.returncode == 0, finished.stderr
+    commands.start_together(two, processes=2)
     commands.run(commands.arguments(tmp_path / "one", *more, "--data.batch_size", "32"))
     curve = commands.logged(tmp_path / "one", "loss_step")
     assert len(curve) == 16

@@ -1,0 +1,68 @@
+"""Reports on the layers of a model that were replaced or kept."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerChange(ABC):
+    """What became of one layer.
+
+    Attributes:
+        name: its place in the model.
+        aliases: its other places, if it has several.
+        replaced: whether a new layer took its place.
+        reason: why.
+        parameters_before: learnable and frozen parameters of the layer, bias included.
+        parameters_after: the same of the module in its place.
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    replaced: bool
+    reason: str | None
+    parameters_before: int
+    parameters_after: int
+
+    @property
+    @abstractmethod
+    def outcome(self) -> str:
+        """What became of it, in a line."""
+
+
+Change = TypeVar("Change", bound=LayerChange)
+
+
+@dataclass(frozen=True)
+class ChangeReport(Generic[Change]):
+    """What became of each layer, in the order of the model.
+
+    Attributes:
+        layers: one entry for each layer that was considered.
+    """
+
+    layers: tuple[Change, ...]
+
+    @property
+    def replaced(self) -> tuple[Change, ...]:
+        """The layers that were replaced."""
+        return tuple(layer for layer in self.layers if layer.replaced)
+
+    @property
+    def kept(self) -> tuple[Change, ...]:
+        """The layers that were not."""
+        return tuple(layer for layer in self.layers if not layer.replaced)
+
+    def count(self, kind: str, verb: str, among: tuple[Change, ...]) -> str:
+        """How many layers were replaced, and the parameters of those in `among`."""
+        before = sum(layer.parameters_before for layer in among)
+        after = sum(layer.parameters_after for layer in among)
+        return f"{verb} {len(self.replaced)} of {len(self.layers)} {kind}; their parameters: {before:,} -> {after:,}"
+
+    def rows(self) -> list[str]:
+        """A line for each layer: its name and outcome, in columns."""
+        width = max((len(layer.name) for layer in self.layers), default=0)
+        return [f"  {layer.name:<{width}}  {layer.outcome}" for layer in self.layers]

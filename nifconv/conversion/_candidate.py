@@ -1,0 +1,31 @@
+"""One convolution on its way through `convert`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+
+@dataclass(eq=False)
+class Candidate:
+    """A convolution, and what the steps of `convert` decide on it.
+
+    Attributes:
+        conv: the convolution: an `nn.ConvNd` unless it is kept.
+        names: all its places in the model.
+        reason: why it is kept, or what it becomes; None while neither is decided.
+        layer: the module to replace it by.
+        residual: |taps - original| / |original| of the new layer, once matched.
+    """
+
+    conv: Any
+    names: tuple[str, ...]
+    reason: str | None = None
+    layer: nn.Module | None = None
+    residual: float | None = None
+
+    def keep(self, reason: str) -> None:
+        """Decides that the convolution stays."""
+        self.reason, self.layer, self.residual = reason, None, None

@@ -1,0 +1,104 @@
+"""Weights that are drawn at random for a gain, or once and for all from a seed."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from typing import ClassVar, TypeVar
+
+import torch
+from torch import nn
+
+from nifconv._support.arguments import integer, positive_float
+from nifconv._support.randomness import seeded
+
+_Self = TypeVar("_Self", bound="DrawnModule")
+
+
+class DrawnModule(nn.Module, ABC):
+    """A module that knows how to draw its weights for a gain; see `FrequencyFilter`.
+
+    Attributes:
+        initial_gain: the gain that the weights are drawn for.
+        frozen_seed: where the weights come from if the module is frozen, else None.
+        frozen_names: the buffers that would be parameters if the module were not frozen.
+    """
+
+    shared: ClassVar[bool] = False
+    """Whether other layers may hold the same weights."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.initial_gain = positive_float("gain", gain)
+        self.frozen_seed: int | None = None
+        self.frozen_names: tuple[str, ...] = ()
+
+    @abstractmethod
+    def _draw(self) -> None:
+        """Sets all weights to random ones of `initial_gain`, from the global random state; runs without gradients."""
+
+    @abstractmethod
+    def _scale_(self, factor: float) -> None:
+        """Multiplies every kernel by `factor` through the weights, in place; runs without gradients."""
+
+    def reset_parameters(self) -> None:
+        """Re-initialises all weights, for `initial_gain`; a frozen module gets the weights of its seed again."""
+        if self.frozen_seed is not None:
+            source = self.twin(seed=self.frozen_seed, gain=self.initial_gain)
+        with torch.no_grad():
+            if self.frozen_seed is None:
+                self._draw()
+            else:
+                for name in self.frozen_names:
+                    self.get_buffer(name).copy_(source.get_buffer(name))
+
+    def rescale_(self, factor: float) -> None:
+        """Multiplies every kernel by `factor`, in place, and `initial_gain` with them."""
+        self.initial_gain *= factor
+        if self.frozen_seed is not None:
+            # Drawn again rather than multiplied, so that the weights stay a function of seed and gain, bit by bit.
+            self.reset_parameters()
+        else:
+            with torch.no_grad():
+                self._scale_(factor)
+
+    def freeze_(self, seed: int) -> None:
+        """Turns the parameters into buffers and draws them from `seed`; see `nifconv.frozen`.
+
+        Raises:
+            TypeError: `seed` is not an integer.
+            ValueError: there is no parameter to draw; a filter inside is frozen already, or belongs to other layers
+                too.
+        """
+        seed = integer("seed", seed)
+        for inside in self.modules():
+            if isinstance(inside, DrawnModule) and (inside.shared or inside.frozen_seed is not None):
+                state = "shared by many layers" if inside.shared else "frozen already"
+                raise ValueError(
+                    f"seed={seed} cannot draw {type(inside).__name__}({inside.extra_repr()}), which is {state}; freeze "
+                    "a filter once, and a bank through what it holds: FilterBank(frozen(filter, seed=...), kernels)"
+                )
+        names = []
+        for prefix, module in self.named_modules():
+            for name, parameter in list(module.named_parameters(recurse=False)):
+                delattr(module, name)
+                module.register_buffer(name, parameter.detach())
+                names.append(f"{prefix}.{name}" if prefix else name)
+        if not names:
+            raise ValueError(
+                f"seed={seed} has nothing to draw: {type(self).__name__}({self.extra_repr()}) has no parameters; "
+                "freeze a filter that is learned"
+            )
+        self.frozen_seed, self.frozen_names = seed, tuple(names)
+        self.reset_parameters()
+
+    def twin(self: _Self, *, seed: int, gain: float) -> _Self:
+        """A copy of a frozen module, on the CPU, with the weights that another seed and gain give it."""
+        twin = copy.deepcopy(self).cpu()
+        dtype = twin.get_buffer(twin.frozen_names[0]).dtype
+        twin.float()
+        twin.frozen_seed, twin.initial_gain = None, gain
+        with seeded(seed):
+            twin.reset_parameters()
+        twin.frozen_seed = seed
+        return twin.to(dtype)

@@ -1,0 +1,115 @@
+"""Re-initialised copies of a layer or of a whole model, whose kernels make up the null distribution."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from nifconv._support.randomness import seeded
+from nifconv.filters import FrequencyFilter
+from nifconv.layers import CONVS
+
+_PARAMETRIZED = (
+    "{kind} is under a parametrisation and cannot be re-initialised for null=...; remove it with "
+    "torch.nn.utils.parametrize.remove_parametrizations, or survey with null=0"
+)
+
+
+def draw_seed(*parts: object) -> int:
+    """A seed of 64 bits that depends on all the parts and on nothing else."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "little", signed=True)
+
+
+def reinitialized(module: nn.Module, seed: int) -> nn.Module:
+    """A copy on the CPU, in float32, with all weights drawn from the module's own initialisation.
+
+    Frozen filters get another seed, since their weights are a function of it.
+
+    Raises:
+        ValueError: a part is under a parametrisation, so that a draw would be written to a computed weight and change
+            nothing; only a plain `nn.ConvNd` is drawn as if it had none.
+    """
+    with seeded(seed):
+        drawn = _unparametrized(module) if parametrize.is_parametrized(module) else copy.deepcopy(module).cpu().float()
+    if any(parametrize.is_parametrized(part) for part in drawn.modules()):
+        raise ValueError(_PARAMETRIZED.format(kind=type(drawn).__name__))
+    _reseed_frozen(drawn, seed)
+    with seeded(seed), torch.no_grad():
+        for part in _drawable(drawn):
+            part.reset_parameters()  # type: ignore[operator]
+    return drawn
+
+
+def reinitialized_model(fresh: Callable[[], nn.Module], seed: int, surveyed: nn.Module) -> nn.Module:
+    """A model from its factory, on the CPU, in float32; frozen filters get other seeds than the factory's.
+
+    Raises:
+        TypeError: the factory returns something else.
+        ValueError: it returns the surveyed model itself, which must not change.
+    """
+    with seeded(seed):
+        model = fresh()
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"fresh() returned a {type(model).__name__}; it must return a torch.nn.Module")
+    if model is surveyed:
+        raise ValueError(f"fresh() returned the surveyed {type(model).__name__} itself; it must build a new one")
+    model = model.cpu().float()
+    with torch.no_grad():
+        for part in _reseed_frozen(model, seed):
+            part.reset_parameters()
+    return model
+
+
+def check_different(first: nn.Module, second: nn.Module) -> None:
+    """Compares two models of one factory; frozen filters do not count, since they are given other seeds.
+
+    Raises:
+        ValueError: all trainable weights are equal, so that the null distribution has no width and any difference
+            from it seems large.
+    """
+    pairs = [pair for pair in zip(first.parameters(), second.parameters(), strict=False) if pair[0].requires_grad]
+    if pairs and all(torch.equal(one, other) for one, other in pairs):
+        raise ValueError(
+            f"fresh() built the same weights twice in a {type(first).__name__}; every call must initialise them "
+            "differently, so it should neither seed the random state nor load weights"
+        )
+
+
+def _reseed_frozen(module: nn.Module, seed: int) -> list[FrequencyFilter]:
+    """Gives each frozen filter inside a seed of its own and returns these filters."""
+    generator = torch.Generator().manual_seed(seed & (2**63 - 1))
+    found = []
+    for part in module.modules():
+        if isinstance(part, FrequencyFilter) and part.frozen_seed is not None:
+            part.frozen_seed = int(torch.randint(2**62, (), generator=generator))
+            found.append(part)
+    return found
+
+
+def _unparametrized(module: nn.Module) -> nn.Module:
+    """A new `nn.ConvNd` of the same shape; removing parametrisations would change the class that copies share."""
+    for kind in CONVS.values():
+        if isinstance(module, kind):
+            build: Callable[..., nn.Module] = kind
+            return build(
+                module.in_channels,
+                module.out_channels,
+                module.kernel_size,
+                dilation=module.dilation,
+                groups=module.groups,
+                bias=module.bias is not None,
+            )
+    raise ValueError(_PARAMETRIZED.format(kind=type(module).__name__))
+
+
+def _drawable(module: nn.Module) -> list[nn.Module]:
+    """The outermost modules with `reset_parameters`: a filter re-initialises what it contains."""
+    if callable(getattr(module, "reset_parameters", None)):
+        return [module]
+    return [part for child in module.children() for part in _drawable(child)]

@@ -1,0 +1,52 @@
+"""The folder of a run: whose it is, and which configuration it holds."""
+
+from pathlib import Path
+
+import pytest
+from filelock import FileLock, Timeout
+
+from experiments.training.resume import runs
+from tests.experiments import commands
+
+
+def test_a_finished_run_is_left_as_it_is_and_another_one_is_refused(tmp_path: Path) -> None:
+    run = commands.arguments(tmp_path / "run", "--trainer.max_epochs", "1")
+    commands.run(run)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "checkpoints").iterdir()}
+    commands.run([*run, "--data.workers", "1"])
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "checkpoints").iterdir()} == before
+    with pytest.raises(ValueError, match=r"model.label_smoothing was 0.0 and is 0.1; .*--resume=false") as error:
+        commands.run([*run, "--model.label_smoothing", "0.1", "--net.arguments.width", "4"])
+    assert "net.arguments.width was 8 and is 4" in str(error.value)
+    commands.run([*run, "--model.label_smoothing", "0.1", "--resume", "false"])
+    assert {path.name for path in (tmp_path / "run" / "checkpoints.1").iterdir()} == {path.name for path in before}
+    commands.run([*run, "--model.label_smoothing", "0.1", "--resume", "false"])
+    assert (tmp_path / "run" / "checkpoints.2").is_dir()
+
+
+@pytest.mark.parametrize("damage", [b"", b"net: {name: [", b"\xff\xfe", b"[1]"])
+def test_a_damaged_configuration_is_named(tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / "config.yaml").write_bytes(damage)
+    with pytest.raises(
+        ValueError, match=r"config.yaml (cannot be read|holds).*; restore it, delete it .*--resume=false"
+    ):
+        commands.run(commands.arguments(tmp_path))
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "_PATIENCE", 0.0)
+    with FileLock(tmp_path / ".lock"), pytest.raises(ValueError, match=r"out='.*' is in use by another process"):
+        runs.reserve(tmp_path)
+    runs.reserve(tmp_path)
+    runs.reserve(tmp_path)
+    with pytest.raises(Timeout):
+        FileLock(tmp_path / ".lock", timeout=0).acquire()
+
+
+def test_where_nothing_can_be_locked_a_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(*_: object, **__: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(FileLock, "acquire", without)
+    with pytest.warns(UserWarning, match=f"{tmp_path} cannot be locked"):
+        runs.reserve(tmp_path)
