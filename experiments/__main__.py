@@ -14,8 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.study import summary
-from experiments.study.results import check_can_be_folder, write_text
+from experiments.files import check_can_be_folder, write_text
+from experiments.study import index
 
 STUDIES = ("accuracy", "reach", "random_lc", "locality", "footprint_prior", "defaults", "roundtrip")
 """Packages of `experiments.studies` whose `__main__` holds a `STUDY`; the longest first, so that they end together."""
@@ -42,7 +42,7 @@ def main(
     except NotADirectoryError as error:
         raise typer.BadParameter(str(error), param_hint="--out") from error
     page = out / "README.md"
-    if page.is_file() and not page.read_bytes().startswith(summary.TITLE.encode()):
+    if page.is_file() and not page.read_bytes().startswith(index.TITLE.encode()):
         raise typer.BadParameter(f"{page} is not ours and would be replaced; choose another folder", param_hint="--out")
     names = [name for name in STUDIES if not study or name in study]
     children = _Children()
@@ -56,7 +56,7 @@ def main(
             pool.shutdown(wait=False, cancel_futures=True)
             children.terminate()
             raise
-    write_text(page, summary.to_markdown(out, STUDIES))
+    write_text(page, index.to_markdown(out, STUDIES))
     if any(run.result() for run in runs):
         raise typer.Exit(code=1)
 
@@ -90,12 +90,12 @@ def _is_complete(name: str, folder: Path, smoke: bool) -> bool:
     if not (folder / "REPORT.md").is_file():  # the last file that a study writes
         return False
     study = import_module(f"experiments.studies.{name}.__main__").STUDY
-    return study.holds(folder, study.recipe) or (smoke and study.holds(folder, study.smoke))
+    return study.holds(folder, study.config) or (smoke and study.holds(folder, study.smoke))
 
 
 def _run(children: _Children, out: Path, smoke: bool, name: str) -> bool:
     """Whether the study failed."""
-    folder = out / summary.FOLDER / name
+    folder = out / index.FOLDER / name
     if _is_complete(name, folder, smoke):
         print(f"{name}: complete, see {folder / 'REPORT.md'}", flush=True)
         return False

@@ -15,7 +15,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, Namespace
 from lightning.pytorch.loggers import CSVLogger
 
-from experiments.study.results import check_can_be_folder
+from experiments.files import check_can_be_folder
 from experiments.study.termination import terminated_is_failed
 from experiments.training.data import archives, embedded, imagenet, shards  # noqa: F401 - makes their short names known
 from experiments.training.data.module import ImageData

@@ -11,8 +11,9 @@ import typer
 from experiments.bench import layers, models, report
 from experiments.bench.cases import SMOKE, Config
 from experiments.bench.peers import OURS
+from experiments.files import write_json, write_text
+from experiments.study.environment import environment, processor
 from experiments.study.options import Out, Smoke, results_folder
-from experiments.study.results import environment, processor, write_json, write_text
 
 FOLDER = Path(__file__).resolve().parent
 FILES = ("results.json", "REPORT.md")

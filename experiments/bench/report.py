@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from experiments.bench.models import BAKED, SMALL, SPLIT
 from experiments.bench.peers import OURS
+from experiments.study.report import render
 
 Row = Mapping[str, Any]
 _TEXTBOOK, _FULL_COMPLEX = "textbook rfft2 / irfft2 with autograd", "full complex FFT"
@@ -18,17 +17,11 @@ _TEXTBOOK, _FULL_COMPLEX = "textbook rfft2 / irfft2 with autograd", "full comple
 
 def to_markdown(data: Row) -> str:
     """The content of REPORT.md, with all its numbers from the content of results.json."""
-    pages = Environment(  # noqa: S701 - Markdown
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     roofline = list(_roofline(data))
     over_limit = {name: [row[name] / row["limit"] for row in roofline] for name in ("textbook", "full_complex")}
-    return pages.get_template("REPORT.md.j2").render(
-        data,
+    return render(
+        Path(__file__).with_name("REPORT.md.j2"),
+        **data,
         ours=OURS,
         cases=list(dict.fromkeys(row["case"] for row in data["layers"])),
         verdicts=verdicts(data),

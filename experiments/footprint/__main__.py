@@ -6,9 +6,9 @@ from pathlib import Path
 
 import typer
 
+from experiments.files import write_json, write_text
 from experiments.footprint import report, run
 from experiments.study.options import Out, Smoke, results_folder
-from experiments.study.results import write_json, write_text
 from nifconv.footprint import compare
 
 FOLDER = Path(__file__).resolve().parent

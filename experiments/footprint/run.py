@@ -15,7 +15,7 @@ from torch import nn
 from torchvision import models
 
 from experiments.footprint.published import HIDDEN, kernels, labelled_mass
-from experiments.study.results import environment
+from experiments.study.environment import environment
 from nifconv import convert, footprint, niff_big, niff_small
 from nifconv.filters import FilterFactory
 from nifconv.footprint import Survey

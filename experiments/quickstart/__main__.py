@@ -36,7 +36,7 @@ def main(
     _at_least("--seed", seed, 0)
     if epochs is not None:
         _at_least("--epochs", epochs, 1)
-    from experiments.study.results import claim_folder, write_json, write_text
+    from experiments.files import claim_folder, write_json, write_text
 
     try:
         claim_folder(out, "quickstart", FILES)

@@ -12,7 +12,7 @@ from lightning.pytorch import seed_everything
 from torch import nn
 
 from experiments.nets.separable import frequency_net, matching_width, parameters, separable_net
-from experiments.study.results import environment
+from experiments.study.environment import environment
 from experiments.study.training import Outcome, train_and_test
 from experiments.tasks.batches import Draw, FreshBatches
 from experiments.tasks.centred import centred_digits

@@ -12,10 +12,12 @@ import yaml
 from rich import print as show
 from rich.table import Table
 
-from experiments.recipes import cost, report
+from experiments.files import write_json, write_text
+from experiments.recipes import cost
 from experiments.recipes.catalogue import FOLDER, RECIPES, SMOKE, Recipe
+from experiments.study.environment import environment, processor
 from experiments.study.options import Out, Smoke, results_folder
-from experiments.study.results import environment, processor, write_json, write_text
+from experiments.study.report import render
 
 FILES = ("results.json", "REPORT.md")
 _SMOKE = cost.Config(batch=2, repeats=1)
@@ -55,7 +57,7 @@ def measure(
         config = _SMOKE if smoke else cost.Config(batch, repeats, device, bfloat16)
         write_json(folder / "results.json", _measured(config, SMOKE if smoke else RECIPES))
     data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    write_text(folder / "REPORT.md", report.to_markdown(data))
+    write_text(folder / "REPORT.md", render(FOLDER / "REPORT.md.j2", data=data))
 
 
 def _measured(config: cost.Config, recipes: tuple[Recipe, ...]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What an interrupted study has already measured."""
+"""The finished runs of an interrupted study."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.study.results import read_json, write_json
+from experiments.files import read_json, write_json
+
+Result = dict[str, Any]
+"""What a run has measured, as JSON can hold it."""
 
 
 class Ledger:
     """Finished runs, one file each, in a folder that is deleted when the study is complete.
 
     Args:
-        folder: of the runs; made if there is none.
-        settings: all that the runs depend on, as JSON has it. Runs that a folder holds from other settings are
-            deleted, since they answer another question.
+        folder: folder of the runs; created if it does not exist.
+        settings: everything that the runs depend on, as JSON. Runs found under other settings are deleted.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
@@ -27,17 +29,17 @@ class Ledger:
         recorded = folder / "settings.json"
         expected = json.loads(json.dumps(settings))
         if folder.exists() and read_json(recorded) != expected:
-            print(f"{folder} holds runs of other settings; they are measured again", flush=True)
+            print(f"{folder} holds runs with other settings; they are measured again", flush=True)
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(recorded, expected)
         self.seconds = 0.0
-        """Of all runs asked for so far, those from before an interruption included."""
+        """Duration of all runs asked for so far, including those from before an interruption."""
 
-    def __call__(self, key: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The result of `work`, a mapping that JSON can hold, from the last time if it was finished then.
+    def __call__(self, key: str, work: Callable[[], Result]) -> Result:
+        """The result of `work`, taken from the folder if this run has been finished before.
 
-        "seconds", how long it took, is added to it. What a crash has damaged is measured again.
+        "seconds", its duration, is added to the result. A file damaged by a crash is measured again.
         """
         path = self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
         entry = read_json(path)
@@ -51,5 +53,5 @@ class Ledger:
         return entry["result"]
 
     def close(self) -> None:
-        """Deletes the runs, now that their results are elsewhere."""
+        """Deletes the runs, now that their results are in results.json."""
         shutil.rmtree(self._folder)

@@ -8,24 +8,24 @@ from typing import Annotated
 
 import typer
 
-from experiments.study.results import claim_folder
+from experiments.files import claim_folder
 
-Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results; default: beside the code.")]
-Smoke = Annotated[bool, typer.Option("--smoke", help="Run everything once, tiny; needs another --out.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results (default: beside the code).")]
+Smoke = Annotated[bool, typer.Option("--smoke", help="Run everything at a tiny size, as a check; needs another --out.")]
 
 
 def results_folder(out: Path | None, committed: Path, experiment: str, files: Iterable[str], *, smoke: bool) -> Path:
-    """The folder to write to, ready for it.
+    """The folder to write to, which exists and may be written to.
 
     Args:
-        out: what the user gave.
-        committed: where the real results are, the default.
-        experiment: its name in results.json.
-        files: names of all that will be written.
-        smoke: whether the results mean nothing.
+        out: the option's value.
+        committed: folder of the committed results, the default.
+        experiment: name of the experiment in results.json.
+        files: names of all files that will be written.
+        smoke: whether this is a smoke run, whose results mean nothing.
 
     Raises:
-        typer.BadParameter: files would be replaced that are not earlier results, or real results by a smoke run.
+        typer.BadParameter: other files than earlier results, or committed results by a smoke run, would be replaced.
     """
     folder = out or committed
     if smoke and folder.resolve() == committed.resolve():

@@ -5,50 +5,54 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
 import torch
 import typer
 
-from experiments.study.ledger import Ledger
+from experiments.files import read_json, write_bytes, write_json, write_text
+from experiments.study.environment import environment
+from experiments.study.ledger import Ledger, Result
 from experiments.study.options import Out, Smoke, results_folder
-from experiments.study.results import environment, read_json, write_bytes, write_json, write_text
+from experiments.study.report import Data, Facts, no_facts, render
 from experiments.study.termination import terminated_is_failed
 
-RecipeT = TypeVar("RecipeT")
-Data = Mapping[str, Any]
-"""The content of results.json."""
+ConfigT = TypeVar("ConfigT")
 UNFINISHED = ".unfinished"
 THREADS = 1
 """Nets of this size are not faster with more, and two studies can run side by side."""
 
 
 @dataclass(frozen=True)
-class Study(Generic[RecipeT]):
+class Study(Generic[ConfigT]):
     """One question.
 
     Attributes:
-        name: of the folder `experiments/studies/<name>`.
-        folder: where the committed results are.
-        recipe, smoke: dataclasses of all that the numbers depend on; `smoke` runs the same code in seconds.
-        measure: makes what results.json holds besides settings, through a ledger that keeps each run.
-        report: the content of REPORT.md.
-        figures: file name to the PNG's content.
+        folder: folder `experiments/studies/<name>` of the template REPORT.md.j2 and the committed results.
+        config, smoke: dataclasses of everything that the numbers depend on; `smoke` runs the same code in seconds.
+        measure: makes what results.json holds besides settings and verdicts, with a ledger of finished runs.
+        judge: makes the verdicts from the rows of results.json; by default there are none.
+        facts: makes what the report says besides results.json, from its content.
+        figures: file name to the content of the PNG.
     """
 
-    name: str
     folder: Path
-    recipe: RecipeT
-    smoke: RecipeT
-    measure: Callable[[RecipeT, Ledger], dict[str, Any]]
-    report: Callable[[Data], str]
-    figures: Mapping[str, Callable[[Data], bytes]]
+    config: ConfigT
+    smoke: ConfigT
+    measure: Callable[[ConfigT, Ledger], Result]
+    judge: Callable[[ConfigT, list[Any]], Result] | None = None
+    facts: Facts = no_facts
+    figures: Mapping[str, Callable[[Data], bytes]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
 
     @property
     def files(self) -> tuple[str, ...]:
-        """All that a run writes."""
+        """All files that a run writes."""
         return ("results.json", "REPORT.md", *self.figures)
 
     def command(self) -> None:
@@ -64,7 +68,7 @@ class Study(Generic[RecipeT]):
     ) -> None:
         """Runs the study, or what an interruption has left of it, and writes its report."""
         folder = results_folder(out, self.folder, self.name, self.files, smoke=smoke)
-        if smoke and self.holds(folder, self.recipe):
+        if smoke and self.holds(folder, self.config):
             raise typer.BadParameter(
                 f"{folder} holds real results; choose another folder for --smoke", param_hint="--out"
             )
@@ -73,25 +77,26 @@ class Study(Generic[RecipeT]):
         if redraw:
             self.draw(folder)
         else:
-            self.run(folder, self.smoke if smoke else self.recipe)
+            self.run(folder, self.smoke if smoke else self.config)
 
-    def run(self, folder: Path, recipe: RecipeT) -> None:
+    def run(self, folder: Path, config: ConfigT) -> None:
         """Measures what is missing, writes results.json and draws it."""
         torch.set_num_threads(THREADS)
-        settings = {**dataclasses.asdict(recipe), **environment()}  # type: ignore[call-overload]
+        settings = {**dataclasses.asdict(config), **environment()}  # type: ignore[call-overload]
         ledger = Ledger(folder / UNFINISHED, settings)
-        measured = self.measure(recipe, ledger)
+        measured = self.measure(config, ledger)
+        judged = self.judge(config, measured["rows"]) if self.judge else {}
         write_json(
             folder / "results.json",
-            {"experiment": self.name, "settings": settings, "seconds": ledger.seconds, **measured},
+            {"experiment": self.name, "settings": settings, "seconds": ledger.seconds, **measured, **judged},
         )
         self.draw(folder)
-        ledger.close()  # not before: the same command goes on with a report that could not be written, too
+        ledger.close()  # not earlier: the same command must be able to go on if the report could not be written
 
-    def holds(self, folder: Path, recipe: RecipeT) -> bool:
-        """Whether the results in a folder are those of a recipe."""
+    def holds(self, folder: Path, config: ConfigT) -> bool:
+        """Whether the results in a folder are those of a configuration."""
         data = read_json(folder / "results.json") or {}
-        expected = json.loads(json.dumps(dataclasses.asdict(recipe)))  # type: ignore[call-overload]
+        expected = json.loads(json.dumps(dataclasses.asdict(config)))  # type: ignore[call-overload]
         return data.get("settings", {}).items() >= expected.items()
 
     def draw(self, folder: Path) -> None:
@@ -100,3 +105,7 @@ class Study(Generic[RecipeT]):
         for name, figure in self.figures.items():
             write_bytes(folder / name, figure(data))
         write_text(folder / "REPORT.md", self.report(data))
+
+    def report(self, data: Data) -> str:
+        """The content of REPORT.md."""
+        return render(self.folder / "REPORT.md.j2", data=data, **self.facts(data))

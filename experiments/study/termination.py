@@ -1,4 +1,4 @@
-"""What the world learns when a command is asked to end."""
+"""Exit status after SIGTERM."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 @contextmanager
 def terminated_is_failed() -> Iterator[None]:
-    """Inside, a training that SIGTERM ends gives the exit status of shells for it; Lightning's own says success."""
+    """Inside, a training ended by SIGTERM exits with 143, as shells report it; Lightning's own status is success."""
     try:
         yield
     except SIGTERMException:

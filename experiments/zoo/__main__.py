@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 from rich.progress import track
 
+from experiments.files import write_json, write_text
+from experiments.study.environment import environment
 from experiments.study.options import Out, results_folder
-from experiments.study.results import environment, write_json, write_text
 from experiments.zoo import report
 from experiments.zoo.models import entries
 from experiments.zoo.run import run_one

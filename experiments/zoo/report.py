@@ -6,21 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from experiments.study.report import render
 
 Row = Mapping[str, Any]
 
 
 def to_markdown(data: Row) -> str:
     """The whole report."""
-    pages = Environment(  # noqa: S701 - Markdown
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return pages.get_template("REPORT.md.j2").render(data, reasons=_reasons(data["rows"]))
+    return render(Path(__file__).with_name("REPORT.md.j2"), **data, reasons=_reasons(data["rows"]))
 
 
 def summarise(rows: Sequence[Row]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from nifconv._support.digest import sha256
+from nifconv._support.files import replacing
 
 _KEY = "nifconv"
 _FORMAT = 1
@@ -44,13 +45,8 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[
             aliases[name] = first
     content = {"format": _FORMAT, "aliases": aliases, "description": description}
     content["checksum"] = _checksum(unique, content)
-    path = Path(path)
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    try:
-        save_file(unique, unfinished, metadata={_KEY: json.dumps(content)})
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(Path(path)) as file:
+        save_file(unique, file.name, metadata={_KEY: json.dumps(content)})
 
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from experiments import files
 from experiments.nets.separable import parameters
 from experiments.quickstart import run
 from experiments.quickstart.__main__ import FILES
-from experiments.study import results
 from experiments.tasks.batches import FreshBatches
 from experiments.tasks.displaced import (
     CANVAS,
@@ -183,13 +183,13 @@ def test_a_number_out_of_range_is_an_error(tmp_path: Path, option: str, value: s
 def test_a_file_of_our_name_that_is_not_ours_is_kept(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text('{"experiment": "mine"}')
     with pytest.raises(FileExistsError, match=r"holds 'results.json', which is not a result of 'quickstart'"):
-        results.claim_folder(tmp_path, "quickstart", FILES)
-    results.claim_folder(tmp_path, "mine", FILES)
+        files.claim_folder(tmp_path, "quickstart", FILES)
+    files.claim_folder(tmp_path, "mine", FILES)
 
 
 def test_json_without_a_number_is_refused_and_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
-    results.write_json(path, {"accuracy": 0.5})
+    files.write_json(path, {"accuracy": 0.5})
     with pytest.raises(ValueError, match="nan"):
-        results.write_json(path, {"accuracy": float("nan")})
+        files.write_json(path, {"accuracy": float("nan")})
     assert json.loads(path.read_text()) == {"accuracy": 0.5}

@@ -1,18 +1,18 @@
-"""Command line of the study: `python -m experiments.studies.accuracy` writes results, report and figures here."""
+"""`python -m experiments.studies.accuracy`: are frequency convolutions as accurate as 3x3 convolutions?"""
 
 from pathlib import Path
 
-from experiments.studies.accuracy import figures, report, run
+from experiments.studies.accuracy import claims, config, figures, report, run
 from experiments.study.study import Study
 
 STUDY = Study(
-    name="accuracy",
-    folder=Path(__file__).resolve().parent,
-    recipe=run.Recipe(),
-    smoke=run.SMOKE,
-    measure=run.measure,
-    report=report.to_markdown,
-    figures={"accuracy.png": figures.by_net, "resolution.png": figures.by_resolution},
+    Path(__file__).parent,
+    config.Config(),
+    config.SMOKE,
+    run.measure,
+    claims.judged,
+    report.facts,
+    {"accuracy.png": figures.by_net, "resolution.png": figures.by_resolution},
 )
 
 if __name__ == "__main__":

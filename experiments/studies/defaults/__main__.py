@@ -1,19 +1,11 @@
-"""Command line of the study: `python -m experiments.studies.defaults`."""
+"""`python -m experiments.studies.defaults`: which implicit filter to start with?"""
 
 from pathlib import Path
 
 from experiments.studies.defaults import report, run
 from experiments.study.study import Study
 
-STUDY = Study(
-    name="defaults",
-    folder=Path(__file__).resolve().parent,
-    recipe=run.Recipe(),
-    smoke=run.SMOKE,
-    measure=run.measure,
-    report=report.to_markdown,
-    figures={},
-)
+STUDY = Study(Path(__file__).parent, run.Config(), run.SMOKE, run.measure, facts=report.facts)
 
 if __name__ == "__main__":
     STUDY.command()

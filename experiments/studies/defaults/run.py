@@ -6,21 +6,21 @@ import math
 import statistics
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from lightning.pytorch import seed_everything
 from torch import nn
 
 from experiments.nets.separable import frequency_net, parameters, separable_net
-from experiments.studies.accuracy.scenes import CANVAS as GROWS
-from experiments.studies.accuracy.scenes import Scene, Scenes, place, resolutions, source_pools
 from experiments.studies.defaults.variants import CHOICE, FILTERS, IMAGE, TAPS
-from experiments.study.ledger import Ledger
+from experiments.study.ledger import Ledger, Result
+from experiments.study.sweep import Sweep, Trial, best
 from experiments.study.training import accuracy, train_and_test
 from experiments.tasks.batches import Batches, FreshBatches
 from experiments.tasks.displaced import AXES, CANVAS, DIAGONALS, DISTANCES, OBLIQUE, displaced_digits, displacements
 from experiments.tasks.handwritten import CLASSES, Digits, subset
+from experiments.tasks.scenes import CANVAS as GROWS
+from experiments.tasks.scenes import Scene, Scenes, place, resolutions, source_pools
 from nifconv import bake, convert, footprint
 
 DIRECTIONS = {"axes": AXES, "diagonals": DIAGONALS, "oblique": OBLIQUE}
@@ -34,7 +34,7 @@ KERNELS = 256
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Config:
     """What the numbers depend on.
 
     Attributes:
@@ -71,7 +71,7 @@ class Recipe:
     gain_sizes: tuple[int, ...] = (7, 14, 28, 56, 112, 224)
 
 
-SMOKE = Recipe(
+SMOKE = Config(
     seeds=(0,),
     tuning_seeds=(100,),
     learning_rates=(0.02,),
@@ -90,35 +90,23 @@ SMOKE = Recipe(
 """The same code path in seconds; the accuracies mean nothing."""
 
 
-def measure(recipe: Recipe, ledger: Ledger) -> dict[str, Any]:
+def measure(config: Config, ledger: Ledger) -> Result:
     """What results.json holds besides the settings."""
-    untrained = {name: ledger(f"untrained {name}", partial(_untrained, recipe, name)) for name in FILTERS}
-    digits = [_digits(recipe, name, ledger) for name in (*TAPS, *FILTERS)]
-    displaced = [
-        {
-            "variant": name,
-            "direction": direction,
-            "runs": [
-                {"seed": seed, **ledger(f"displaced {direction} {name} seed {seed}", partial(_displaced, *what, seed))}
-                for seed in (recipe.seeds if name in CHOICE else recipe.seeds[: recipe.few_seeds])
-            ],
-        }
-        for direction in DIRECTIONS
-        for name in FILTERS
-        for what in [(recipe, name, direction)]
-    ]
+    untrained = {name: ledger(f"untrained {name}", partial(_untrained, config, name)) for name in FILTERS}
+    digits = [_digits(config, name, ledger) for name in (*TAPS, *FILTERS)]
+    displaced = [_displaced(config, name, direction, ledger) for direction in DIRECTIONS for name in FILTERS]
     return {"classes": CLASSES, "untrained": untrained, "digits": digits, "displaced": displaced}
 
 
-def _untrained(recipe: Recipe, name: str) -> dict[str, Any]:
+def _untrained(config: Config, name: str) -> Result:
     """Medians over many kernels of the survey's measures, and the gain by map size."""
     seed_everything(0, verbose=False)
     drawn = FILTERS[name](KERNELS, 1)
     with torch.no_grad():
-        taps = drawn.taps(recipe.fresh_size)
-        gains = {str(size): drawn.gain(size).square().mean().sqrt().item() for size in recipe.gain_sizes}
+        taps = drawn.taps(config.fresh_size)
+        gains = {str(size): drawn.gain(size).square().mean().sqrt().item() for size in config.gain_sizes}
     mass = taps.abs()
-    middle = recipe.fresh_size // 2
+    middle = config.fresh_size // 2
     far, outside = mass.clone(), mass.clone()
     far[..., middle - 16 : middle + 17, middle - 16 : middle + 17] = 0
     outside[..., middle - 4 : middle + 5, middle - 4 : middle + 5] = 0
@@ -129,7 +117,7 @@ def _untrained(recipe: Recipe, name: str) -> dict[str, Any]:
         return (part.sum((-2, -1)) / mass.sum((-2, -1))).median().item()
 
     return {
-        "parameters": sum(p.numel() for p in FILTERS[name](recipe.width, 1).parameters()),
+        "parameters": sum(p.numel() for p in FILTERS[name](config.width, 1).parameters()),
         "within9": 1 - share(outside),
         "cross_outside9": share(outside * cross),
         "outside33": share(far),
@@ -137,66 +125,61 @@ def _untrained(recipe: Recipe, name: str) -> dict[str, Any]:
     }
 
 
-def _displaced(recipe: Recipe, name: str, direction: str, seed: int) -> dict[str, Any]:
+def _displaced(config: Config, name: str, direction: str, ledger: Ledger) -> Result:
+    seeds = config.seeds if name in CHOICE else config.seeds[: config.few_seeds]
+    key = f"displaced {direction} {{variant}} seed {{seed}}"
+    runs = Sweep((name,), seeds, partial(_run_displaced, config, direction), key).runs(ledger)
+    return {"variant": name, "direction": direction, "runs": runs[name]}
+
+
+def _run_displaced(config: Config, direction: str, name: str, seed: int) -> Result:
     seed_everything(seed, verbose=False)
     directions = DIRECTIONS[direction]
     classes = len(displacements(DISTANCES, directions))
-    net = frequency_net(recipe.width, FILTERS[name], classes=classes, depth=1)
+    net = frequency_net(config.width, FILTERS[name], classes=classes, depth=1)
     train, test = displaced_digits(directions=directions)
-    rate = recipe.learning_rates[len(recipe.learning_rates) // 2]
+    rate = config.learning_rates[len(config.learning_rates) // 2]
     outcome = train_and_test(
         net,
-        FreshBatches(train, recipe.displaced_steps, recipe.displaced_batch, seed),
+        FreshBatches(train, config.displaced_steps, config.displaced_batch, seed),
         # The test has its own digits and its own canvases.
-        FreshBatches(test, recipe.test_canvases // recipe.displaced_batch, recipe.displaced_batch, 2**31 - 1 - seed),
+        FreshBatches(test, config.test_canvases // config.displaced_batch, config.displaced_batch, 2**31 - 1 - seed),
         classes=classes,
-        epochs=recipe.displaced_epochs,
+        epochs=config.displaced_epochs,
         learning_rate=rate,
     )
     solved = (n for n, found in enumerate(outcome.training_accuracy, 1) if found >= SOLVED)
-    steps = next((n * recipe.displaced_steps for n in solved), None)
+    steps = next((n * config.displaced_steps for n in solved), None)
     return {
         "accuracy": outcome.accuracy,
         "steps_to_90": steps,
         "parameters": parameters(net),
-        **_baked(net, torch.zeros(1, 1, CANVAS, CANVAS), recipe),
+        **_baked(net, torch.zeros(1, 1, CANVAS, CANVAS), config),
     }
 
 
-def _digits(recipe: Recipe, name: str, ledger: Ledger) -> dict[str, Any]:
-    _, validation, test = source_pools()
-    trials = {
-        rate: statistics.mean(
-            ledger(f"tune {name} rate {rate} seed {seed}", partial(_accuracy, recipe, name, rate, seed, validation))[
-                "accuracy"
-            ]
-            for seed in recipe.tuning_seeds
-        )
-        for rate in recipe.learning_rates
-    }
-    rate = max(trials, key=trials.__getitem__)
-    runs = [
-        {
-            "seed": seed,
-            **ledger(f"digits {name} rate {rate} seed {seed}", partial(_run, recipe, name, rate, seed, test)),
-        }
-        for seed in recipe.seeds
-    ]
-    trials_by_name = {str(rate): found for rate, found in trials.items()}
-    return {"variant": name, "learning_rate": rate, "trials": trials_by_name, "runs": runs}
+def _digits(config: Config, name: str, ledger: Ledger) -> Result:
+    trials = [Trial(name, rate) for rate in config.learning_rates]
+    key = "{variant.variant} rate {variant.rate} seed {seed}"
+    tried = Sweep(trials, config.tuning_seeds, partial(_validate, config), f"tune {key}").accuracies(ledger)
+    chosen = best(tried)
+    runs = Sweep((chosen,), config.seeds, partial(_run, config), f"digits {key}").runs(ledger)
+    by_rate = {str(trial.rate): found for trial, found in tried.items()}
+    return {"variant": name, "learning_rate": chosen.rate, "trials": by_rate, "runs": runs[chosen]}
 
 
-def _accuracy(recipe: Recipe, name: str, rate: float, seed: int, test: Digits) -> dict[str, Any]:
-    return {"accuracy": _train(recipe, name, rate, seed, test)[1]}
+def _validate(config: Config, trial: Trial[str], seed: int) -> Result:
+    return {"accuracy": _train(config, trial, seed, source_pools()[1])[1]}
 
 
-def _run(recipe: Recipe, name: str, rate: float, seed: int, test: Digits) -> dict[str, Any]:
-    net, found = _train(recipe, name, rate, seed, test)
-    scenes = resolutions(_DIGITS, recipe.canvases)[GROWS]
-    result: dict[str, Any] = {"accuracy": found, "parameters": parameters(net), "canvas": _on(net, test, scenes)}
+def _run(config: Config, trial: Trial[str], seed: int) -> Result:
+    name, test = trial.variant, source_pools()[2]
+    net, found = _train(config, trial, seed, test)
+    scenes = resolutions(_DIGITS, config.canvases)[GROWS]
+    result: Result = {"accuracy": found, "parameters": parameters(net), "canvas": _on(net, test, scenes)}
     if name in FILTERS:
         example = torch.zeros(1, 1, _DIGITS.canvas, _DIGITS.canvas)
-        result |= _baked(net, example, recipe)
+        result |= _baked(net, example, config)
         if name == IMAGE:
             for layer in footprint.survey(net, example).layers:
                 net.get_submodule(layer.name).filter.band_limit = layer.map_size[0] / 2  # type: ignore[union-attr]
@@ -204,26 +187,27 @@ def _run(recipe: Recipe, name: str, rate: float, seed: int, test: Digits) -> dic
     return result
 
 
-def _train(recipe: Recipe, name: str, rate: float, seed: int, test: Digits) -> tuple[nn.Module, float]:
+def _train(config: Config, trial: Trial[str], seed: int, test: Digits) -> tuple[nn.Module, float]:
     """A net of three blocks on enlarged digits, and its accuracy on the canvas that it was trained on."""
     seed_everything(seed, verbose=False)
+    name = trial.variant
     net: nn.Module = separable_net(
-        recipe.width, TAPS.get(name, 3), classes=CLASSES, depth=3, halve_after=(0,), pool=nn.AdaptiveMaxPool2d
+        config.width, TAPS.get(name, 3), classes=CLASSES, depth=3, halve_after=(0,), pool=nn.AdaptiveMaxPool2d
     )
     if name in FILTERS:
         net = convert(net, filter=FILTERS[name]).model
     outcome = train_and_test(
         net,
         FreshBatches(
-            Scenes(subset(source_pools()[0], recipe.digit_images, seed), _DIGITS),
-            recipe.digit_steps,
-            recipe.digit_batch,
+            Scenes(subset(source_pools()[0], config.digit_images, seed), _DIGITS),
+            config.digit_steps,
+            config.digit_batch,
             seed,
         ),
         _shown(test, _DIGITS),
         classes=CLASSES,
-        epochs=recipe.digit_epochs,
-        learning_rate=rate,
+        epochs=config.digit_epochs,
+        learning_rate=trial.rate,
     )
     return net, outcome.accuracy
 
@@ -238,8 +222,8 @@ def _shown(digits: Digits, scene: Scene) -> Batches:
     return Batches(placed, digits.labels, 100)
 
 
-def _baked(net: nn.Module, example: torch.Tensor, recipe: Recipe) -> dict[str, Any]:
+def _baked(net: nn.Module, example: torch.Tensor, config: Config) -> Result:
     """The size of the plain kernels, in pixels, as a geometric mean over the layers, and the error they cost."""
-    report = bake(net.eval(), example, tolerance=recipe.tolerance).report
+    report = bake(net.eval(), example, tolerance=config.tolerance).report
     sizes = [layer.kernel_after[0] for layer in report.layers if layer.kernel_after is not None]
     return {"baked_size": math.exp(statistics.mean(map(math.log, sizes))), "baked_error": report.error}

@@ -1,4 +1,4 @@
-"""What is kept of a survey: numbers for each layer, as results.json can hold them."""
+"""What results.json holds of a survey: numbers for each layer."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def half_window(side: int) -> int:
 
 
 def compare(before: Survey, after: Survey) -> list[dict[str, Any]]:
-    """One entry for each layer: untrained, trained, what training has added to the taps, and fresh draws.
+    """One entry for each layer: untrained, trained, what training has added to the taps, and re-initialised copies.
 
     Args:
-        before: of the untrained net, with fresh draws.
+        before: of the untrained net, with re-initialised copies.
         after: of the same net, trained.
     """
     return [_compare(one, other) for one, other in zip(before.layers, after.layers, strict=True)]
@@ -104,7 +104,9 @@ def _effect(drawn: LayerFootprint, layer: LayerFootprint, measure: str) -> dict[
 
 def _null(layer: LayerFootprint) -> NullDistribution:
     if layer.null is None:
-        raise ValueError(f"layer {layer.name!r} was surveyed with null=0 and has no fresh draws; use 20 or more")
+        raise ValueError(
+            f"layer {layer.name!r} was surveyed with null=0 and has no re-initialised copies; use 20 or more"
+        )
     return layer.null
 
 

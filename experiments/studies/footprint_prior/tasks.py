@@ -1,4 +1,4 @@
-"""Two questions on one torus: which digit is there (local strokes suffice), and how far apart are two (needs reach)."""
+"""Two questions on one canvas: which digit is it (local strokes suffice), and how far apart are two (needs reach)?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from experiments.tasks.displaced import DisplacedDigits, displaced_digits
 from experiments.tasks.handwritten import CLASSES, Digits, digit_pools
 
 CANVAS = 24
-"""Side of the torus in pixels; with two poolings, maps of 24, 12 and 6."""
+"""Side of the canvas in pixels; with two poolings, maps of 24, 12 and 6."""
 DISTANCES = (8, 10, 12)
 _VALIDATE_EVERY = 4
 
@@ -21,7 +21,7 @@ _VALIDATE_EVERY = 4
 class PlacedDigits:
     """Called with a count and a generator, draws images `(n, 1, 24, 24)`, one digit of 16 px at any place, and labels.
 
-    The torus wraps around, so that no border tells a position, and no position tells a digit.
+    The canvas wraps around, so that no border tells a position, and no position tells a digit.
 
     Attributes:
         pool: digits to draw from.
@@ -64,13 +64,13 @@ def how_far() -> Split:
 
 @dataclass(frozen=True)
 class Condition:
-    """What nets are trained on, and how.
+    """What nets are trained on, and with what weight decay.
 
     Attributes:
-        name: in tables.
-        classes: number of answers.
+        name: name in tables.
+        classes: number of classes.
         split: loads the task.
-        weight_decay: of AdamW.
+        weight_decay: weight decay of AdamW.
     """
 
     name: str

@@ -33,14 +33,14 @@ def build(kernel_size: int, width: int) -> nn.Sequential:
 
 @dataclass(frozen=True)
 class Locality:
-    """The penalty: a net to strength * `locality_penalty`, divided by the mean of its profile over the window.
+    """The penalty: strength * `locality_penalty` of a net, divided by the mean of its profile over the window.
 
-    Divided so, every profile costs the same on flat kernels, and "uniform" is strength * sum of w^2.
+    Divided in this way, every profile costs the same on flat kernels, and "uniform" is strength * sum of w^2.
 
     Attributes:
-        profile: see `locality_penalty`.
-        strength: of it.
-        kernel_size: of all layers.
+        profile: one of those of `locality_penalty`.
+        strength: factor on the penalty.
+        kernel_size: kernel size of all layers.
     """
 
     profile: str

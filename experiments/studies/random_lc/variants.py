@@ -1,4 +1,4 @@
-"""The rows of the comparison."""
+"""The nets that are compared."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import nn
 
 from experiments.nets.resnet_lc import resnet_lc
 from experiments.nets.separable import parameters
+from experiments.studies.random_lc.config import Config
 from experiments.tasks.handwritten import CLASSES
 from nifconv import Envelope, FilterBank, ImplicitFilter, SpatialFilter, convert, frozen
 from nifconv.filters import FilterFactory
@@ -21,7 +22,7 @@ SIZES = (3, 5, 7, 9)
 ENVELOPE_WIDTH = 1.5
 """Standard deviation of the Gaussian over taps, in pixels."""
 FEATURES = 48
-"""Of an MLP that 7x7 kernels are combined from: enough, real and imaginary, for all that 49 taps can make."""
+"""Features of an MLP that 7x7 kernels are combined from: real and imaginary, enough to make any 49 taps."""
 _WIDEST_STAGE = 4 * WIDTH
 _WIDEST = 64
 
@@ -31,10 +32,10 @@ class Family:
     """A kind of spatial filter.
 
     Attributes:
-        filter: its factory.
+        filter: factory of the filter.
         kernel_size: None for kernels as large as the map.
-        padding_mode: see `resnet_lc`.
-        tuned_as: name of the family whose learning rates it takes; None for rates of its own.
+        padding_mode: as for `resnet_lc`.
+        tuned_as: family whose learning rates it takes; None for rates of its own.
     """
 
     filter: FilterFactory
@@ -65,15 +66,15 @@ FAMILIES: Mapping[str, Family] = {
 
 @dataclass(frozen=True)
 class Variant:
-    """One row.
+    """One net.
 
     Attributes:
-        family: key of `FAMILIES`; of no meaning to a net without LC blocks, which has 3x3 taps.
-        learned: whether the spatial filters are.
+        family: key of `FAMILIES`; ignored by a net without LC blocks, which has 3x3 taps.
+        learned: whether the spatial filters are learned.
         expansion: E, or None for a net without LC blocks.
-        shared: one bank of filters for all layers.
-        activated: BatchNorm and ReLU between the spatial filters and the 1x1 convolution.
-        sized_as: E of the frozen LC net whose number of learnable parameters the width is chosen for; None for `WIDTH`.
+        shared: whether all layers share one bank of filters.
+        activated: whether BatchNorm and ReLU stand between the spatial filters and the 1x1 convolution.
+        sized_as: E of the frozen LC net whose number of learnable parameters is matched; None for the width `WIDTH`.
     """
 
     family: str
@@ -85,7 +86,7 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """What reports and contrasts call it."""
+        """The name in reports and contrasts."""
         words = "learned" if self.learned else "frozen"
         words += " plain 3x3" if self.expansion is None else f" {self.family}, E={self.expansion}"
         words += ", one bank" if self.shared else ""
@@ -109,7 +110,7 @@ class Variant:
 
     @property
     def attacked(self) -> bool:
-        """Whether its robustness is measured, too."""
+        """Whether its robustness is measured."""
         return self.family == SMALLEST and not (self.shared or self.activated or self.sized_as)
 
     def build(self, seed: int) -> nn.Module:
@@ -140,7 +141,7 @@ class Variant:
 
     @property
     def tuned_as(self) -> Variant:
-        """The row whose learning rate it takes."""
+        """The variant whose learning rate it takes."""
         if self.expansion is None:
             return PLAIN if self.learned else FROZEN_PLAIN
         return Variant(FAMILIES[self.family].tuned_as or self.family, self.learned, self.expansion)
@@ -155,10 +156,10 @@ def grid(sizes: Sequence[int], expansions: Sequence[int]) -> list[Variant]:
     return [Variant(family, learned, e) for family in families for learned in (False, True) for e in expansions]
 
 
-def matched(expansions: Sequence[int]) -> list[Variant]:
+def matched(expansions: Sequence[int]) -> tuple[list[Variant], list[Variant]]:
     """Learned nets, plain and with LC blocks of E=1, of as many learnable parameters as the frozen LC nets."""
-    narrow = Variant(SMALLEST, True, 1)
-    return [replace(variant, sized_as=e) for variant in (PLAIN, narrow) for e in expansions]
+    plain, narrow = ([replace(one, sized_as=e) for e in expansions] for one in (PLAIN, Variant(SMALLEST, True, 1)))
+    return plain, narrow
 
 
 def shared(expansions: Sequence[int], studied: int) -> list[Variant]:
@@ -177,6 +178,22 @@ def ladder(studied: int) -> list[Variant]:
     """From global frequency filters to taps: each differs from the one before in one respect."""
     families = (FREQUENCY, WRAPPED_7, FREQUENCY_7, FEATURES_7, taps(7), WRAPPED_TAPS)
     return [Variant(family, False, studied) for family in families]
+
+
+def every(config: Config) -> list[Variant]:
+    """All nets, each once."""
+    plain, narrow = matched(config.expansions)
+    made = [
+        PLAIN,
+        FROZEN_PLAIN,
+        *grid(config.sizes, config.expansions),
+        *plain,
+        *narrow,
+        *shared(config.expansions, config.studied),
+        *activated(config.studied),
+        *ladder(config.studied),
+    ]
+    return list(dict.fromkeys(made))
 
 
 def _with_frozen_taps(plain: nn.Module, seed: int) -> nn.Module:

@@ -1,29 +1,18 @@
-"""Command line of the study: `python -m experiments.studies.reach` writes its results and report beside this file."""
-
-from __future__ import annotations
+"""`python -m experiments.studies.reach`: where a task needs reach, do kernels grow?"""
 
 from pathlib import Path
-from typing import Any
 
-from experiments.studies.reach import figures, report, run, verdict
-from experiments.study.ledger import Ledger
+from experiments.studies.reach import claims, config, figures, report, run
 from experiments.study.study import Study
 
-
-def measure(recipe: run.Recipe, ledger: Ledger) -> dict[str, Any]:
-    """Rows, contrasts and verdicts."""
-    rows = run.measure(recipe, ledger)
-    return {"rows": rows, **verdict.judged(rows, recipe)}
-
-
 STUDY = Study(
-    name="reach",
-    folder=Path(__file__).resolve().parent,
-    recipe=run.Recipe(),
-    smoke=run.SMOKE,
-    measure=measure,
-    report=report.to_markdown,
-    figures={"tasks.png": figures.examples, "reach.png": figures.reach},
+    Path(__file__).parent,
+    config.Config(),
+    config.SMOKE,
+    run.measure,
+    claims.judged,
+    report.facts,
+    {"tasks.png": figures.examples, "reach.png": figures.reach},
 )
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from nifconv import FrequencyFilter, frequency
 
 @contextmanager
 def cut(net: nn.Module, side: int) -> Iterator[None]:
-    """Within it, taps outside the centred window of that odd side are zero, in all frequency filters of the net."""
+    """Inside it, taps outside the centred window of that odd side are zero, in all frequency filters of the net."""
 
     def windowed(module: nn.Module, inputs: tuple[Sequence[int]], spectrum: Tensor) -> Tensor:  # noqa: ARG001
         size = tuple(inputs[0])
@@ -30,10 +30,10 @@ def cut(net: nn.Module, side: int) -> Iterator[None]:
 
 @torch.no_grad()
 def accuracy(net: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Share of right answers, normalised by the statistics of these images.
+    """Share of correct answers, with BatchNorm statistics of these images.
 
-    Without the ends of its kernels a net has other means and variances, and running ones would spoil its answers even
-    where the ends carry nothing that it needs.
+    With cut kernels a net has other means and variances, and the running ones would spoil its answers even where the
+    ends of the kernels carry nothing that it needs.
     """
     copied = copy.deepcopy(net).train()
     return (copied(images).argmax(1) == labels).float().mean().item()
@@ -45,9 +45,9 @@ def window_in_use(
     """The smallest window from which on the net keeps at least half of what it gains over chance; 0 if it has none.
 
     Args:
-        sides, accuracies: of the cuts, ascending.
-        whole_side, whole: of the kernels without a cut.
-        chance: below which, plus 0.1, a net counts as one that has learned nothing.
+        sides, accuracies: sides of the cuts, ascending, and the accuracies after them.
+        whole_side, whole: the same without a cut.
+        chance: accuracy of guessing; a net below this plus 0.1 counts as one that has learned nothing.
     """
     if whole < chance + 0.1:
         return 0

@@ -8,6 +8,7 @@ from functools import cache
 
 import torch
 
+from experiments.studies.reach.config import Config
 from experiments.tasks.batches import Batch, Draw
 from experiments.tasks.displaced import CANVAS, DisplacedDigits, displaced_digits
 from experiments.tasks.handwritten import DIGIT, Digits, split_digits
@@ -40,9 +41,9 @@ class Task:
     """A family of tasks at one distance.
 
     Attributes:
-        family: one of the constants.
+        family: `CONTROL`, `DISPLACED` or `PATHFINDER`.
         reach: pixels from one digit to the other, or along the contour that joins the dots; 0 for the control.
-        size: of the canvas.
+        size: side of the canvas in pixels.
     """
 
     family: str
@@ -88,6 +89,8 @@ def pathfinder(reach: int, size: int) -> Pathfinder:
     )
 
 
-def displaced_tasks(distances: tuple[int, ...]) -> list[Task]:
-    """The control, then displaced digits at each distance, on the same canvas."""
-    return [Task(CONTROL, 0, CANVAS), *(Task(DISPLACED, distance, CANVAS) for distance in distances)]
+def tasks(config: Config) -> list[Task]:
+    """The control, then each family by ascending reach."""
+    displaced = [Task(DISPLACED, distance, CANVAS) for distance in config.distances]
+    contours = [Task(PATHFINDER, length, config.contour_canvas) for length in config.lengths]
+    return [Task(CONTROL, 0, CANVAS), *displaced, *contours]

@@ -1,19 +1,11 @@
-"""Command line of the round trip: `python -m experiments.studies.roundtrip`."""
+"""`python -m experiments.studies.roundtrip`: a plain net to frequency filters and back."""
 
 from pathlib import Path
 
-from experiments.studies.roundtrip import report, run
+from experiments.studies.roundtrip import run
 from experiments.study.study import Study
 
-STUDY = Study(
-    name="roundtrip",
-    folder=Path(__file__).resolve().parent,
-    recipe=run.Recipe(),
-    smoke=run.SMOKE,
-    measure=run.measure,
-    report=report.to_markdown,
-    figures={},
-)
+STUDY = Study(Path(__file__).parent, run.Config(), run.SMOKE, run.measure)
 
 if __name__ == "__main__":
     STUDY.command()

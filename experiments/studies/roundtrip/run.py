@@ -18,7 +18,8 @@ from torch import nn
 from torchmetrics.functional.classification import multiclass_accuracy
 
 from experiments.nets.resnet_lc import resnet_lc
-from experiments.study.ledger import Ledger
+from experiments.study.ledger import Ledger, Result
+from experiments.study.sweep import Sweep
 from experiments.study.training import accuracy, train_and_test
 from experiments.tasks.batches import Batches
 from experiments.tasks.handwritten import CLASSES, SIDE, Digits, digit_pools
@@ -34,11 +35,11 @@ VARIANTS: Mapping[str, dict[str, Any]] = {
     },
     "split (E = 1), MLP in an envelope": {"to": "split", "filter": Envelope(ImplicitFilter, width=1.0)},
 }
-"""Arguments of `convert`; all but the first have kernels as large as the map."""
+"""Arguments of `convert`; in all but the first, kernels are as large as the map."""
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Config:
     """How the plain net is trained and each converted one fine-tuned."""
 
     seeds: tuple[int, ...] = (0, 1, 2)
@@ -55,46 +56,51 @@ class Recipe:
     variants: tuple[str, ...] = field(default=tuple(VARIANTS))
 
 
-SMOKE = Recipe(
+SMOKE = Config(
     seeds=(0,), width=4, epochs=1, fine_tuning_epochs=1, fitted_network="resnet18", fitted_input=64,
     variants=("dense, taps", "split (E = 1), MLP in an envelope"),
 )  # fmt: skip
 """The same code path in seconds; the numbers mean nothing."""
 
 
-def measure(recipe: Recipe, ledger: Ledger) -> dict[str, Any]:
-    """One row for each variant and seed, and the time of a fit."""
-    rows = [
-        row
-        for seed in recipe.seeds
-        for row in ledger(f"seed {seed}", lambda seed=seed: {"rows": _rows(recipe, seed)})["rows"]  # type: ignore[misc]
-    ]
-    return {"side": SIDE, "rows": rows, "fit": ledger("fit", lambda: _fit_network(recipe))}
+def measure(config: Config, ledger: Ledger) -> Result:
+    """One row for each variant and seed, and the duration of a fit."""
+    # One run trains a plain net, which all variants start from.
+    runs = Sweep((config,), config.seeds, _run, key="seed {seed}").runs(ledger)[config]
+    return {
+        "side": SIDE,
+        "rows": [row for run in runs for row in run["rows"]],
+        "fit": ledger("fit", lambda: _fit_network(config)),
+    }
 
 
-def _rows(recipe: Recipe, seed: int) -> list[dict[str, Any]]:
+def _run(config: Config, seed: int) -> Result:
+    return {"rows": _rows(config, seed)}
+
+
+def _rows(config: Config, seed: int) -> list[Result]:
     seed_everything(seed, verbose=False)
-    plain = resnet_lc(recipe.depth, recipe.width, classes=CLASSES, in_channels=1)
-    _train(plain, digit_pools().train, recipe, seed, recipe.epochs, recipe.learning_rate)
-    return [_row(name, plain, recipe, seed) for name in recipe.variants]
+    plain = resnet_lc(config.depth, config.width, classes=CLASSES, in_channels=1)
+    _train(plain, digit_pools().train, config, seed, config.epochs, config.learning_rate)
+    return [_row(name, plain, config, seed) for name in config.variants]
 
 
-def _fit_network(recipe: Recipe) -> dict[str, Any]:
+def _fit_network(config: Config) -> Result:
     """How long it takes to fit the E = 1 filters of a whole network to its taps."""
     torch.manual_seed(0)
-    network = torchvision.models.get_model(recipe.fitted_network, weights=None)
-    x = torch.randn(1, 3, recipe.fitted_input, recipe.fitted_input)
+    network = torchvision.models.get_model(config.fitted_network, weights=None)
+    x = torch.randn(1, 3, config.fitted_input, config.fitted_input)
     report = convert(network, match=True, example_input=x).report
-    return {"network": recipe.fitted_network, "input": recipe.fitted_input, "layers": len(report.replaced)}
+    return {"network": config.fitted_network, "input": config.fitted_input, "layers": len(report.replaced)}
 
 
-def _row(name: str, plain: nn.Module, recipe: Recipe, seed: int) -> dict[str, Any]:
+def _row(name: str, plain: nn.Module, config: Config, seed: int) -> Result:
     pools = digit_pools()
     example = pools.test.images[:32]
     conversion = convert(plain, match=True, example_input=example, where="stage*", **VARIANTS[name])
     tuned = copy.deepcopy(conversion.model)
-    _train(tuned, pools.train, recipe, seed, recipe.fine_tuning_epochs, recipe.fine_tuning_rate)
-    baked = bake(tuned, example, tolerance=recipe.tolerance)
+    _train(tuned, pools.train, config, seed, config.fine_tuning_epochs, config.fine_tuning_rate)
+    baked = bake(tuned, example, tolerance=config.tolerance)
     sizes = [max(layer.kernel_after) for layer in baked.report.layers if layer.kernel_after]
     return {
         "variant": name,
@@ -113,10 +119,10 @@ def _row(name: str, plain: nn.Module, recipe: Recipe, seed: int) -> dict[str, An
     }
 
 
-def _train(net: nn.Module, digits: Digits, recipe: Recipe, seed: int, epochs: int, learning_rate: float) -> None:
-    train = Batches(digits.images, digits.labels, recipe.batch_size, seed)
+def _train(net: nn.Module, digits: Digits, config: Config, seed: int, epochs: int, learning_rate: float) -> None:
+    train = Batches(digits.images, digits.labels, config.batch_size, seed)
     validation = digit_pools().validation
-    test = Batches(validation.images, validation.labels, recipe.batch_size)
+    test = Batches(validation.images, validation.labels, config.batch_size)
     train_and_test(net.train(), train, test, classes=CLASSES, epochs=epochs, learning_rate=learning_rate)
 
 
@@ -125,7 +131,7 @@ def _accuracy(net: nn.Module, digits: Digits) -> float:
 
 
 def _onnx_accuracy(net: nn.Module, digits: Digits) -> float:
-    """Of the exported network in onnxruntime."""
+    """Accuracy of the exported network in onnxruntime."""
     net.eval()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter itself

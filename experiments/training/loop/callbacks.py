@@ -13,7 +13,7 @@ from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor, nn
 
-from experiments.study.results import write_json
+from experiments.files import write_json
 from experiments.training.data.module import ImageData
 from experiments.training.loop.classifier import Classifier
 from nifconv import footprint, locality_penalty

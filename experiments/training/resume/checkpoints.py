@@ -16,7 +16,8 @@ from lightning.fabric.plugins.io import CheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from experiments.study.results import replacing, write_bytes
+from experiments.files import write_bytes
+from nifconv._support.files import replacing
 
 _SUFFIX, _CHECKSUM = ".ckpt", ".sha256"
 _STEP = re.compile(r"step=(\d+)\.ckpt$")

@@ -11,7 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, Namespace, SaveConfigCallback
 from lightning.pytorch.utilities.rank_zero import rank_zero_only, rank_zero_warn
 
-from experiments.study.results import write_text
+from experiments.files import write_text
 
 _CONFIG, _LOCK = "config.yaml", ".lock"
 _PATIENCE = 20.0

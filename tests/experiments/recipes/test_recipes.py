@@ -15,9 +15,9 @@ from torchvision import datasets
 from typer.testing import CliRunner
 
 from experiments.nets.resnet_lc import resnet_lc
-from experiments.recipes import report
 from experiments.recipes.__main__ import app
 from experiments.recipes.catalogue import FOLDER, ORIGINAL, RECIPES, SMOKE, Recipe
+from experiments.study.report import render
 from experiments.training.loop.quiet import expected_warnings
 from nifconv import FrequencyConv2d, LCConv2d, count_parameters
 from tests.experiments import commands
@@ -291,5 +291,5 @@ def test_redrawing_needs_results(tmp_path: Path) -> None:
 
 def test_the_committed_report_is_that_of_the_committed_results() -> None:
     data = json.loads((FOLDER / "results.json").read_text())
-    assert (FOLDER / "REPORT.md").read_text() == report.to_markdown(data)
+    assert (FOLDER / "REPORT.md").read_text() == render(FOLDER / "REPORT.md.j2", data=data)
     assert [recipe["name"] for recipe in data["recipes"]] == [recipe.name for recipe in RECIPES]
