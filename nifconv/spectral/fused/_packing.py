@@ -1,13 +1,15 @@
 r"""The real DFT on exactly n slots per axis, and half spectra packed so that they multiply such a transform.
 
-**Slots.** An axis of n pixels has h = ceil(n / 2) pairs of slots (cosine, sine), rows of an orthonormal matrix:
+**Slots.** An axis of n pixels has h = ceil(n / 2) pairs of slots (cosine, sine), rows of the matrix R with
 
-    C[k, j] = s_k cos(2 pi k j / n),   S[k, j] = s_k sin(2 pi k j / n),   s_0 = sqrt(1 / n), s_k = sqrt(2 / n).
+    C[k, j] = cos(2 pi k j / n),    S[k, j] = sin(2 pi k j / n),    0 <= k < h.
 
-The sine of k = 0 vanishes; for even n its slot holds Nyquist, sqrt(1 / n) (-1)^j, and for odd n it stays empty.
+The sine of k = 0 vanishes; for even n its slot holds Nyquist, (-1)^j, and for odd n it stays empty. The rows are
+orthogonal, so x = R^T W R x with the weights W: 1 / n at k = 0, else 2 / n. R is kept free of them since constants and
+alternations, by far the largest slots of many maps, are then exact in every number format; the weights are in K.
 
-**Product.** On a map X both axes give four numbers cc, cs, sc, ss for each (k, l), the first letter for rows. With
-unit scale, the DFT has X(k, l) = (cc - ss) - i (cs + sc) and X(-k, l) = (cc + ss) - i (cs - sc). Let A + E j be the
+**Product.** On a map X both axes give four numbers cc, cs, sc, ss for each (k, l), the first letter for rows. The
+DFT has X(k, l) = (cc - ss) - i (cs + sc) and X(-k, l) = (cc + ss) - i (cs - sc). Let A + E j be the
 bicomplex number (i and j commute, i^2 = j^2 = -1) with
 
     A = (H(k, l) + H(-k, l)) / 2,    E = i (H(k, l) - H(-k, l)) / 2.
@@ -48,15 +50,21 @@ def real_dft(n: int) -> Tensor:
     k = torch.arange(pairs_of_slots(n), dtype=torch.float64)[:, None]
     j = torch.arange(n, dtype=torch.float64)
     angles = (k * j % n) * (2 * math.pi / n)  # reduced while it is an exact integer
-    scale = ((2 - (k == 0).double()) / n).sqrt()
-    cosines, sines = scale * angles.cos(), scale * angles.sin()
+    cosines, sines = angles.cos(), angles.sin()
     if n % 2 == 0:
-        sines[0] = scale[0] * (1 - 2 * (j % 2))
+        sines[0] = 1 - 2 * (j % 2)
     return torch.stack([cosines, sines])
 
 
+def weights(n: int) -> Tensor:
+    """How much a pair of slots counts in the inverse transform, float64, `(pairs_of_slots(n),)`."""
+    weight = torch.full((pairs_of_slots(n),), 2 / n, dtype=torch.float64)
+    weight[0] = 1 / n
+    return weight
+
+
 def pack(pairs: Tensor, size: tuple[int, int]) -> Tensor:
-    """The four coefficients of every pair of slots, a linear map that autograd can follow.
+    """The four coefficients of every pair of slots, with its weights: a linear map that autograd can follow.
 
     Args:
         pairs: real and imaginary parts of half spectra, `(..., *half_shape(size), 2)`.
@@ -104,6 +112,7 @@ def _packing(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     part = torch.tensor(_PART)[coefficient]
     at = [((r % rows) * (columns // 2 + 1) + column) * 2 + part for r in (row, -row)]
     factor = torch.tensor(_FACTORS, dtype=torch.float64)[:, coefficient].masked_fill(empty, 0)
+    factor *= weights(rows)[:, None] * weights(columns)
     index = torch.stack(torch.broadcast_tensors(*at)).masked_fill(empty, 0)
     return index.flatten(1), factor.flatten(1)
 
