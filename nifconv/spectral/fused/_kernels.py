@@ -175,7 +175,7 @@ def product(  # type: ignore[no-untyped-def]
     x, y, rows, columns, coefficients, batch, channels, steps,
     M: tl.constexpr, N: tl.constexpr, XM: tl.constexpr, XN: tl.constexpr, YM: tl.constexpr, YN: tl.constexpr,
     SHRINK: tl.constexpr, MULTIPLIER: tl.constexpr, LAST: tl.constexpr, EXACT: tl.constexpr,
-    MT: tl.constexpr, NT: tl.constexpr, PLANES: tl.constexpr, HELD: tl.constexpr,
+    MT: tl.constexpr, NT: tl.constexpr, PLANES: tl.constexpr,
 ):  # fmt: skip
     """Convolves `steps * PLANES` samples of one output channel, the program's, on a grid of (M, N) pixels.
 
@@ -185,24 +185,22 @@ def product(  # type: ignore[no-untyped-def]
         rows, columns: transforms, (2, MT, MT) and (2, NT, NT): fp16 and the rest.
         coefficients: (channels * MULTIPLIER, 4, ceil(M / 2), ceil(N / 2)), float32.
         MT, NT: the tile, powers of two that hold the grid.
-        HELD: whether coefficients stay in registers, or are read for every plane.
     """
     MH: tl.constexpr = (M + 1) // 2
     NH: tl.constexpr = (N + 1) // 2
     channel = tl.program_id(0)
-    r = _matrix(rows, MT, PLANES, EXACT)
-    c = _matrix(columns, NT, PLANES, EXACT)
     pairs, exist, k0, l0 = _pairs(MH, NH, MT, NT)
     at = coefficients + channel * (4 * MH * NH) + pairs
-    k = _load_four(at, exist, MH * NH)
-    k_up, k_down = _scale_of_four(k, SHRINK)
-    for step in tl.range(0, steps):
+    k_up, k_down = _scale_of_four(_load_four(at, exist, MH * NH), SHRINK)
+    # Transforms and coefficients come from the cache in every step: held in registers, they leave no room for planes.
+    for step in tl.range(0, steps, disable_licm=True):
+        r = _matrix(rows, MT, PLANES, EXACT)
+        c = _matrix(columns, NT, PLANES, EXACT)
         samples = (tl.program_id(1) * steps + step) * PLANES + tl.arange(0, PLANES)
         here, inside = _pixels(samples, channel // MULTIPLIER, batch, channels, XM, XN, LAST, MT, NT)
         a, up = _normalized(tl.load(x + here, mask=inside, other=0.0).to(tl.float32))
         slots = _to_slots(a, r, c, MT, NT, PLANES, EXACT)
-        if not HELD:
-            k = _load_four(at, exist, MH * NH)
+        k = _load_four(at, exist, MH * NH)
         slots = _multiply(slots, (k[0] * k_down, k[1] * k_down, k[2] * k_down, k[3] * k_down), k0, l0, 1)
         out = _to_pixels(slots, r, c, MT, NT, PLANES, EXACT) * (up * k_up)
         here, inside = _pixels(samples, channel, batch, channels * MULTIPLIER, YM, YN, LAST, MT, NT)
@@ -214,7 +212,7 @@ def gradients(  # type: ignore[no-untyped-def]
     x, dy, dx, partial, rows, columns, coefficients, batch, channels, steps,
     M: tl.constexpr, N: tl.constexpr, XM: tl.constexpr, XN: tl.constexpr, YM: tl.constexpr, YN: tl.constexpr,
     SHRINK: tl.constexpr, MULTIPLIER: tl.constexpr, LAST: tl.constexpr, EXACT: tl.constexpr,
-    MT: tl.constexpr, NT: tl.constexpr, PLANES: tl.constexpr, HELD: tl.constexpr, WANTS_X: tl.constexpr,
+    MT: tl.constexpr, NT: tl.constexpr, PLANES: tl.constexpr, WANTS_X: tl.constexpr,
 ):  # fmt: skip
     """The gradients of `product`; x and dy are read once.
 
@@ -227,16 +225,16 @@ def gradients(  # type: ignore[no-untyped-def]
     MH: tl.constexpr = (M + 1) // 2
     NH: tl.constexpr = (N + 1) // 2
     channel = tl.program_id(0)
-    r = _matrix(rows, MT, PLANES, EXACT)
-    c = _matrix(columns, NT, PLANES, EXACT)
     pairs, exist, k0, l0 = _pairs(MH, NH, MT, NT)
     at = coefficients + channel * (4 * MH * NH) + pairs
     if WANTS_X:
-        k = _load_four(at, exist, MH * NH)
-        k_up, k_down = _scale_of_four(k, SHRINK)
+        k_up, k_down = _scale_of_four(_load_four(at, exist, MH * NH), SHRINK)
     re_a = tl.zeros((PLANES, MT // 16, 8, NT // 2), tl.float32)
     im_a, re_e, im_e = re_a, re_a, re_a
-    for step in tl.range(0, steps):
+    # Transforms and coefficients come from the cache in every step: held in registers, they leave no room for planes.
+    for step in tl.range(0, steps, disable_licm=True):
+        r = _matrix(rows, MT, PLANES, EXACT)
+        c = _matrix(columns, NT, PLANES, EXACT)
         samples = (tl.program_id(1) * steps + step) * PLANES + tl.arange(0, PLANES)
         here, inside = _pixels(samples, channel, batch, channels * MULTIPLIER, YM, YN, LAST, MT, NT)
         a, g_up = _normalized(tl.load(dy + here, mask=inside, other=0.0).to(tl.float32))
@@ -251,8 +249,7 @@ def gradients(  # type: ignore[no-untyped-def]
         re_e += by_k[2] * scale
         im_e += by_k[3] * scale
         if WANTS_X:
-            if not HELD:
-                k = _load_four(at, exist, MH * NH)
+            k = _load_four(at, exist, MH * NH)
             grads = _multiply(grads, (k[0] * k_down, k[1] * k_down, k[2] * k_down, k[3] * k_down), k0, l0, -1)
             out = _to_pixels(grads, r, c, MT, NT, PLANES, EXACT) * (g_up * k_up)
             here, inside = _pixels(samples, channel, batch, channels * MULTIPLIER, XM, XN, LAST, MT, NT)

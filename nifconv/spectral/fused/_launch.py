@@ -101,7 +101,7 @@ def _product(
             len(x),
             groups,
             steps,
-            **_constants(x, source, target, len(spectrum) // groups, last, chosen),
+            **constants(x, source, target, len(spectrum) // groups, last, chosen),
         )
     return y
 
@@ -136,7 +136,7 @@ def _gradients(
             len(x),
             x.shape[1],
             steps,
-            **_constants(x, source, target, len(spectrum) // x.shape[1], last, chosen),
+            **constants(x, source, target, len(spectrum) // x.shape[1], last, chosen),
             WANTS_X=wants_x,
         )
     return dx, pack_adjoint(partial.sum(0), size).unsqueeze(1).to(spectrum.dtype)
@@ -151,7 +151,7 @@ def _plan_of(x: Tensor, source: Placement, *, gradients: bool) -> Plan:
     return chosen
 
 
-def _constants(
+def constants(
     x: Tensor, source: Placement, target: Placement, multiplier: int, last: bool, chosen: Plan
 ) -> dict[str, Any]:
     """What the kernels are compiled for."""
@@ -166,7 +166,6 @@ def _constants(
         "LAST": last,
         "EXACT": x.dtype == torch.float32,
         "PLANES": chosen.planes,
-        "HELD": chosen.held,
         "num_warps": chosen.warps,
         "num_stages": chosen.stages,
         **_OPTIONS,
