@@ -1,14 +1,18 @@
 """The fused kernels: y = R_m^T (K * (R_m x R_n^T)) R_n for every plane, and its gradients, on the chip.
 
-R are the transforms of `_packing`, `*` its product of bicomplex numbers. Products of matrices run in fp16
-with float32 sums: bf16 would lose a plane's detail beside its mean. Each plane of x, dy and K is scaled by a power of
-two to at most 2 in magnitude, so that fp16 neither overflows nor loses small inputs. With EXACT each factor is the sum
-of two fp16 numbers, three products of which give float32's accuracy.
+R are the transforms of `_packing`, `*` its product of bicomplex numbers. Products of matrices run in fp16 with float32
+sums: bf16 would lose a plane's detail beside its mean. Each plane of x, dy and K is scaled by a power of two to at most
+2 in magnitude, so that fp16 neither overflows nor loses small inputs. With EXACT each factor is the sum of two fp16
+numbers, three products of which give float32's accuracy.
 
 Rows of slots come in blocks of 16, eight cosines before their eight sines, and columns as cosine, sine, cosine, ...: in
 the registers of a tensor core's result, the four slots of a pair (k, l) then belong to one thread, and taking them
 apart moves nothing.
 """
+
+# Triton's functions have no types, and its constants are in capitals.
+# mypy: allow-untyped-defs
+# ruff: noqa: E741, N803, N806
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ import triton.language as tl
 
 
 @triton.jit
-def _dot(a, b, EXACT: tl.constexpr):  # type: ignore[no-untyped-def]
+def _dot(a, b, EXACT: tl.constexpr):
     """Product of two matrices, each as (rounded to fp16, the rest)."""
     if EXACT:
         small = tl.dot(a[0], b[1], tl.dot(a[1], b[0]))
@@ -26,7 +30,7 @@ def _dot(a, b, EXACT: tl.constexpr):  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _rounded(a, EXACT: tl.constexpr):  # type: ignore[no-untyped-def]
+def _rounded(a, EXACT: tl.constexpr):
     high = a.to(tl.float16)
     if EXACT:
         return high, (a - high.to(tl.float32)).to(tl.float16)
@@ -34,56 +38,53 @@ def _rounded(a, EXACT: tl.constexpr):  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _transposed(a):  # type: ignore[no-untyped-def]
+def _transposed(a):
     return tl.trans(a[0]), tl.trans(a[1])
 
 
 @triton.jit
-def _matrix(at, SIDE: tl.constexpr, PLANES: tl.constexpr, EXACT: tl.constexpr):  # type: ignore[no-untyped-def]
+def _matrix(at, SIDE: tl.constexpr, PLANES: tl.constexpr, FLAT: tl.constexpr, EXACT: tl.constexpr):
     """A transform, (slots, pixels), stored as two fp16 matrices; once for each plane where there are several."""
     i = tl.arange(0, SIDE)
     at += i[:, None] * SIDE + i[None, :]
     high = tl.load(at)
     low = tl.load(at + SIDE * SIDE) if EXACT else high
-    if PLANES > 1:
+    if not FLAT:
         high = tl.broadcast_to(high[None], (PLANES, SIDE, SIDE))
         low = tl.broadcast_to(low[None], (PLANES, SIDE, SIDE))
     return high, low
 
 
 @triton.jit
-def _power_of_two(largest):  # type: ignore[no-untyped-def]
+def _power_of_two(largest):
     """2^e and 2^-e for the largest 2^e not above `largest`, by the bits of its exponent."""
     exponent = tl.minimum(tl.maximum(largest.to(tl.int32, bitcast=True) >> 23, 1), 253)
     return (exponent << 23).to(tl.float32, bitcast=True), ((254 - exponent) << 23).to(tl.float32, bitcast=True)
 
 
 @triton.jit
-def _normalized(a):  # type: ignore[no-untyped-def]
+def _normalized(a):
     """Planes with the largest magnitude in [1, 2), and the power of two that each has lost, (planes, 1, 1)."""
     up, down = _power_of_two(tl.max(tl.max(tl.abs(a), 2, keep_dims=True), 1, keep_dims=True))
     return a * down, up
 
 
 @triton.jit
-def _pixels(  # type: ignore[no-untyped-def]
+def _pixels(
     samples, channel, batch, channels, M: tl.constexpr, N: tl.constexpr, LAST: tl.constexpr,
     MT: tl.constexpr, NT: tl.constexpr,
 ):  # fmt: skip
     """Offsets of the pixels of planes, (planes, MT, NT), and which exist; LAST: channels last in memory."""
     rows, columns = tl.arange(0, MT)[None, :, None], tl.arange(0, NT)[None, None, :]
     within = rows * N + columns
-    if LAST:
-        within = within * channels + channel
-    else:
-        within = within + channel * (M * N)
+    within = within * channels + channel if LAST else within + channel * (M * N)
     start = samples.to(tl.int64) * (channels * (M * N))
     inside = (rows < M) & (columns < N) & (samples < batch)[:, None, None]
     return start[:, None, None] + within, inside
 
 
 @triton.jit
-def _pairs(MH: tl.constexpr, NH: tl.constexpr, MT: tl.constexpr, NT: tl.constexpr):  # type: ignore[no-untyped-def]
+def _pairs(MH: tl.constexpr, NH: tl.constexpr, MT: tl.constexpr, NT: tl.constexpr):
     """Offsets of one coefficient of every pair, (1, MT / 16, 8, NT / 2), which exist, and which have k = 0, l = 0."""
     k = tl.arange(0, MT // 16)[None, :, None, None] * 8 + tl.arange(0, 8)[None, None, :, None]
     l = tl.arange(0, NT // 2)[None, None, None, :]
@@ -91,7 +92,7 @@ def _pairs(MH: tl.constexpr, NH: tl.constexpr, MT: tl.constexpr, NT: tl.constexp
 
 
 @triton.jit
-def _load_four(at, inside, STRIDE: tl.constexpr):  # type: ignore[no-untyped-def]
+def _load_four(at, inside, STRIDE: tl.constexpr):
     a = tl.load(at, mask=inside, other=0.0)
     b = tl.load(at + STRIDE, mask=inside, other=0.0)
     c = tl.load(at + 2 * STRIDE, mask=inside, other=0.0)
@@ -100,16 +101,19 @@ def _load_four(at, inside, STRIDE: tl.constexpr):  # type: ignore[no-untyped-def
 
 
 @triton.jit
-def _scale_of_four(four, SHRINK: tl.constexpr):  # type: ignore[no-untyped-def]
+def _scale_of_four(four, SHRINK: tl.constexpr):
+    """What the coefficients are multiplied by, all alike, and what the result is multiplied by for it."""
     first = tl.maximum(tl.abs(four[0]), tl.abs(four[1]))
     up, down = _power_of_two(tl.max(tl.maximum(first, tl.maximum(tl.abs(four[2]), tl.abs(four[3])))))
-    return up / SHRINK, down * SHRINK
+    return down * SHRINK, up / SHRINK
 
 
 @triton.jit
-def _to_slots(a, rows, columns, MT: tl.constexpr, NT: tl.constexpr, PLANES: tl.constexpr, EXACT: tl.constexpr):  # type: ignore[no-untyped-def]
+def _to_slots(
+    a, rows, columns, MT: tl.constexpr, NT: tl.constexpr, PLANES: tl.constexpr, FLAT: tl.constexpr, EXACT: tl.constexpr
+):
     """The four slots of every pair, each (planes, MT / 16, 8, NT / 2)."""
-    if PLANES == 1:
+    if FLAT:
         a = tl.reshape(a, (MT, NT))
     half = _dot(rows, _rounded(a, EXACT), EXACT)
     z = _dot(_rounded(half, EXACT), _transposed(columns), EXACT)
@@ -121,16 +125,25 @@ def _to_slots(a, rows, columns, MT: tl.constexpr, NT: tl.constexpr, PLANES: tl.c
 
 
 @triton.jit
-def _to_pixels(four, rows, columns, MT: tl.constexpr, NT: tl.constexpr, PLANES: tl.constexpr, EXACT: tl.constexpr):  # type: ignore[no-untyped-def]
+def _to_pixels(
+    four,
+    rows,
+    columns,
+    MT: tl.constexpr,
+    NT: tl.constexpr,
+    PLANES: tl.constexpr,
+    FLAT: tl.constexpr,
+    EXACT: tl.constexpr,
+):
     z = tl.join(tl.join(four[0], four[1]), tl.join(four[2], four[3]))  # (planes, MT / 16, 8, NT / 2, column, row)
     z = tl.permute(z, (0, 1, 5, 2, 3, 4))
-    z = tl.reshape(z, (MT, NT)) if PLANES == 1 else tl.reshape(z, (PLANES, MT, NT))
+    z = tl.reshape(z, (MT, NT)) if FLAT else tl.reshape(z, (PLANES, MT, NT))
     half = _dot(_rounded(z, EXACT), columns, EXACT)
     return tl.reshape(_dot(_transposed(rows), _rounded(half, EXACT), EXACT), (PLANES, MT, NT))
 
 
 @triton.jit
-def _multiply(slots, coefficients, k0, l0, SIGN: tl.constexpr):  # type: ignore[no-untyped-def]
+def _multiply(slots, coefficients, k0, l0, SIGN: tl.constexpr):
     """The bicomplex product; SIGN = -1 for its adjoint, the product with conj(H). See `_packing` for k = 0, l = 0."""
     cc, cs, sc, ss = slots
     re_a, im_a, re_e, im_e = coefficients
@@ -151,7 +164,7 @@ def _multiply(slots, coefficients, k0, l0, SIGN: tl.constexpr):  # type: ignore[
 
 
 @triton.jit
-def _multiply_gradient(slots, grads, k0, l0):  # type: ignore[no-untyped-def]
+def _multiply_gradient(slots, grads, k0, l0):
     """What `_multiply` gives by its coefficients: each gathers where it was used."""
     cc, cs, sc, ss = slots
     gcc, gcs, gsc, gss = grads
@@ -171,11 +184,11 @@ def _multiply_gradient(slots, grads, k0, l0):  # type: ignore[no-untyped-def]
 
 
 @triton.jit(do_not_specialize=["batch", "steps"])
-def product(  # type: ignore[no-untyped-def]
+def product(
     x, y, rows, columns, coefficients, batch, channels, steps,
     M: tl.constexpr, N: tl.constexpr, XM: tl.constexpr, XN: tl.constexpr, YM: tl.constexpr, YN: tl.constexpr,
     SHRINK: tl.constexpr, MULTIPLIER: tl.constexpr, LAST: tl.constexpr, EXACT: tl.constexpr,
-    MT: tl.constexpr, NT: tl.constexpr, PLANES: tl.constexpr,
+    MT: tl.constexpr, NT: tl.constexpr, PLANES: tl.constexpr, FLAT: tl.constexpr,
 ):  # fmt: skip
     """Convolves `steps * PLANES` samples of one output channel, the program's, on a grid of (M, N) pixels.
 
@@ -191,28 +204,28 @@ def product(  # type: ignore[no-untyped-def]
     channel = tl.program_id(0)
     pairs, exist, k0, l0 = _pairs(MH, NH, MT, NT)
     at = coefficients + channel * (4 * MH * NH) + pairs
-    k_up, k_down = _scale_of_four(_load_four(at, exist, MH * NH), SHRINK)
+    k_down, k_up = _scale_of_four(_load_four(at, exist, MH * NH), SHRINK)
     # Transforms and coefficients come from the cache in every step: held in registers, they leave no room for planes.
     for step in tl.range(0, steps, disable_licm=True):
-        r = _matrix(rows, MT, PLANES, EXACT)
-        c = _matrix(columns, NT, PLANES, EXACT)
+        r = _matrix(rows, MT, PLANES, FLAT, EXACT)
+        c = _matrix(columns, NT, PLANES, FLAT, EXACT)
         samples = (tl.program_id(1) * steps + step) * PLANES + tl.arange(0, PLANES)
         here, inside = _pixels(samples, channel // MULTIPLIER, batch, channels, XM, XN, LAST, MT, NT)
         a, up = _normalized(tl.load(x + here, mask=inside, other=0.0).to(tl.float32))
-        slots = _to_slots(a, r, c, MT, NT, PLANES, EXACT)
+        slots = _to_slots(a, r, c, MT, NT, PLANES, FLAT, EXACT)
         k = _load_four(at, exist, MH * NH)
         slots = _multiply(slots, (k[0] * k_down, k[1] * k_down, k[2] * k_down, k[3] * k_down), k0, l0, 1)
-        out = _to_pixels(slots, r, c, MT, NT, PLANES, EXACT) * (up * k_up)
+        out = _to_pixels(slots, r, c, MT, NT, PLANES, FLAT, EXACT) * (up * k_up)
         here, inside = _pixels(samples, channel, batch, channels * MULTIPLIER, YM, YN, LAST, MT, NT)
         tl.store(y + here, out.to(y.dtype.element_ty), mask=inside)
 
 
 @triton.jit(do_not_specialize=["batch", "steps"])
-def gradients(  # type: ignore[no-untyped-def]
+def gradients(
     x, dy, dx, partial, rows, columns, coefficients, batch, channels, steps,
     M: tl.constexpr, N: tl.constexpr, XM: tl.constexpr, XN: tl.constexpr, YM: tl.constexpr, YN: tl.constexpr,
     SHRINK: tl.constexpr, MULTIPLIER: tl.constexpr, LAST: tl.constexpr, EXACT: tl.constexpr,
-    MT: tl.constexpr, NT: tl.constexpr, PLANES: tl.constexpr, WANTS_X: tl.constexpr,
+    MT: tl.constexpr, NT: tl.constexpr, PLANES: tl.constexpr, FLAT: tl.constexpr, WANTS_X: tl.constexpr,
 ):  # fmt: skip
     """The gradients of `product`; x and dy are read once.
 
@@ -228,20 +241,19 @@ def gradients(  # type: ignore[no-untyped-def]
     pairs, exist, k0, l0 = _pairs(MH, NH, MT, NT)
     at = coefficients + channel * (4 * MH * NH) + pairs
     if WANTS_X:
-        k_up, k_down = _scale_of_four(_load_four(at, exist, MH * NH), SHRINK)
+        k_down, k_up = _scale_of_four(_load_four(at, exist, MH * NH), SHRINK)
     re_a = tl.zeros((PLANES, MT // 16, 8, NT // 2), tl.float32)
     im_a, re_e, im_e = re_a, re_a, re_a
-    # Transforms and coefficients come from the cache in every step: held in registers, they leave no room for planes.
     for step in tl.range(0, steps, disable_licm=True):
-        r = _matrix(rows, MT, PLANES, EXACT)
-        c = _matrix(columns, NT, PLANES, EXACT)
+        r = _matrix(rows, MT, PLANES, FLAT, EXACT)
+        c = _matrix(columns, NT, PLANES, FLAT, EXACT)
         samples = (tl.program_id(1) * steps + step) * PLANES + tl.arange(0, PLANES)
         here, inside = _pixels(samples, channel, batch, channels * MULTIPLIER, YM, YN, LAST, MT, NT)
         a, g_up = _normalized(tl.load(dy + here, mask=inside, other=0.0).to(tl.float32))
-        grads = _to_slots(a, r, c, MT, NT, PLANES, EXACT)
+        grads = _to_slots(a, r, c, MT, NT, PLANES, FLAT, EXACT)
         here, inside = _pixels(samples, channel // MULTIPLIER, batch, channels, XM, XN, LAST, MT, NT)
         a, x_up = _normalized(tl.load(x + here, mask=inside, other=0.0).to(tl.float32))
-        slots = _to_slots(a, r, c, MT, NT, PLANES, EXACT)
+        slots = _to_slots(a, r, c, MT, NT, PLANES, FLAT, EXACT)
         scale = tl.expand_dims(x_up * g_up, 3)
         by_k = _multiply_gradient(slots, grads, k0, l0)
         re_a += by_k[0] * scale
@@ -251,7 +263,7 @@ def gradients(  # type: ignore[no-untyped-def]
         if WANTS_X:
             k = _load_four(at, exist, MH * NH)
             grads = _multiply(grads, (k[0] * k_down, k[1] * k_down, k[2] * k_down, k[3] * k_down), k0, l0, -1)
-            out = _to_pixels(grads, r, c, MT, NT, PLANES, EXACT) * (g_up * k_up)
+            out = _to_pixels(grads, r, c, MT, NT, PLANES, FLAT, EXACT) * (g_up * k_up)
             here, inside = _pixels(samples, channel, batch, channels * MULTIPLIER, XM, XN, LAST, MT, NT)
             tl.store(dx + here, out.to(dx.dtype.element_ty), mask=inside)
     at = partial + (tl.program_id(1) * tl.num_programs(0) + channel) * (4 * MH * NH) + pairs

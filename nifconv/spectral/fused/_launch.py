@@ -13,7 +13,7 @@ from torch import Tensor
 from nifconv.methods.kernels import empty_output
 from nifconv.methods.transforms import Placement
 from nifconv.spectral.fused._packing import pack, pack_adjoint, pairs_of_slots, real_dft
-from nifconv.spectral.fused._plans import Plan, plan
+from nifconv.spectral.fused._plans import Plan, architecture, plan
 
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 # Programs for each processor of the GPU: enough that the last ones to finish do not leave it idle for long.
@@ -38,7 +38,7 @@ def supports(
         and x.dtype in _DTYPES
         and spectrum.dtype in _DTYPES
         and max(source.step + target.step) == 1
-        and plan(_two(source.size), x.dtype, gradients=gradients) is not None
+        and _plan(x, source, gradients=gradients) is not None
         and importlib.util.find_spec("triton") is not None
     )
 
@@ -142,8 +142,14 @@ def _gradients(
     return dx, pack_adjoint(partial.sum(0), size).unsqueeze(1).to(spectrum.dtype)
 
 
+def _plan(x: Tensor, source: Placement, *, gradients: bool) -> Plan | None:
+    # On a CPU kernels run in Triton's interpreter alone, as the device with the largest plans would run them.
+    name = architecture(x.device) if x.is_cuda else "sm_90"
+    return plan(_two(source.size), x.dtype, name, gradients=gradients)
+
+
 def _plan_of(x: Tensor, source: Placement, *, gradients: bool) -> Plan:
-    chosen = plan(_two(source.size), x.dtype, gradients=gradients)
+    chosen = _plan(x, source, gradients=gradients)
     if chosen is None:
         raise ValueError(
             f"no fused kernel for maps of size={source.size} in {x.dtype}; ask `supports` first, or use torch.fft"
@@ -166,6 +172,7 @@ def constants(
         "LAST": last,
         "EXACT": x.dtype == torch.float32,
         "PLANES": chosen.planes,
+        "FLAT": chosen.flat,
         "num_warps": chosen.warps,
         "num_stages": chosen.stages,
         **_OPTIONS,

@@ -19,11 +19,11 @@ from nifconv.spectral.fused._proof import Proven
 class Fake:
     """Computes as torch.fft does, up to what `spoil` makes of it."""
 
-    spoil: Any = staticmethod(lambda result: result)
+    spoil: Any = torch.Tensor.contiguous
     supported: bool = True
     calls: Counter[str] = dataclasses.field(default_factory=Counter)
 
-    def supports(self, *_: Any, gradients: bool) -> bool:
+    def supports(self, *_: Any, gradients: bool) -> bool:  # noqa: ARG002 - the contract's name
         return self.supported
 
     def product(self, *arguments: Any) -> Tensor:
@@ -108,9 +108,9 @@ def test_a_wrong_kernel_is_never_used_and_said_once(spoil: Any, reason: str) -> 
 def test_each_shape_is_compared_by_itself() -> None:
     wrong_when_odd = Fake(lambda result: result * (1 + result.shape[2] % 2))
     proven = Proven(wrong_when_odd, kernels)
+    _both(proven, _case((6, 7)))
     with pytest.warns(RuntimeWarning, match=r"\(5, 7\)"):
-        for size in ((6, 7), (5, 7)):
-            _both(proven, _case(size))
+        _both(proven, _case((5, 7)))
     assert [verdict.proven for verdict in proven.verdicts] == [True, True, False, False]
 
 
