@@ -131,7 +131,7 @@ class Proven:
         if name == "product":
             actual, expected = (actual,), (expected,)
         error = max(_distance(a, e) for a, e in zip(actual, expected, strict=True) if e.numel())
-        limit = _LIMITS[x.dtype]
+        limit = max(_LIMITS[x.dtype], _LIMITS[spectrum.dtype])
         return f"relative error {error:.1e}, limit {limit:.0e}", error <= limit
 
     def _warn(self, x: Tensor, verdict: Verdict) -> None:

@@ -68,10 +68,12 @@ def test_a_right_kernel_is_compared_once_and_then_used() -> None:
     assert "relative error" in proven.verdicts[0].reason
 
 
+@pytest.mark.parametrize("spectrum_dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-def test_what_a_low_precision_kernel_rounds_is_not_an_error(dtype: torch.dtype) -> None:
+def test_what_a_low_precision_kernel_rounds_is_not_an_error(dtype: torch.dtype, spectrum_dtype: torch.dtype) -> None:
+    x, spectrum, *rest = _case(dtype=dtype)
     proven = Proven(Fake(), Fake())
-    _both(proven, _case(dtype=dtype))
+    _both(proven, (x, spectrum.to(spectrum_dtype), *rest))
     assert all(verdict.proven for verdict in proven.verdicts)
 
 
