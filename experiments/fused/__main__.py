@@ -1,4 +1,4 @@
-"""`python -m experiments.fused` compiles the fused kernels for four architectures and writes results.json."""
+"""`python -m experiments.fused` compiles the fused kernels for four architectures, without a GPU."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import triton
 import typer
 
 from experiments.common.options import Out, Smoke, results_folder
-from experiments.common.results import write_json
-from experiments.fused import table
+from experiments.common.results import write_json, write_text
+from experiments.fused import report, table
 
 FOLDER = Path(__file__).resolve().parent
-FILES = ("results.json",)
+FILES = ("results.json", "REPORT.md")
 
 
 def main(
@@ -30,9 +30,9 @@ def main(
         rows = list(pool.map(table.row, cases[:1] if smoke else cases))
     excluded = [table.label(case) for case in table.every() if case not in cases]
     settings = {"triton": triton.__version__, "layout": "contiguous", "channels": "a multiple of 16"}
-    write_json(
-        folder / "results.json", {"experiment": "fused", "rows": rows, "excluded": excluded, "settings": settings}
-    )
+    data = {"experiment": "fused", "rows": rows, "excluded": excluded, "settings": settings}
+    write_json(folder / "results.json", data)
+    write_text(folder / "REPORT.md", report.to_markdown(data))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ pytest.importorskip("triton")
 import torch
 import triton
 
-from experiments.fused import compilation, table
+from experiments.fused import compilation, report, table
 from nifconv.spectral.fused._plans import plan
 
 TABLE = json.loads((Path(table.__file__).with_name("results.json")).read_text())
@@ -43,6 +43,10 @@ def test_every_program_fits(row: dict[str, Any]) -> None:
     large = min(row["size"]) >= 56
     expected = {"sm_80": "mma", "sm_90": "wgmma" if large else "mma", "sm_100": "tcgen05" if large else "mma"}
     assert row["instructions"] == expected.get(row["target"], "mfma")
+
+
+def test_the_report_is_that_of_the_table() -> None:
+    assert Path(table.__file__).with_name("REPORT.md").read_text() == report.to_markdown(TABLE)
 
 
 def test_memory_is_read_and_written_once() -> None:
