@@ -11,7 +11,7 @@ SMALLEST, LARGEST = 4, 112
 _WARP_GROUPS = ("sm_90", "sm_100")
 # The largest tiles, in pixels, for (16 bit, float32) and each direction: beyond them registers spill.
 _LARGEST_TILE = {
-    "sm_80": {"product": (4096, 4096), "gradients": (4096, 2048)},
+    "sm_80": {"product": (4096, 2048), "gradients": (4096, 2048)},
     "sm_90": {"product": (16384, 8192), "gradients": (8192, 4096)},
     "sm_100": {"product": (16384, 8192), "gradients": (8192, 4096)},
     "gfx942": {"product": (4096, 2048), "gradients": (4096, 2048)},
