@@ -95,7 +95,8 @@ def test_a_wrong_kernel_is_never_used_and_said_once(spoil: Any, reason: str) -> 
     with pytest.warns(RuntimeWarning, match="report this together with the output of `nifconv doctor`") as caught:
         results = _both(proven, case)
     assert len(caught) == 1
-    expected = kernels.product(x, spectrum, *rest), *kernels.gradients(x, spectrum, dy, *rest, True, True)
+    wanted: Any = (*rest, True, True)
+    expected = kernels.product(x, spectrum, *rest), *kernels.gradients(x, spectrum, dy, *wanted)
     torch.testing.assert_close(results, expected, rtol=0, atol=0)
     calls = dict(fake.calls)
     with warnings.catch_warnings():
