@@ -10,9 +10,9 @@ from typing import Annotated
 import triton
 import typer
 
-from experiments.common.options import Out, Smoke, results_folder
-from experiments.common.results import write_json, write_text
+from experiments.files import write_json, write_text
 from experiments.fused import report, table
+from experiments.study.options import Out, Smoke, results_folder
 
 FOLDER = Path(__file__).resolve().parent
 FILES = ("results.json", "REPORT.md")

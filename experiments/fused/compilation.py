@@ -18,7 +18,7 @@ from triton.backends.compiler import GPUTarget
 from triton.backends.nvidia.compiler import get_ptxas, sm_arch_from_capability
 from triton.compiler import ASTSource
 
-from nifconv.methods.transforms import Placement
+from nifconv.spectral._transforms import Placement
 from nifconv.spectral.fused import _kernels, _launch
 from nifconv.spectral.fused._packing import pairs_of_slots
 from nifconv.spectral.fused._plans import Plan

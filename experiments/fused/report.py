@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from experiments.common.markdown import table
+from experiments.study.report import head, row
 
 _TEXT = """# The fused kernels, as compiled
 
@@ -41,14 +41,18 @@ def to_markdown(data: Mapping[str, Any]) -> str:
     counted = [[*key, *_counted(first[key])] for key in keys if key in first]
     names = ["map", "dtype", "direction"]
     return _TEXT.format(
-        needs=table([*names, *targets], needs, 3),
-        counted=table([*names, "read", "written", "cached", "operations", "per byte"], counted, 3),
+        needs=_table([*names, *targets], needs),
+        counted=_table([*names, "read", "written", "cached", "operations", "per byte"], counted),
         **data["settings"],
     )
 
 
-def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    return "x".join(map(str, row["size"])), row["dtype"], row["direction"]
+def _table(columns: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+    return "\n".join([head(columns, 3), *map(row, lines)])
+
+
+def _key(one: Mapping[str, Any]) -> tuple[str, str, str]:
+    return "x".join(map(str, one["size"])), one["dtype"], one["direction"]
 
 
 def _needs(row: Mapping[str, Any] | None) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nifconv.methods.kernels import empty_output
-from nifconv.methods.transforms import Placement
+from nifconv.spectral._products import empty_output
+from nifconv.spectral._transforms import Placement
 from nifconv.spectral.fused._packing import pack, pack_adjoint, pairs_of_slots, real_dft
 from nifconv.spectral.fused._plans import Plan, architecture, plan
 
@@ -25,7 +25,7 @@ _OPTIONS = {"enable_fp_fusion": True}
 def supports(
     x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement, *, gradients: bool = False
 ) -> bool:
-    """Whether `product`, or `gradients`, can compute this: depthwise, stride 1, on 2-d grids of 4 to 112 pixels.
+    """Whether `forward`, or `gradients`, can compute this: depthwise, stride 1, on 2-d grids of 4 to 112 pixels.
 
     Says nothing of whether the device computes it correctly, or faster than torch.fft.
     """
@@ -43,7 +43,7 @@ def supports(
     )
 
 
-def product(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement) -> Tensor:
+def forward(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement) -> Tensor:
     """Y[o](f) = H[o](f) X[i](f) with i the input channel of o, back in space.
 
     Args:
@@ -55,7 +55,7 @@ def product(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target:
     Returns:
         `(batch, out_channels, *target.shape)`, in the dtype and memory format of x.
     """
-    return _product(x, spectrum, groups, source, target, x.dtype)
+    return _forward(x, spectrum, groups, source, target, x.dtype)
 
 
 def gradients(
@@ -68,7 +68,7 @@ def gradients(
     wants_x: bool,
     wants_spectrum: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Those of `product` by x and by the spectrum's pairs; what is not wanted is empty."""
+    """Those of `forward` by x and by the spectrum's pairs; what is not wanted is empty."""
     multiplier = len(spectrum) // groups
     # Several filters of one channel are added up before they are rounded.
     dtype = x.dtype if multiplier == 1 else torch.float32
@@ -76,14 +76,14 @@ def gradients(
         dx, dh = _gradients(x, spectrum, grad, source, target, dtype, wants_x)
     else:
         conjugate = torch.cat([spectrum[..., :1], -spectrum[..., 1:]], dim=-1)
-        dx, dh = _product(grad.to(x.dtype), conjugate, len(spectrum), target, source, dtype), spectrum.new_empty(0)
+        dx, dh = _forward(grad.to(x.dtype), conjugate, len(spectrum), target, source, dtype), spectrum.new_empty(0)
     if not wants_x:
         return x.new_empty(0), dh
     result = empty_output(x, x.shape[1], source.shape)
     return result.copy_(dx if multiplier == 1 else dx.unflatten(1, (-1, multiplier)).sum(2)), dh
 
 
-def _product(
+def _forward(
     x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement, dtype: torch.dtype
 ) -> Tensor:
     from nifconv.spectral.fused import _kernels

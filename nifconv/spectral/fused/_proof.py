@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from nifconv.methods.transforms import Placement
+from nifconv.spectral._transforms import Placement
 
 _LIMITS = {torch.float32: 5e-6, torch.float16: 3e-3, torch.bfloat16: 1e-2}
 """Largest error of a plane relative to its norm: several times what rounding makes, far below any mistake."""
@@ -25,7 +25,7 @@ _PROOF_BYTES = 64 << 20
 class Backend(Protocol):
     """Products of spectra and their gradients: the contract of the products by torch.fft."""
 
-    def product(self, x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement) -> Tensor: ...
+    def forward(self, x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement) -> Tensor: ...
 
     def gradients(
         self,
@@ -80,9 +80,9 @@ class Proven:
     def verdicts(self) -> list[Verdict]:
         return list(self._verdicts.values())
 
-    def product(self, x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement) -> Tensor:
+    def forward(self, x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement) -> Tensor:
         """See `Backend`."""
-        return self._run("product", x, spectrum, (), groups, source, target)
+        return self._run("forward", x, spectrum, (), groups, source, target)
 
     def gradients(
         self,
@@ -128,7 +128,7 @@ class Proven:
         grads = (grad,) if name == "gradients" else ()
         actual = getattr(self._candidate, name)(x, spectrum, *grads, *rest)
         expected = getattr(self._reference, name)(x.float(), spectrum.float(), *(g.float() for g in grads), *rest)
-        if name == "product":
+        if name == "forward":
             actual, expected = (actual,), (expected,)
         error = max(_distance(a, e) for a, e in zip(actual, expected, strict=True) if e.numel())
         limit = max(_LIMITS[x.dtype], _LIMITS[spectrum.dtype])

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nifconv import frequency
-from nifconv.methods.transforms import Placement
+from nifconv.spectral._transforms import Placement
 from nifconv.spectral.fused._proof import Backend
 
 _MODES = ("inference", "training")
@@ -109,7 +109,7 @@ def _call(backend: Backend, x: Tensor, spectrum: Tensor, placement: Placement, m
     groups = x.shape[1]
 
     def call() -> object:
-        y = backend.product(x, spectrum, groups, placement, placement)
+        y = backend.forward(x, spectrum, groups, placement, placement)
         if mode == "training":
             return backend.gradients(x, spectrum, y, groups, placement, placement, True, True)
         return y

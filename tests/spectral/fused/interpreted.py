@@ -91,7 +91,7 @@ def operands(case: Case) -> tuple[Tensor, Tensor, Tensor]:
 
 def errors(case: Case) -> dict[str, float]:
     """The error of a plane relative to its norm, against float64: the root mean square over planes."""
-    from nifconv.methods.transforms import Placement
+    from nifconv.spectral._transforms import Placement
     from nifconv.spectral.fused import _launch
 
     x, pairs, dy = operands(case)
@@ -104,7 +104,7 @@ def errors(case: Case) -> dict[str, float]:
     y = y[..., : target.shape[0], : target.shape[1]]
     dx, dh = torch.autograd.grad(y, (wide_x, wide_pairs), dy.double())
 
-    actual_y = _launch.product(x, pairs, x.shape[1], source, target)
+    actual_y = _launch.forward(x, pairs, x.shape[1], source, target)
     actual_dx, actual_dh = _launch.gradients(x, pairs, dy, x.shape[1], source, target, *case.wants)
     last = case.layout == "channels last"
     assert actual_y.is_contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from nifconv import frequency
-from nifconv.methods import kernels
-from nifconv.methods.transforms import Placement
-from nifconv.spectral import fused
+from nifconv.spectral import _products, fused
+from nifconv.spectral._transforms import Placement
 from nifconv.spectral.fused import _launch, _plans
 
 
@@ -87,15 +86,15 @@ def test_an_unknown_gpu_has_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_size_without_a_plan_is_refused() -> None:
     x, placement = torch.empty(1, 1, 3, 3), Placement((3, 3), (3, 3), (1, 1))
     with pytest.raises(ValueError, match=r"no fused kernel for maps of size=\(3, 3\) in torch.float32"):
-        _launch.product(x, torch.empty(1, 1, 3, 2, 2), 1, placement, placement)
+        _launch.forward(x, torch.empty(1, 1, 3, 2, 2), 1, placement, placement)
 
 
 def test_on_a_cpu_torch_fft_computes_both() -> None:
     x, dy = torch.randn(2, 2, 3, 6, 6)
     spectrum, placement = torch.randn(3, 1, 6, 4, 2), Placement((6, 6), (6, 6), (1, 1))
     rest = (3, placement, placement)
-    actual = fused.product(x, spectrum, *rest), *fused.gradients(x, spectrum, dy, *rest, True, True)
-    expected = kernels.product(x, spectrum, *rest), *kernels.gradients(x, spectrum, dy, *rest, True, True)
+    actual = fused.forward(x, spectrum, *rest), *fused.gradients(x, spectrum, dy, *rest, True, True)
+    expected = _products.forward(x, spectrum, *rest), *_products.gradients(x, spectrum, dy, *rest, True, True)
     torch.testing.assert_close(actual, expected, rtol=0, atol=0)
     assert fused.verdicts() == []
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from nifconv import frequency
-from nifconv.methods import kernels
-from nifconv.methods.transforms import Placement
+from nifconv.spectral import _products
+from nifconv.spectral._transforms import Placement
 from nifconv.spectral.fused._proof import Proven
 
 
@@ -26,13 +26,13 @@ class Fake:
     def supports(self, *_: Any, gradients: bool) -> bool:  # noqa: ARG002 - the contract's name
         return self.supported
 
-    def product(self, *arguments: Any) -> Tensor:
-        self.calls["product"] += 1
-        return self.spoil(kernels.product(*arguments))
+    def forward(self, *arguments: Any) -> Tensor:
+        self.calls["forward"] += 1
+        return self.spoil(_products.forward(*arguments))
 
     def gradients(self, *arguments: Any) -> tuple[Tensor, Tensor]:
         self.calls["gradients"] += 1
-        dx, dh = kernels.gradients(*arguments)
+        dx, dh = _products.gradients(*arguments)
         return dx, self.spoil(dh)
 
 
@@ -53,7 +53,7 @@ def _case(size: tuple[int, int] = (6, 7), dtype: torch.dtype = torch.float32) ->
 
 def _both(proven: Proven, case: tuple[Any, ...], *wants: bool) -> tuple[Tensor, Tensor, Tensor]:
     x, spectrum, dy, *rest = case
-    return proven.product(x, spectrum, *rest), *proven.gradients(x, spectrum, dy, *rest, *(wants or (True, True)))
+    return proven.forward(x, spectrum, *rest), *proven.gradients(x, spectrum, dy, *rest, *(wants or (True, True)))
 
 
 def test_a_right_kernel_is_compared_once_and_then_used() -> None:
@@ -61,8 +61,8 @@ def test_a_right_kernel_is_compared_once_and_then_used() -> None:
     proven = Proven(fake, reference)
     for _ in range(3):
         _both(proven, _case())
-    assert fake.calls == {"product": 4, "gradients": 4}
-    assert reference.calls == {"product": 1, "gradients": 1}
+    assert fake.calls == {"forward": 4, "gradients": 4}
+    assert reference.calls == {"forward": 1, "gradients": 1}
     assert [verdict.proven for verdict in proven.verdicts] == [True, True]
     assert "(6, 7)" in proven.verdicts[0].case
     assert "relative error" in proven.verdicts[0].reason
@@ -89,14 +89,14 @@ def test_what_a_low_precision_kernel_rounds_is_not_an_error(dtype: torch.dtype, 
 )
 def test_a_wrong_kernel_is_never_used_and_said_once(spoil: Any, reason: str) -> None:
     fake = Fake(spoil)
-    proven = Proven(fake, kernels)
+    proven = Proven(fake, _products)
     case = _case()
     x, spectrum, dy, *rest = case
     with pytest.warns(RuntimeWarning, match="report this together with the output of `nifconv doctor`") as caught:
         results = _both(proven, case)
     assert len(caught) == 1
     wanted: Any = (*rest, True, True)
-    expected = kernels.product(x, spectrum, *rest), *kernels.gradients(x, spectrum, dy, *wanted)
+    expected = _products.forward(x, spectrum, *rest), *_products.gradients(x, spectrum, dy, *wanted)
     torch.testing.assert_close(results, expected, rtol=0, atol=0)
     calls = dict(fake.calls)
     with warnings.catch_warnings():
@@ -110,7 +110,7 @@ def test_a_wrong_kernel_is_never_used_and_said_once(spoil: Any, reason: str) -> 
 
 def test_each_shape_is_compared_by_itself() -> None:
     wrong_when_odd = Fake(lambda result: result * (1 + result.shape[2] % 2))
-    proven = Proven(wrong_when_odd, kernels)
+    proven = Proven(wrong_when_odd, _products)
     _both(proven, _case((6, 7)))
     with pytest.warns(RuntimeWarning, match=r"\(5, 7\)"):
         _both(proven, _case((5, 7)))
@@ -118,24 +118,24 @@ def test_each_shape_is_compared_by_itself() -> None:
 
 
 def test_a_gradient_that_nobody_wants_is_not_compared() -> None:
-    proven = Proven(Fake(lambda dh: dh * 2 if dh.dim() == 5 else dh), kernels)
+    proven = Proven(Fake(lambda dh: dh * 2 if dh.dim() == 5 else dh), _products)
     _both(proven, _case(), True, False)
     assert proven.verdicts[-1].proven
 
 
 def test_other_layouts_are_compared_by_themselves() -> None:
     fake = Fake()
-    proven = Proven(fake, kernels)
+    proven = Proven(fake, _products)
     x, *rest = _case()
     del rest[1]
-    proven.product(x, *rest)
-    proven.product(x.contiguous(memory_format=torch.channels_last), *rest)
+    proven.forward(x, *rest)
+    proven.forward(x.contiguous(memory_format=torch.channels_last), *rest)
     assert len(proven.verdicts) == 2
 
 
 def test_what_the_candidate_does_not_support_goes_to_the_reference_at_once() -> None:
     fake = Fake(_raise, supported=False)
-    proven = Proven(fake, kernels)
+    proven = Proven(fake, _products)
     _both(proven, _case())
     assert not fake.calls
     assert not proven.verdicts
@@ -143,7 +143,7 @@ def test_what_the_candidate_does_not_support_goes_to_the_reference_at_once() -> 
 
 def test_too_little_memory_for_a_comparison_is_no_verdict() -> None:
     fake = Fake(_raise_memory)
-    proven = Proven(fake, kernels)
+    proven = Proven(fake, _products)
     _both(proven, _case())
     assert not proven.verdicts
     fake.spoil = lambda result: result
@@ -156,5 +156,5 @@ def test_a_comparison_leaves_the_generators_alone() -> None:
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
-    _both(Proven(Fake(), kernels), case)
+    _both(Proven(Fake(), _products), case)
     torch.testing.assert_close(torch.rand(3), expected, rtol=0, atol=0)

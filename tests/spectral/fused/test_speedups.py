@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from nifconv.methods import kernels
+from nifconv.spectral import _products
 from nifconv.spectral.fused._speedups import Speedups, measure
 
 SHAPES = [(2, 3, 7, 7), (2, 3, 14, 14)]
@@ -33,13 +33,13 @@ class Slow:
     def __init__(self, clock: Clock, product: Callable[[int], float], gradients: Callable[[int], float]) -> None:
         self._clock, self._product, self._gradients = clock, product, gradients
 
-    def product(self, x: torch.Tensor, *rest: Any) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, *rest: Any) -> torch.Tensor:
         self._clock.now += self._product(x[0, 0].numel())
-        return kernels.product(x, *rest)
+        return _products.forward(x, *rest)
 
     def gradients(self, x: torch.Tensor, *rest: Any) -> tuple[torch.Tensor, torch.Tensor]:
         self._clock.now += self._gradients(x[0, 0].numel())
-        return kernels.gradients(x, *rest)
+        return _products.gradients(x, *rest)
 
 
 @pytest.fixture
