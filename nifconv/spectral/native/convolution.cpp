@@ -9,10 +9,11 @@
 // which is Hermitian, while conj(Z) times the transform of y1 + i y2 adds i times another Hermitian term to it; adding
 // the conjugate at -f removes that. Sums over the batch come first, so it is done as the sums are formed.
 //
-// Order. Z[h, k] is stored by columns, at k * pitch + h. Rows are transformed on the way in, from the map to
-// Z[h, :]; then, for k and its mirror W - k at once and within the first cache, columns are transformed, multiplied by
-// H[:, k], which both share, and transformed back; rows are transformed again on the way out. Stockham's passes leave
-// natural order, and the product pairs (h, k) with (-h, -k) by index alone: nothing is permuted or transposed between.
+// Order. Z[h, k] is stored by columns, at k * pitch + h. Rows are transformed on the way in, from the map to Z[h, :].
+// Then some columns k and their mirrors W - k, which share a filter, are transformed, multiplied and transformed back
+// within the first cache. The product of (h, k) is placed at (-h, -k) and that one's at (h, k), in place: this makes the
+// second transform the inverse one. Rows are transformed on the way out. Stockham's passes leave natural order, so
+// nothing is permuted or transposed between.
 //
 // Work is cut into items by sizes alone, never by the number of threads, and sums run in a fixed order within and
 // between them: every number of threads gives the same bits.
@@ -51,30 +52,47 @@ struct Division {
     int64_t first_step(int64_t chunk) const { return chunk * steps / chunks; }
 };
 
-// out = P H at (h, k), and Q conj(H) at (-h, -k); Q is null where the column is its own mirror. With lines exchanged
-// the product is by conj(H), as swap(z) H = swap(z conj(H)).
-template <bool add, class T>
-void multiply(int n, Line<T> p, Line<T> q, const Complex<T>* filter, Line<T> p_out, Line<T> q_out) {
-    auto put = [](Line<T> line, int h, Complex<T> value) INLINE_LAMBDA {
-        line.set(h, add ? line[h] + value : value);
-    };
-    for (int h = 0; h < n; h++) {
+// P H and Q conj(H), of frequencies (h, k) and (-h, -k), each placed at the other's; with conj, P conj(H) and Q H. A
+// column that is its own mirror is both P and Q.
+template <bool conj, bool add, class T>
+void multiply(int n, const Complex<T>* p, const Complex<T>* q, const Complex<T>* filter, Complex<T>* p_out, Complex<T>* q_out) {
+    for (int h = 0; h < (p == q ? n / 2 + 1 : n); h++) {
         const int m = h ? n - h : 0;
-        put(p_out, h, times(p[h], filter[h]));
-        if (q.r) put(q_out, m, times_conjugate(q[m], filter[h]));
+        Complex<T> a = conj ? times_conjugate(p[h], filter[h]) : times(p[h], filter[h]);
+        Complex<T> b = conj ? times(q[m], filter[h]) : times_conjugate(q[m], filter[h]);
+        if (add) a = a + q_out[m], b = b + p_out[h];
+        q_out[m] = a;
+        p_out[h] = b;
     }
 }
 
 // sums += conj(X) Y at f, and the conjugate of that at -f.
 template <class T>
-void accumulate(int n, Line<T> x, Line<T> x_mirror, Line<T> y, Line<T> y_mirror, Complex<T>* sums) {
+void accumulate(int n, const Complex<T>* x, const Complex<T>* x_mirror, const Complex<T>* y, const Complex<T>* y_mirror, Complex<T>* sums) {
     for (int h = 0; h < n; h++) {
         const int m = h ? n - h : 0;
         Complex<T> sum = sums[h] + times_conjugate(y[h], x[h]);
-        if (x_mirror.r) sum = sum + times_conjugate(x_mirror[m], y_mirror[m]);
+        if (x != x_mirror) sum = sum + times_conjugate(x_mirror[m], y_mirror[m]);
         sums[h] = sum;
     }
 }
+
+// Some columns k of the half plane, as many as fit into the first cache, and the mirrors W - k of those that have one.
+struct Group {
+    const Grid& grid;
+    int first = 0, end = 0, first_mirror, end_mirror;
+
+    explicit Group(const Grid& grid) : grid(grid) {}
+    bool next() {
+        const int most = lines_at_once(grid.H);
+        first = end;
+        end = first + most < grid.columns ? first + most : grid.columns;
+        const int from = first ? first : 1, to = grid.is_own_mirror(end - 1) ? end - 1 : end;
+        first_mirror = grid.W - to + 1;
+        end_mirror = grid.W - from + 1;
+        return first < end;
+    }
+};
 
 template <class T>
 class Worker {
@@ -87,15 +105,13 @@ class Worker {
     Complex<T>*buffer, *workspace;  // some rows of pixels; for transforms
 
 public:
-    static constexpr int pixels_at_once = 128;
-
     Worker(const Convolution& c, const Division& division, const Grid& grid, const Plan<T>& rows, const Plan<T>& columns)
         : c(c), division(division), grid(grid), along_rows(rows), along_columns(columns) {}
 
     // Bytes, or the pointers if there is memory to lay out.
     size_t lay_out(char* memory) {
         const size_t plane = grid.W * grid.pitch, half = c.problem.multiplier * grid.columns * grid.pitch;
-        const size_t pixels = grid.W > pixels_at_once ? grid.W : pixels_at_once;
+        const size_t pixels = grid.W > points_at_once ? grid.W : points_at_once;
         const size_t work = along_rows.workspace > along_columns.workspace ? along_rows.workspace : along_columns.workspace;
         Complex<T>* end = reinterpret_cast<Complex<T>*>(memory);
         auto take = [&](size_t count) { Complex<T>* start = end; end += count; return start; };
@@ -128,11 +144,11 @@ private:
     void product(int64_t block, int64_t step) {
         rows_in(c.x, planes(c.x, block, step, 1, 0), X);
         for (int j = 0; j < c.problem.multiplier; j++) {
-            for (int k = 0; k < grid.columns; k++) {
-                const Line<T> p = column(X, k), q = mirror(X, k), p_out = column(Y, k), q_out = mirror(Y, k);
-                if (j == 0) to_frequency(p), to_frequency(q);
-                multiply<false>(grid.H, p, q, filter(j, k), p_out, q_out);
-                to_space(p_out), to_space(q_out);
+            for (Group group(grid); group.next();) {
+                if (j == 0) along(group, X);
+                for (int k = group.first; k < group.end; k++)
+                    multiply<false, false>(grid.H, column(X, k), mirror(X, k), filter(j, k), column(Y, k), mirror(Y, k));
+                along(group, Y);
             }
             rows_out(c.y, planes(c.y, block, step, c.problem.multiplier, j), Y);
         }
@@ -141,35 +157,44 @@ private:
     void gradients(int64_t block, int64_t step, bool wants_spectrum) {
         const int m = c.problem.multiplier;
         const bool wants_x = c.dx.data;
+        const auto into = [](bool add) { return add ? multiply<true, true, T> : multiply<true, false, T>; };
         if (wants_spectrum) rows_in(c.x, planes(c.x, block, step, 1, 0), X);
         for (int j = 0; j < m; j++) {
             rows_in(c.y, planes(c.y, block, step, m, j), Y);
-            for (int k = 0; k < grid.columns; k++) {
-                const Line<T> x = column(X, k), x_mirror = mirror(X, k), y = column(Y, k), y_mirror = mirror(Y, k);
-                to_frequency(y), to_frequency(y_mirror);
-                if (wants_spectrum) {
-                    if (j == 0) to_frequency(x), to_frequency(x_mirror);
-                    accumulate(grid.H, x, x_mirror, y, y_mirror, sums + (filter(j, k) - filters));
+            for (Group group(grid); group.next();) {
+                along(group, Y);
+                if (wants_spectrum && j == 0) along(group, X);
+                for (int k = group.first; k < group.end; k++) {
+                    Complex<T>* sum = sums + (filter(j, k) - filters);
+                    if (wants_spectrum) accumulate(grid.H, column(X, k), mirror(X, k), column(Y, k), mirror(Y, k), sum);
+                    if (wants_x)
+                        into(j > 0)(grid.H, column(Y, k), mirror(Y, k), filter(j, k), column(D, k), mirror(D, k));
                 }
-                if (!wants_x) continue;
-                const Line<T> d = column(D, k), d_mirror = mirror(D, k);
-                const auto into = j ? multiply<true, T> : multiply<false, T>;
-                into(grid.H, y.exchanged(), y_mirror.exchanged(), filter(j, k), d.exchanged(), d_mirror.exchanged());
-                if (j == m - 1) to_space(d), to_space(d_mirror);
+                if (wants_x && j == m - 1) along(group, D);
             }
         }
         if (wants_x) rows_out(c.dx, planes(c.dx, block, step, 1, 0), D);
     }
 
+    // Transforms the columns of a group and their mirrors.
+    void along(const Group& group, Complex<T>* Z) {
+        const auto columns = [&](int first, int end) {
+            const Lines<T> lines{Z + first * grid.pitch, 1, grid.pitch};
+            transform(along_columns, lines, lines, end - first, workspace);
+        };
+        columns(group.first, group.end);
+        columns(group.first_mirror, group.end_mirror);
+    }
+
     // From the pixels of a map to Z[h, :]; rows without pixels are zero.
     void rows_in(const nifconv_map& map, const PlanePair<T>& pair, Complex<T>* Z) {
-        const ptrdiff_t down = map.step[0], along = map.step[1];
+        const ptrdiff_t down = map.step[0], right = map.step[1];
         for (int h = 0; h < grid.H; h++)
             if (h % down || h / down >= map.height)
                 for (int k = 0; k < grid.W; k++) Z[k * grid.pitch + h] = Complex<T>{};
         if (grid.W == 1) return pair.load(map, 0, map.row_stride, map.height, Z, down);
         const bool whole = is_whole(map);
-        const int at_once = rows_at_once();
+        const int at_once = lines_at_once(grid.W);
         for (int first = 0; first < map.height; first += at_once) {
             const int rows = first + at_once <= map.height ? at_once : map.height - first;
             const ptrdiff_t start = first * map.row_stride;
@@ -178,29 +203,27 @@ private:
             } else {
                 memset(static_cast<void*>(buffer), 0, rows * grid.W * sizeof(Complex<T>));
                 for (int a = 0; a < rows; a++)
-                    pair.load(map, start + a * map.row_stride, map.column_stride, map.width, buffer + a * grid.W, along);
+                    pair.load(map, start + a * map.row_stride, map.column_stride, map.width, buffer + a * grid.W, right);
             }
-            for (int a = 0; a < rows; a++)
-                transform(along_rows, Line<T>(buffer + a * grid.W), Line<T>(Z + (first + a) * down, grid.pitch), workspace);
+            const Lines<T> pixels{buffer, 1, grid.W}, frequencies{Z + first * down, grid.pitch, down};
+            transform(along_rows, pixels, frequencies, rows, workspace);
         }
     }
 
     void rows_out(const nifconv_map& map, const PlanePair<T>& pair, Complex<T>* Z) {
-        const ptrdiff_t down = map.step[0], along = map.step[1];
+        const ptrdiff_t down = map.step[0], right = map.step[1];
         if (grid.W == 1) return pair.store(map, 0, map.row_stride, map.height, Z, down);
         const bool whole = is_whole(map);
-        const int at_once = rows_at_once();
+        const int at_once = lines_at_once(grid.W);
         for (int first = 0; first < map.height; first += at_once) {
             const int rows = first + at_once <= map.height ? at_once : map.height - first;
             const ptrdiff_t start = first * map.row_stride;
-            for (int a = 0; a < rows; a++) {
-                const Line<T> row(Z + (first + a) * down, grid.pitch), pixels(buffer + a * grid.W);
-                transform(along_rows, row.exchanged(), pixels.exchanged(), workspace);
-            }
+            const Lines<T> pixels{buffer, 1, grid.W}, frequencies{Z + first * down, grid.pitch, down};
+            transform(along_rows, frequencies, pixels, rows, workspace);
             if (whole) pair.store(map, start, map.column_stride, rows * grid.W, buffer, 1);
             else
                 for (int a = 0; a < rows; a++)
-                    pair.store(map, start + a * map.row_stride, map.column_stride, map.width, buffer + a * grid.W, along);
+                    pair.store(map, start + a * map.row_stride, map.column_stride, map.width, buffer + a * grid.W, right);
         }
     }
 
@@ -208,20 +231,10 @@ private:
     bool is_whole(const nifconv_map& map) const {
         return map.width == grid.W && map.step[1] == 1 && map.row_stride == map.width * map.column_stride;
     }
-    int rows_at_once() const { return grid.W < pixels_at_once ? pixels_at_once / grid.W : 1; }
 
-    Line<T> column(Complex<T>* Z, int k) const { return Line<T>(Z + k * grid.pitch); }
-    Line<T> mirror(Complex<T>* Z, int k) const {
-        return grid.is_own_mirror(k) ? Line<T>(nullptr, nullptr, 0) : column(Z, grid.W - k);
-    }
+    Complex<T>* column(Complex<T>* Z, int k) const { return Z + k * grid.pitch; }
+    Complex<T>* mirror(Complex<T>* Z, int k) const { return column(Z, (grid.W - k) % grid.W); }
     const Complex<T>* filter(int j, int k) const { return filters + (j * grid.columns + k) * grid.pitch; }
-
-    void to_frequency(Line<T> line) const {
-        if (line.r) transform(along_columns, line, line, workspace);
-    }
-    void to_space(Line<T> line) const {
-        if (line.r) transform(along_columns, line.exchanged(), line.exchanged(), workspace);
-    }
 
     // Filter j of each channel: lane l holds sample l % samples of channel l / samples of the block.
     PlanePair<T> planes(const nifconv_map& map, int64_t block, int64_t step, int64_t filters_each, int64_t j) const {

@@ -1,5 +1,6 @@
 #include "plan.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <complex>
@@ -60,10 +61,10 @@ void set_passes(Plan<T>& plan, const std::vector<int>& radices) {
         for (int k = 1; k < done; k++)
             for (int r = 1; r < radix; r++) twiddles.push_back(unit(1ll * k * r, 1ll * done * radix));
         for (int n = 0; radix > largest_butterfly && n < radix; n++) circle.push_back(unit(n, radix));
-        plan.passes[plan.count++] = {radix, done, table<T>(twiddles), table<T>(circle)};
+        plan.passes[plan.count++] = {radix, done, plan.length / done / radix, table<T>(twiddles), table<T>(circle)};
         done *= radix;
     }
-    plan.workspace = 2 * size_t(plan.length);
+    plan.workspace = 2 * size_t(std::max(plan.length, points_at_once));
 }
 
 // By the definition in O(n log n): recursion over factors, in double precision, once per plan.
@@ -98,7 +99,7 @@ void set_chirp(Plan<T>& plan) {
     plan.inner = acquire_plan<T>(best);
     plan.chirp = table<T>(chirp);
     plan.response = table<T>(transform(kernel));
-    plan.workspace = plan.inner->workspace + best;
+    plan.workspace = plan.inner->workspace + size_t(best);
 }
 
 template <class T>

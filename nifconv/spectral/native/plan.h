@@ -6,13 +6,14 @@
 namespace nifconv {
 
 constexpr int largest_butterfly = 16;  // compiled into registers
+constexpr int points_at_once = 128;    // lines so short that several fit go through a pass together
 constexpr int largest_radix = 61;      // primes above 13 by a loop; beyond this Bluestein is cheaper
 
 // Stockham's pass: butterflies of `radix` points over sub-transforms of length `done`. Twiddle factors of position
 // k = 1 .. done - 1 are radix - 1 pairs (re, im) each; for prime radices above 13 a table of cosines and sines follows.
 template <class T>
 struct Pass {
-    int radix, done;
+    int radix, done, groups;  // length = radix * done * groups
     const T* twiddles;
     const T* circle;
 };

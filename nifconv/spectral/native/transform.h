@@ -1,4 +1,7 @@
-// Complex transforms of a line of vectors: Stockham's passes, which leave the result in natural order.
+// Complex transforms of lines of vectors: Stockham's passes, which leave the result in natural order.
+//
+// There is no inverse transform. The forward transform of values placed at -f is the inverse transform of those at f,
+// and the product of spectra can place its results where it likes.
 #pragma once
 
 #include "butterflies.h"
@@ -7,72 +10,70 @@
 namespace nifconv {
 namespace NIFCONV_ISA {
 
-// A line of complex vectors in memory. Exchanging re and im before and after a transform makes it the inverse one:
-// swap(z) = i conj(z), and conjugation turns exp(-i t) into exp(i t). No code and no table is written twice.
+// Lines of complex vectors; distances from point to point and from line to line.
 template <class T>
-struct Line {
-    V<T>* r;
-    V<T>* i;
-    ptrdiff_t step;  // between neighbours, in vectors
-
-    Line(Complex<T>* start, ptrdiff_t distance = 1) : r(&start->r), i(&start->i), step(2 * distance) {}
-    Line(V<T>* r, V<T>* i, ptrdiff_t step) : r(r), i(i), step(step) {}
-    INLINE Line exchanged() const { return {i, r, step}; }
-    INLINE Line from(ptrdiff_t vectors) const { return {r + vectors, i + vectors, step}; }
-    INLINE Complex<T> operator[](ptrdiff_t n) const { return {r[n * step], i[n * step]}; }
-    INLINE void set(ptrdiff_t n, Complex<T> value) const {
-        r[n * step] = value.r;
-        i[n * step] = value.i;
-    }
+struct Lines {
+    Complex<T>* start;
+    ptrdiff_t step, next;
 };
 
-// x[j + r m] for r < R, times twiddle factors, through a butterfly, to y[g R done + k + r done]; j = g done + k.
+// As many lines go through a pass together as fit into the first cache, so that calls cost little for short ones.
+INLINE int lines_at_once(int length) { return length < points_at_once ? points_at_once / length : 1; }
+
+// x[r m] for r < R, times twiddle factors, through a butterfly, to y[r done].
 template <int R, bool twiddled, class T>
-INLINE void move(Line<T> x, Line<T> y, ptrdiff_t m, ptrdiff_t done, const T* w) {
+INLINE void move(const Complex<T>* x, ptrdiff_t x_step, Complex<T>* y, ptrdiff_t y_step, const T* w) {
     Complex<T> a[R];
     unroll<R>([&](auto r) INLINE_LAMBDA {
-        a[r] = x[r * m];
+        a[r] = x[r * x_step];
         if constexpr (twiddled && r > 0) a[r] = times(a[r], w[2 * r - 2], w[2 * r - 1]);
     });
     butterfly<R>(a);
-    unroll<R>([&](auto r) INLINE_LAMBDA { y.set(r * done, a[r]); });
+    unroll<R>([&](auto r) INLINE_LAMBDA { y[r * y_step] = a[r]; });
 }
 
+// Point j + r m, j = g done + k, of each group g and position k, to point g R done + k + r done.
 template <int R, class T>
-__attribute__((noinline)) void pass(Line<T> x, Line<T> y, int n, const Pass<T>& p) {
-    const ptrdiff_t m = n / R, done = p.done, groups = m / done;
-    for (ptrdiff_t g = 0; g < groups; g++)
-        move<R, false>(x.from(g * done * x.step), y.from(g * done * R * y.step), m, done, p.twiddles);
-    for (ptrdiff_t k = 1; k < done; k++) {
-        const T* w = p.twiddles + 2 * (R - 1) * (k - 1);
+__attribute__((noinline)) void pass(const Lines<T>& x, const Lines<T>& y, int lines, const Pass<T>& p) {
+    const ptrdiff_t x_step = p.groups * p.done * x.step, y_step = p.done * y.step, groups = p.groups, done = p.done;
+    for (int line = 0; line < lines; line++) {
+        const Complex<T>* from = x.start + line * x.next;
+        Complex<T>* to = y.start + line * y.next;
         for (ptrdiff_t g = 0; g < groups; g++)
-            move<R, true>(x.from((g * done + k) * x.step), y.from((g * done * R + k) * y.step), m, done, w);
+            move<R, false>(from + g * done * x.step, x_step, to + g * R * y_step, y_step, p.twiddles);
+        const T* w = p.twiddles;
+        for (ptrdiff_t k = 1; k < done; k++, w += 2 * (R - 1)) {
+            from += x.step;
+            to += y.step;
+            for (ptrdiff_t g = 0; g < groups; g++)
+                move<R, true>(from + g * done * x.step, x_step, to + g * R * y_step, y_step, w);
+        }
     }
 }
 
 // The same for a prime radix above 13, by a loop.
 template <class T>
-__attribute__((noinline)) void prime_pass(Line<T> x, Line<T> y, int n, const Pass<T>& p) {
+__attribute__((noinline)) void prime_pass(const Lines<T>& x, const Lines<T>& y, int lines, const Pass<T>& p) {
     const int R = p.radix, half = (R - 1) / 2;
-    const ptrdiff_t m = n / R, done = p.done;
+    const ptrdiff_t done = p.done, m = p.groups * done;
     Complex<T> even[largest_radix / 2 + 1], odd[largest_radix / 2 + 1];
-    for (ptrdiff_t j = 0; j < m; j++) {
-        const ptrdiff_t k = j % done;
+    for (ptrdiff_t n = 0; n < lines * m; n++) {
+        const ptrdiff_t line = n / m, j = n % m, k = j % done;
         const T* w = p.twiddles + 2 * (R - 1) * (k - 1);
         auto input = [&](int r) INLINE_LAMBDA {
-            Complex<T> a = x[j + r * m];
+            const Complex<T> a = x.start[line * x.next + (j + r * m) * x.step];
             return k && r ? times(a, w[2 * r - 2], w[2 * r - 1]) : a;
         };
         const Complex<T> first = input(0);
         Complex<T> sum = first;
         for (int r = 1; r <= half; r++) {
-            Complex<T> a = input(r), b = input(R - r);
+            const Complex<T> a = input(r), b = input(R - r);
             even[r] = a + b;
             odd[r] = a - b;
             sum = sum + even[r];
         }
-        const Line<T> out = y.from(((j - k) * R + k) * y.step);
-        out.set(0, sum);
+        Complex<T>* to = y.start + line * y.next + ((j - k) * R + k) * y.step;
+        to[0] = sum;
         for (int q = 1; q <= half; q++) {
             Complex<T> e = first, o = {};
             for (int r = 1, turn = q; r <= half; r++, turn = turn + q < R ? turn + q : turn + q - R) {
@@ -80,63 +81,66 @@ __attribute__((noinline)) void prime_pass(Line<T> x, Line<T> y, int n, const Pas
                 e = {e.r + even[r].r * c, e.i + even[r].i * c};
                 o = {o.r + odd[r].r * s, o.i + odd[r].i * s};
             }
-            out.set(q * done, {e.r + o.i, e.i - o.r});
-            out.set((R - q) * done, {e.r - o.i, e.i + o.r});
+            to[q * done * y.step] = {e.r + o.i, e.i - o.r};
+            to[(R - q) * done * y.step] = {e.r - o.i, e.i + o.r};
         }
     }
 }
 
 template <class T>
-INLINE void any_pass(Line<T> x, Line<T> y, int n, const Pass<T>& p) {
+INLINE void any_pass(const Lines<T>& x, const Lines<T>& y, int lines, const Pass<T>& p) {
     switch (p.radix) {
-        case 2: return pass<2>(x, y, n, p);
-        case 3: return pass<3>(x, y, n, p);
-        case 4: return pass<4>(x, y, n, p);
-        case 5: return pass<5>(x, y, n, p);
-        case 6: return pass<6>(x, y, n, p);
-        case 7: return pass<7>(x, y, n, p);
-        case 8: return pass<8>(x, y, n, p);
-        case 9: return pass<9>(x, y, n, p);
-        case 10: return pass<10>(x, y, n, p);
-        case 11: return pass<11>(x, y, n, p);
-        case 12: return pass<12>(x, y, n, p);
-        case 13: return pass<13>(x, y, n, p);
-        case 14: return pass<14>(x, y, n, p);
-        case 15: return pass<15>(x, y, n, p);
-        case 16: return pass<16>(x, y, n, p);
-        default: return prime_pass(x, y, n, p);
+        case 2: return pass<2>(x, y, lines, p);
+        case 3: return pass<3>(x, y, lines, p);
+        case 4: return pass<4>(x, y, lines, p);
+        case 5: return pass<5>(x, y, lines, p);
+        case 6: return pass<6>(x, y, lines, p);
+        case 7: return pass<7>(x, y, lines, p);
+        case 8: return pass<8>(x, y, lines, p);
+        case 9: return pass<9>(x, y, lines, p);
+        case 10: return pass<10>(x, y, lines, p);
+        case 11: return pass<11>(x, y, lines, p);
+        case 12: return pass<12>(x, y, lines, p);
+        case 13: return pass<13>(x, y, lines, p);
+        case 14: return pass<14>(x, y, lines, p);
+        case 15: return pass<15>(x, y, lines, p);
+        case 16: return pass<16>(x, y, lines, p);
+        default: return prime_pass(x, y, lines, p);
     }
 }
 
 template <class T>
-void transform(const Plan<T>& plan, Line<T> x, Line<T> y, Complex<T>* workspace);
+void transform(const Plan<T>& plan, Lines<T> x, Lines<T> y, int lines, Complex<T>* workspace);
 
 template <class T>
-__attribute__((noinline)) void bluestein(const Plan<T>& plan, Line<T> x, Line<T> y, Complex<T>* workspace) {
+__attribute__((noinline)) void bluestein(const Plan<T>& plan, const Complex<T>* x, ptrdiff_t x_step, Complex<T>* y, ptrdiff_t y_step, Complex<T>* workspace) {
     const int n = plan.length, longer = plan.inner->length;
     Complex<T>* a = workspace;
-    const Line<T> line(a);
-    for (int k = 0; k < n; k++) a[k] = times(x[k], plan.chirp[2 * k], plan.chirp[2 * k + 1]);
+    const Lines<T> line{a, 1, longer};
+    for (int k = 0; k < n; k++) a[k] = times(x[k * x_step], plan.chirp[2 * k], plan.chirp[2 * k + 1]);
     for (int k = n; k < longer; k++) a[k] = Complex<T>{};
-    transform(*plan.inner, line, line, workspace + longer);
+    transform(*plan.inner, line, line, 1, workspace + longer);
     for (int k = 0; k < longer; k++) a[k] = times(a[k], plan.response[2 * k], plan.response[2 * k + 1]);
-    transform(*plan.inner, line.exchanged(), line.exchanged(), workspace + longer);
-    for (int k = 0; k < n; k++) y.set(k, times(a[k], plan.chirp[2 * k], plan.chirp[2 * k + 1]));
+    transform(*plan.inner, line, line, 1, workspace + longer);
+    for (int k = 0; k < n; k++) y[k * y_step] = times(a[k ? longer - k : 0], plan.chirp[2 * k], plan.chirp[2 * k + 1]);
 }
 
-// From x to y, which may be the same line.
+// From x to y, which may be the same lines.
 template <class T>
-void transform(const Plan<T>& plan, Line<T> x, Line<T> y, Complex<T>* workspace) {
-    if (plan.inner) return bluestein(plan, x, y, workspace);
-    const int n = plan.length;
-    if (plan.count == 0) y.set(0, x[0]);
-    Line<T> from = x, here(workspace), there(workspace + n);
-    for (int p = 0; p < plan.count; p++) {
-        const Line<T> to = p + 1 == plan.count ? y : here;
-        any_pass(from, to, n, plan.passes[p]);
-        from = to;
-        here = there;
-        there = from;
+void transform(const Plan<T>& plan, Lines<T> x, Lines<T> y, int lines, Complex<T>* workspace) {
+    const int n = plan.length, most = lines_at_once(n);
+    for (; lines > 0; lines -= most, x.start += most * x.next, y.start += most * y.next) {
+        const int some = lines < most ? lines : most;
+        if (plan.inner) bluestein(plan, x.start, x.step, y.start, y.step, workspace);
+        for (int l = 0; n == 1 && l < some; l++) y.start[l * y.next] = x.start[l * x.next];
+        Lines<T> from = x, here{workspace, 1, n}, there{workspace + n * most, 1, n};
+        for (int p = 0; p < plan.count; p++) {
+            const Lines<T> to = p + 1 == plan.count ? y : here;
+            any_pass(from, to, some, plan.passes[p]);
+            from = to;
+            here = there;
+            there = from;
+        }
     }
 }
 
