@@ -1,7 +1,6 @@
 // Discrete Fourier transforms of a few points, in registers: X[k] = sum_n x[n] exp(-2 pi i n k / R).
 //
-// Primes by the symmetry of cosine and sine; products of coprime factors by Good's mapping, which needs no twiddle
-// factors; 4, 8, 9 and 16 by Cooley and Tukey's. The inverse is the same transform with re and im exchanged.
+// Primes by the symmetry of cosine and sine; others by two factors, without twiddle factors where these are coprime.
 #pragma once
 
 #include "vectors.h"
@@ -83,21 +82,26 @@ constexpr int first_factor(int n) {
     return n == prime * prime * prime ? prime : n == prime * prime ? prime : prime * prime;
 }
 
-template <int R, class T>
-INLINE void butterfly(Complex<T>* a);
+// in(n) and out(k) are given constants; values are fetched as late and put as early as can be, to need few registers.
+template <int R, class T, class In, class Out>
+INLINE void butterfly(In in, Out out);
 
-template <int R, class T>
-INLINE void prime_butterfly(Complex<T>* a) {
+template <int R, class T, class In, class Out>
+INLINE void prime_butterfly(In in, Out out) {
     constexpr int half = (R - 1) / 2;
-    Complex<T> even[half + 1], odd[half + 1], sum = a[0];
-    const Complex<T> first = a[0];
-    unroll<half>([&](auto n) INLINE_LAMBDA {
-        even[n + 1] = a[n + 1] + a[R - 1 - n];
-        odd[n + 1] = a[n + 1] - a[R - 1 - n];
-        sum = sum + even[n + 1];
+    Complex<T> even[half + 1], odd[half + 1];
+    const Complex<T> first = in(Constant<0>{});
+    Complex<T> sum = first;
+    unroll<half>([&](auto index) INLINE_LAMBDA {
+        constexpr int n = index + 1;
+        const Complex<T> a = in(Constant<n>{}), b = in(Constant<R - n>{});
+        even[n] = a + b;
+        odd[n] = a - b;
+        sum = sum + even[n];
     });
-    unroll<half>([&](auto q) INLINE_LAMBDA {
-        constexpr int k = q + 1;
+    out(Constant<0>{}, sum);
+    unroll<half>([&](auto index) INLINE_LAMBDA {
+        constexpr int k = index + 1;
         Complex<T> e = first, o = {odd[1].r * T(sine(k, R)), odd[1].i * T(sine(k, R))};
         unroll<half>([&](auto m) INLINE_LAMBDA {
             constexpr int n = m + 1;
@@ -105,10 +109,9 @@ INLINE void prime_butterfly(Complex<T>* a) {
             e = {e.r + even[n].r * c, e.i + even[n].i * c};
             if constexpr (n > 1) o = {o.r + odd[n].r * s, o.i + odd[n].i * s};
         });
-        a[k] = {e.r + o.i, e.i - o.r};
-        a[R - k] = {e.r - o.i, e.i + o.r};
+        out(Constant<k>{}, {e.r + o.i, e.i - o.r});
+        out(Constant<R - k>{}, {e.r - o.i, e.i + o.r});
     });
-    a[0] = sum;
 }
 
 constexpr int with_remainders(int p, int P, int q, int Q) {
@@ -117,55 +120,42 @@ constexpr int with_remainders(int p, int P, int q, int Q) {
     return n;
 }
 
-// Good: n = Q n1 + P n2, and k the number with the remainders k1 modulo P and k2 modulo Q; then
-// exp(-2 pi i n k / PQ) is a product of one factor in n1 k1 and one in n2 k2.
-template <int P, int Q, class T>
-INLINE void coprime_butterfly(Complex<T>* a) {
+// Good's mapping for coprime P and Q: n = Q n1 + P n2, and k the number with the remainders k1 modulo P and k2 modulo Q;
+// then exp(-2 pi i n k / PQ) is a product of one factor in n1 k1 and one in n2 k2. Otherwise Cooley and Tukey's:
+// n = Q n1 + n2 and k = k1 + P k2, with the twiddle factors exp(-2 pi i n2 k1 / PQ) between.
+template <int P, int Q, class T, class In, class Out>
+INLINE void composite_butterfly(In in, Out out) {
+    constexpr bool coprime = P % Q && Q % P;
     Complex<T> t[P * Q];
     unroll<Q>([&](auto column) INLINE_LAMBDA {
         constexpr int n2 = column;
-        Complex<T> b[P];
-        unroll<P>([&](auto n1) INLINE_LAMBDA { b[n1] = a[(Q * n1 + P * n2) % (P * Q)]; });
-        butterfly<P>(b);
-        unroll<P>([&](auto k1) INLINE_LAMBDA { t[k1 * Q + n2] = b[k1]; });
+        butterfly<P, T>(
+            [&](auto n1) INLINE_LAMBDA { return in(Constant<coprime ? (Q * n1 + P * n2) % (P * Q) : Q * n1 + n2>{}); },
+            [&](auto k1, Complex<T> value) INLINE_LAMBDA {
+                t[k1 * Q + n2] = rotated<coprime ? 0 : k1 * n2, P * Q>(value);
+            });
     });
     unroll<P>([&](auto row) INLINE_LAMBDA {
         constexpr int k1 = row;
-        butterfly<Q>(t + k1 * Q);
-        unroll<Q>([&](auto k2) INLINE_LAMBDA { a[with_remainders(k1, P, k2, Q)] = t[k1 * Q + k2]; });
+        butterfly<Q, T>(
+            [&](auto n2) INLINE_LAMBDA { return t[k1 * Q + n2]; },
+            [&](auto k2, Complex<T> value) INLINE_LAMBDA {
+                out(Constant<coprime ? with_remainders(k1, P, k2, Q) : k1 + P * k2>{}, value);
+            });
     });
 }
 
-// Cooley and Tukey: n = Q n1 + n2 and k = k1 + P k2.
-template <int P, int Q, class T>
-INLINE void composite_butterfly(Complex<T>* a) {
-    Complex<T> t[P * Q];
-    unroll<Q>([&](auto column) INLINE_LAMBDA {
-        constexpr int n2 = column;
-        Complex<T> b[P];
-        unroll<P>([&](auto n1) INLINE_LAMBDA { b[n1] = a[Q * n1 + n2]; });
-        butterfly<P>(b);
-        unroll<P>([&](auto k1) INLINE_LAMBDA { t[k1 * Q + n2] = rotated<k1 * n2, P * Q>(b[k1]); });
-    });
-    unroll<P>([&](auto row) INLINE_LAMBDA {
-        constexpr int k1 = row;
-        butterfly<Q>(t + k1 * Q);
-        unroll<Q>([&](auto k2) INLINE_LAMBDA { a[k1 + P * k2] = t[k1 * Q + k2]; });
-    });
-}
-
-template <int R, class T>
-INLINE void butterfly(Complex<T>* a) {
+template <int R, class T, class In, class Out>
+INLINE void butterfly(In in, Out out) {
     if constexpr (R == 2) {
-        Complex<T> difference = a[0] - a[1];
-        a[0] = a[0] + a[1];
-        a[1] = difference;
+        const Complex<T> a = in(Constant<0>{}), b = in(Constant<1>{});
+        out(Constant<0>{}, a + b);
+        out(Constant<1>{}, a - b);
     } else if constexpr (is_prime(R)) {
-        prime_butterfly<R>(a);
+        prime_butterfly<R, T>(in, out);
     } else {
-        constexpr int P = first_factor(R), Q = R / P;
-        if constexpr (Q % P && P % Q) coprime_butterfly<P, Q>(a);
-        else composite_butterfly<P, Q>(a);
+        constexpr int P = first_factor(R);
+        composite_butterfly<P, R / P, T>(in, out);
     }
 }
 

@@ -199,7 +199,7 @@ private:
             const int rows = first + at_once <= map.height ? at_once : map.height - first;
             const ptrdiff_t start = first * map.row_stride;
             if (whole) {
-                pair.load(map, start, map.column_stride, rows * grid.W, buffer, 1);
+                pair.load(map, start, map.column_stride, rows * grid.W, buffer, 1, ahead(map, first));
             } else {
                 memset(static_cast<void*>(buffer), 0, rows * grid.W * sizeof(Complex<T>));
                 for (int a = 0; a < rows; a++)
@@ -220,11 +220,17 @@ private:
             const ptrdiff_t start = first * map.row_stride;
             const Lines<T> pixels{buffer, 1, grid.W}, frequencies{Z + first * down, grid.pitch, down};
             transform(along_rows, frequencies, pixels, rows, workspace);
-            if (whole) pair.store(map, start, map.column_stride, rows * grid.W, buffer, 1);
+            if (whole) pair.store(map, start, map.column_stride, rows * grid.W, buffer, 1, ahead(map, first));
             else
                 for (int a = 0; a < rows; a++)
                     pair.store(map, start + a * map.row_stride, map.column_stride, map.width, buffer + a * grid.W, right);
         }
+    }
+
+    // From a run of rows to the next one, or to the first one of the next step.
+    ptrdiff_t ahead(const nifconv_map& map, int first) const {
+        const int next = first + lines_at_once(grid.W);
+        return next < map.height ? (next - first) * map.row_stride : 2 * division.samples * map.batch_stride - first * map.row_stride;
     }
 
     // Whether its rows, one after another, fill the rows of the grid.

@@ -24,16 +24,21 @@ struct Lanes {
     }
 };
 
-// `count` elements, `stride` apart, of every lane: out[n * step].
+// `count` elements, `stride` apart, of every lane: out[n * step]. What is wanted next lies `ahead` elements further.
 template <class T, class S>
-void read(const S* from, ptrdiff_t stride, int count, const Lanes<T>& lanes, V<T>* out, ptrdiff_t step) {
+void read(const S* from, ptrdiff_t stride, int count, const Lanes<T>& lanes, V<T>* out, ptrdiff_t step, ptrdiff_t ahead) {
     constexpr int L = lanes_of<T>;
     if (stride == 1 && count >= L) {
         for (int n = 0; n < count; n += L) {
             const int first = n + L <= count ? n : count - L;  // the last square overlaps the one before
             V<T> rows[L];
             for (int l = 0; l < L; l++)
-                rows[l] = lanes.offset[l] < 0 ? V<T>{} : load<T>(from + lanes.offset[l] + first);
+                if (lanes.offset[l] < 0) {
+                    rows[l] = V<T>{};
+                } else {
+                    rows[l] = load<T>(from + lanes.offset[l] + first);
+                    __builtin_prefetch(from + lanes.offset[l] + first + ahead, 0, 2);
+                }
             Shuffles<T>::transpose(rows);
             for (int l = 0; l < L; l++) out[(first + l) * step] = rows[l];
         }
@@ -50,7 +55,7 @@ void read(const S* from, ptrdiff_t stride, int count, const Lanes<T>& lanes, V<T
 }
 
 template <class T, class S>
-void write(S* to, ptrdiff_t stride, int count, const Lanes<T>& lanes, const V<T>* in, ptrdiff_t step) {
+void write(S* to, ptrdiff_t stride, int count, const Lanes<T>& lanes, const V<T>* in, ptrdiff_t step, ptrdiff_t ahead) {
     constexpr int L = lanes_of<T>;
     if (stride == 1 && count >= L) {
         for (int n = 0; n < count; n += L) {
@@ -59,7 +64,10 @@ void write(S* to, ptrdiff_t stride, int count, const Lanes<T>& lanes, const V<T>
             for (int l = 0; l < L; l++) rows[l] = in[(first + l) * step];
             Shuffles<T>::transpose(rows);
             for (int l = 0; l < L; l++)
-                if (lanes.offset[l] >= 0) store<T>(to + lanes.offset[l] + first, rows[l]);
+                if (lanes.offset[l] >= 0) {
+                    store<T>(to + lanes.offset[l] + first, rows[l]);
+                    __builtin_prefetch(to + lanes.offset[l] + first + ahead, 1, 2);
+                }
         }
     } else if (lanes.adjacent == L) {
         for (int n = 0; n < count; n++) store<T>(to + n * stride, in[n * step]);
@@ -89,17 +97,19 @@ struct PlanePair {
     Lanes<T> re, im;
     bool has_im;
 
-    void load(const nifconv_map& map, ptrdiff_t start, ptrdiff_t stride, int count, Complex<T>* z, ptrdiff_t step) const {
+    void load(const nifconv_map& map, ptrdiff_t start, ptrdiff_t stride, int count, Complex<T>* z, ptrdiff_t step,
+              ptrdiff_t ahead = 0) const {
         with_type<T>(map, [&](auto* data) {
-            read<T>(data + start, stride, count, re, &z->r, 2 * step);
-            if (has_im) read<T>(data + start, stride, count, im, &z->i, 2 * step);
+            read<T>(data + start, stride, count, re, &z->r, 2 * step, ahead);
+            if (has_im) read<T>(data + start, stride, count, im, &z->i, 2 * step, ahead);
             else for (int n = 0; n < count; n++) z[n * step].i = V<T>{};
         });
     }
-    void store(const nifconv_map& map, ptrdiff_t start, ptrdiff_t stride, int count, const Complex<T>* z, ptrdiff_t step) const {
+    void store(const nifconv_map& map, ptrdiff_t start, ptrdiff_t stride, int count, const Complex<T>* z, ptrdiff_t step,
+              ptrdiff_t ahead = 0) const {
         with_type<T>(map, [&](auto* data) {
-            write<T>(data + start, stride, count, re, &z->r, 2 * step);
-            if (has_im) write<T>(data + start, stride, count, im, &z->i, 2 * step);
+            write<T>(data + start, stride, count, re, &z->r, 2 * step, ahead);
+            if (has_im) write<T>(data + start, stride, count, im, &z->i, 2 * step, ahead);
         });
     }
 };

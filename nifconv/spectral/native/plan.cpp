@@ -18,10 +18,10 @@ Wave unit(long long n, long long N) {
     return {std::cos(turn), std::sin(turn)};
 }
 
-// Operations for each point in a pass: those of the butterfly, and of loads, twiddle factors and stores.
+// Time for each point of a pass, measured in the first cache, on a scale that has no meaning.
 double cost(int radix) {
-    static const double butterfly[] = {0, 0, 2, 5, 4, 8, 7, 9, 7, 9, 9, 14, 9, 16, 12, 14, 11};
-    return 9 + (radix <= largest_butterfly ? butterfly[radix] : 1.2 * radix);
+    static const double measured[] = {0, 0, 16, 19, 22, 22, 20, 24, 23, 26, 27, 36, 31, 44, 32, 34, 33};
+    return radix <= largest_butterfly ? measured[radix] : 4 * radix;
 }
 
 // The cheapest factors of n, all at most largest_radix; infinite if there are none.

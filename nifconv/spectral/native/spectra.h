@@ -26,7 +26,7 @@ struct Grid {
 template <class T>
 void read_spectrum(const T* spectrum, const Lanes<T>& lanes, const Grid& grid, Complex<T>* flat, Complex<T>* filter) {
     const T scale = T(1) / (T(grid.H) * T(grid.W)), half = scale / 2;
-    read<T>(spectrum, 1, 2 * grid.bins, lanes, &flat->r, 1);
+    read<T>(spectrum, 1, 2 * grid.bins, lanes, &flat->r, 1, 0);
     for (int k = 0; k < grid.columns; k++) {
         Complex<T>* column = filter + k * grid.pitch;
         auto bin = [&](int h) { return flat[h * grid.columns + k]; };
@@ -58,7 +58,7 @@ void write_spectrum(const Complex<T>* sums, const Lanes<T>& lanes, const Grid& g
                 : Complex<T>{a.r * weight, a.i * weight};
         }
     }
-    write<T>(gradient, 1, 2 * grid.bins, lanes, &flat->r, 1);
+    write<T>(gradient, 1, 2 * grid.bins, lanes, &flat->r, 1, 0);
 }
 
 }  // namespace NIFCONV_ISA

@@ -23,13 +23,13 @@ INLINE int lines_at_once(int length) { return length < points_at_once ? points_a
 // x[r m] for r < R, times twiddle factors, through a butterfly, to y[r done].
 template <int R, bool twiddled, class T>
 INLINE void move(const Complex<T>* x, ptrdiff_t x_step, Complex<T>* y, ptrdiff_t y_step, const T* w) {
-    Complex<T> a[R];
-    unroll<R>([&](auto r) INLINE_LAMBDA {
-        a[r] = x[r * x_step];
-        if constexpr (twiddled && r > 0) a[r] = times(a[r], w[2 * r - 2], w[2 * r - 1]);
-    });
-    butterfly<R>(a);
-    unroll<R>([&](auto r) INLINE_LAMBDA { y[r * y_step] = a[r]; });
+    butterfly<R, T>(
+        [&](auto r) INLINE_LAMBDA {
+            const Complex<T> a = x[r * x_step];
+            if constexpr (twiddled && r > 0) return times(a, w[2 * r - 2], w[2 * r - 1]);
+            else return a;
+        },
+        [&](auto r, Complex<T> value) INLINE_LAMBDA { y[r * y_step] = value; });
 }
 
 // Point j + r m, j = g done + k, of each group g and position k, to point g R done + k + r done.

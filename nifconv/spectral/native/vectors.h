@@ -25,10 +25,13 @@ using V = typename Vector<T>::type;
 template <class T>
 constexpr int lanes_of = Vector<T>::lanes;
 
+template <int n>
+using Constant = std::integral_constant<int, n>;
+
 // Loops whose indices are constants, so that local arrays become registers.
 template <class F, int... I>
 INLINE void unroll_sequence(F&& f, std::integer_sequence<int, I...>) {
-    (f(std::integral_constant<int, I>{}), ...);
+    (f(Constant<I>{}), ...);
 }
 template <int N, class F>
 INLINE void unroll(F&& f) {
