@@ -10,7 +10,7 @@
 namespace nifconv {
 
 #define NIFCONV_DECLARE(name) namespace name { extern const InstructionSet instruction_set; }
-#ifdef NIFCONV_X86
+#ifdef __x86_64__
 NIFCONV_DECLARE(avx512)
 NIFCONV_DECLARE(avx2)
 #endif
@@ -26,7 +26,7 @@ constexpr size_t alignment = 64, kept_by_a_thread = 16 << 20;
 // Those that run here, the widest first.
 int available(const InstructionSet** sets) {
     int count = 0;
-#ifdef NIFCONV_X86
+#ifdef __x86_64__
     __builtin_cpu_init();
     const bool fma = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     if (fma && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
