@@ -1,4 +1,4 @@
-"""Depthwise products of spectra and their gradients by the native engine; the contract is that of `kernels`."""
+"""Depthwise products of spectra and their gradients by the native engine; the contract is that of `spectral._products`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import ctypes
 import torch
 from torch import Tensor
 
-from nifconv._validate import at_least_single
-from nifconv.methods.kernels import empty_output
-from nifconv.methods.transforms import Placement
+from nifconv._support.arguments import at_least_single
+from nifconv.spectral._products import empty_output
+from nifconv.spectral._transforms import Placement
 from nifconv.spectral.native._library import Map, Problem, engine
 
 _TYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
@@ -20,7 +20,7 @@ _LONGEST_AXIS = 1 << 14
 
 
 def supports(x: Tensor, spectrum: Tensor, source: Placement) -> bool:
-    """Whether `product` and `gradients` compute this: on a CPU, depthwise, signals and maps, and the engine is here."""
+    """Whether `forward` and `gradients` compute this: on a CPU, depthwise, signals and maps, and the engine is here."""
     found = engine()
     if found is None or not (found.threaded or torch.get_num_threads() <= _WORTH_OF_ONE_THREAD):
         return False
@@ -28,14 +28,15 @@ def supports(x: Tensor, spectrum: Tensor, source: Placement) -> bool:
     return known and spectrum.shape[1] == 1 and len(source.size) <= 2 and max(source.size) <= _LONGEST_AXIS
 
 
-def product(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement) -> Tensor:
-    """See `kernels.product`; for what `supports` says yes to."""
-    x, wide = _readable(x, spectrum), at_least_single(x.dtype, spectrum.dtype)
+def forward(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement) -> Tensor:
+    """See `spectral._products.forward`; for what `supports` says yes to."""
+    dtype, wide = x.dtype, at_least_single(x.dtype, spectrum.dtype)
+    x = _readable(x, wide)
     y = empty_output(x, len(spectrum), target.shape)
     if y.numel():
         pairs = spectrum.to(wide).contiguous()
         _call("nifconv_product", _problem(x, pairs, groups, source), _map(x, source), pairs, _map(y, target))
-    return y
+    return y.to(dtype)
 
 
 def gradients(
@@ -48,10 +49,9 @@ def gradients(
     wants_x: bool,
     wants_spectrum: bool,
 ) -> tuple[Tensor, Tensor]:
-    """See `kernels.gradients`; for what `supports` says yes to."""
-    wide = at_least_single(x.dtype, spectrum.dtype)
-    dtype = x.dtype
-    x, grad, pairs = _readable(x, spectrum), _readable(grad, spectrum), spectrum.to(wide).contiguous()
+    """See `spectral._products.gradients`; for what `supports` says yes to."""
+    dtype, wide = x.dtype, at_least_single(x.dtype, spectrum.dtype)
+    x, grad, pairs = _readable(x, wide), _readable(grad, wide), spectrum.to(wide).contiguous()
     dx = empty_output(x, x.shape[1], source.shape) if wants_x else x.new_empty(0)
     dh = torch.zeros_like(pairs) if wants_spectrum else pairs.new_empty(0)
     if x.numel() and grad.numel() and (wants_x or wants_spectrum):
@@ -67,15 +67,16 @@ def gradients(
     return dx.to(dtype), dh.to(spectrum.dtype)
 
 
-def _readable(x: Tensor, spectrum: Tensor) -> Tensor:
-    """x in a dtype and a form that the engine reads: float64 all through where the spectrum has it."""
+def _readable(x: Tensor, wide: torch.dtype) -> Tensor:
+    """x as the engine reads it: of any dtype if it computes in float32, of float64 if in that."""
     x = x.resolve_neg()
-    return x.double() if at_least_single(x.dtype, spectrum.dtype) == torch.float64 else x
+    return x.double() if wide == torch.float64 else x
 
 
 def _problem(x: Tensor, pairs: Tensor, groups: int, source: Placement) -> Problem:
     rows, columns = (*source.size, 1)[:2]
-    return Problem(len(x), groups, len(pairs) // groups, (rows, columns), pairs.dtype == torch.float64)
+    wide, signal = pairs.dtype == torch.float64, len(source.size) == 1
+    return Problem(len(x), groups, len(pairs) // groups, (rows, columns), wide, signal)
 
 
 def _map(x: Tensor, placement: Placement) -> Map:

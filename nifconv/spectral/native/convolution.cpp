@@ -312,7 +312,7 @@ struct Job {
 
 template <class T>
 bool convolve(const Convolution& c) {
-    const Grid grid(c.problem.grid);
+    const Grid grid(c.problem.grid[0], c.problem.grid[1], c.problem.signal);
     const Division division(c.problem.batch, c.problem.channels, lanes_of<T>);
     const PlanHolder<T> rows(grid.W), columns(grid.H);
     Job<T> job{c, division, grid, *rows.plan, *columns.plan, nullptr};

@@ -17,11 +17,12 @@ struct nifconv_map {
 };
 
 // A depthwise convolution on a grid; filters are channels * multiplier, filter o reading channel o / multiplier.
-// Spectra: contiguous pairs (re, im), (filters, *half grid), float64 if `wide`, else float32.
+// Spectra: contiguous pairs (re, im), (filters, *half grid), float64 if `wide`, else float32. The half grid of a signal,
+// a grid of width 1 too, has grid[0] / 2 + 1 bins.
 struct nifconv_problem {
     int64_t batch, channels, multiplier;
     int64_t grid[2];
-    int32_t wide;
+    int32_t wide, signal;
 };
 
 // y = irfft(H rfft(x)). Each returns 0, or 1 where memory is short.

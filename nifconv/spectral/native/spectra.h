@@ -13,11 +13,12 @@ namespace NIFCONV_ISA {
 struct Grid {
     int H, W;        // a signal is a column: W = 1
     int columns;     // of the half plane
+    bool signal;     // whether memory holds the first half of the only column, instead of all of it
     int bins;        // of the half spectrum in memory
     ptrdiff_t pitch; // from column to column; odd, so that columns do not share the sets of a cache
 
-    explicit Grid(const int64_t* size)
-        : H(size[0]), W(size[1]), columns(W / 2 + 1), bins(W > 1 ? H * columns : H / 2 + 1), pitch(H | 1) {}
+    Grid(int64_t height, int64_t width, bool signal)
+        : H(height), W(width), columns(W / 2 + 1), signal(signal), bins(signal ? H / 2 + 1 : H * columns), pitch(H | 1) {}
     bool is_own_mirror(int k) const { return 2 * k % W == 0; }
     int mirror(int h) const { return h ? H - h : 0; }
 };
@@ -34,9 +35,9 @@ void read_spectrum(const T* spectrum, const Lanes<T>& lanes, const Grid& grid, C
             for (int h = 0; h < grid.H; h++) column[h] = {bin(h).r * scale, bin(h).i * scale};
         else
             for (int h = 0; h <= grid.H / 2; h++) {
-                const Complex<T> a = bin(h), b = grid.W > 1 ? bin(grid.mirror(h)) : a;
+                const Complex<T> a = bin(h), b = grid.signal ? a : bin(grid.mirror(h));
                 const bool real = grid.mirror(h) == h;
-                const V<T> im = grid.W > 1 ? (a.i - b.i) * half : real ? V<T>{} : a.i * scale;
+                const V<T> im = real ? V<T>{} : grid.signal ? a.i * scale : (a.i - b.i) * half;
                 column[h] = {(a.r + b.r) * half, im};
                 column[grid.mirror(h)] = {column[h].r, real ? im : -im};
             }
@@ -51,7 +52,7 @@ void write_spectrum(const Complex<T>* sums, const Lanes<T>& lanes, const Grid& g
         const Complex<T>* column = sums + k * grid.pitch;
         for (int h = 0; h * grid.columns + k < grid.bins; h++) {
             const Complex<T> a = column[h], b = column[grid.mirror(h)];
-            const bool once = grid.W > 1 || grid.mirror(h) == h;
+            const bool once = !grid.signal || grid.mirror(h) == h;
             const T weight = grid.is_own_mirror(k) && once ? scale / 2 : scale;
             flat[h * grid.columns + k] = grid.is_own_mirror(k)
                 ? Complex<T>{(a.r + b.r) * weight, (a.i - b.i) * weight}
