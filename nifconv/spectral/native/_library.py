@@ -34,7 +34,6 @@ class Problem(ctypes.Structure):
         ("multiplier", ctypes.c_int64),
         ("grid", ctypes.c_int64 * 2),
         ("wide", ctypes.c_int32),
-        ("signal", ctypes.c_int32),
     )
 
 

@@ -74,15 +74,14 @@ def _readable(x: Tensor, wide: torch.dtype) -> Tensor:
 
 
 def _problem(x: Tensor, pairs: Tensor, groups: int, source: Placement) -> Problem:
-    rows, columns = (*source.size, 1)[:2]
-    wide, signal = pairs.dtype == torch.float64, len(source.size) == 1
-    return Problem(len(x), groups, len(pairs) // groups, (rows, columns), wide, signal)
+    return Problem(len(x), groups, len(pairs) // groups, (1, *source.size)[-2:], pairs.dtype == torch.float64)
 
 
 def _map(x: Tensor, placement: Placement) -> Map:
-    """Where the pixels lie in memory and on the grid; a signal is a map of width 1."""
-    strides, shape, step = (*x.stride(), 0)[:4], (*placement.shape, 1)[:2], (*placement.step, 1)[:2]
-    return Map(x.data_ptr(), strides, shape, step, _TYPES[x.dtype])
+    """Where the pixels lie in memory and on the grid; a signal is a map of height 1."""
+    batch, channels, *pixels = x.stride()
+    shape, step = (1, *placement.shape)[-2:], (1, *placement.step)[-2:]
+    return Map(x.data_ptr(), (batch, channels, *(0, *pixels)[-2:]), shape, step, _TYPES[x.dtype])
 
 
 def _call(function: str, *arguments: Map | Problem | Tensor | None) -> None:

@@ -7,7 +7,7 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 // Where the elements of a tensor (batch, channels, height, width) lie, and where its pixels lie on the grid: pixel
-// (a, b) at (a * step[0], b * step[1]), zeros elsewhere. Strides count elements. A signal is a map of width 1.
+// (a, b) at (a * step[0], b * step[1]), zeros elsewhere. Strides count elements. A signal is a map of height 1.
 struct nifconv_map {
     void* data;
     int64_t batch_stride, channel_stride, row_stride, column_stride;
@@ -17,12 +17,11 @@ struct nifconv_map {
 };
 
 // A depthwise convolution on a grid; filters are channels * multiplier, filter o reading channel o / multiplier.
-// Spectra: contiguous pairs (re, im), (filters, *half grid), float64 if `wide`, else float32. The half grid of a signal,
-// a grid of width 1 too, has grid[0] / 2 + 1 bins.
+// Spectra: contiguous pairs (re, im), (filters, grid[0], grid[1] / 2 + 1), float64 if `wide`, else float32.
 struct nifconv_problem {
     int64_t batch, channels, multiplier;
     int64_t grid[2];
-    int32_t wide, signal;
+    int32_t wide;
 };
 
 // y = irfft(H rfft(x)). Each returns 0, or 1 where memory is short.

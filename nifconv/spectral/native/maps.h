@@ -90,29 +90,11 @@ INLINE void with_type(const nifconv_map& map, F&& f) {
     else return f(static_cast<float*>(map.data));
 }
 
-// Pixels `first` to `last` of the lines of two sets of planes, the real and the imaginary part of z; without a second
-// set the imaginary part is zero.
-template <class T>
-struct PlanePair {
-    Lanes<T> re, im;
-    bool has_im;
-
-    void load(const nifconv_map& map, ptrdiff_t start, ptrdiff_t stride, int count, Complex<T>* z, ptrdiff_t step,
-              ptrdiff_t ahead = 0) const {
-        with_type<T>(map, [&](auto* data) {
-            read<T>(data + start, stride, count, re, &z->r, 2 * step, ahead);
-            if (has_im) read<T>(data + start, stride, count, im, &z->i, 2 * step, ahead);
-            else for (int n = 0; n < count; n++) z[n * step].i = V<T>{};
-        });
-    }
-    void store(const nifconv_map& map, ptrdiff_t start, ptrdiff_t stride, int count, const Complex<T>* z, ptrdiff_t step,
-              ptrdiff_t ahead = 0) const {
-        with_type<T>(map, [&](auto* data) {
-            write<T>(data + start, stride, count, re, &z->r, 2 * step, ahead);
-            if (has_im) write<T>(data + start, stride, count, im, &z->i, 2 * step, ahead);
-        });
-    }
-};
+template <bool in, class T, class S>
+INLINE void move(S* data, ptrdiff_t stride, int count, const Lanes<T>& lanes, V<T>* values, ptrdiff_t step, ptrdiff_t ahead) {
+    if constexpr (in) read<T>(data, stride, count, lanes, values, step, ahead);
+    else write<T>(data, stride, count, lanes, values, step, ahead);
+}
 
 }  // namespace NIFCONV_ISA
 }  // namespace nifconv

@@ -109,6 +109,7 @@ void destroy(const Plan<T>* plan) {
         delete[] plan->passes[p].circle;
     }
     if (plan->inner) release_plan(plan->inner);
+    delete[] plan->half_circle;
     delete[] plan->chirp;
     delete[] plan->response;
     delete plan;
@@ -129,6 +130,9 @@ const Plan<T>* acquire_plan(int length) {
     if (known && known->length == length) return known;
     Plan<T>* plan = new Plan<T>;
     plan->length = length;
+    std::vector<Wave> half_circle;
+    for (int n = 0; n <= length; n++) half_circle.push_back(unit(n, 2ll * length));
+    plan->half_circle = table<T>(half_circle);
     std::vector<int> radices;
     if (std::isfinite(factorise(length, largest_radix, radices))) set_passes(*plan, radices);
     else set_chirp(*plan);

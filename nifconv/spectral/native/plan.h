@@ -25,6 +25,8 @@ struct Plan {
     Pass<T> passes[24] = {};
     size_t workspace = 0;      // complex vectors that a transform needs beside its input and output
 
+    const T* half_circle = nullptr;  // exp(-pi i n / length) for n = 0 .. length, pairs
+
     // Bluestein 1970: nk = (n^2 + k^2 - (k - n)^2) / 2 makes the transform a convolution with a chirp.
     const Plan* inner = nullptr;
     const T* chirp = nullptr;     // exp(-pi i n^2 / length), pairs

@@ -1,8 +1,4 @@
 // Filters in lanes: from a half spectrum in memory, and a gradient back to one.
-//
-// The transform of two real planes as one complex plane fills the whole plane of frequencies; a filter needs half of it,
-// as H(-f) = conj H(f). Columns k = 0 .. W/2 are stored, each with h = 0 .. H - 1. A column that is its own mirror (DC,
-// Nyquist) must be Hermitian in itself: what is not so, irfft ignores.
 #pragma once
 
 #include "maps.h"
@@ -11,55 +7,52 @@ namespace nifconv {
 namespace NIFCONV_ISA {
 
 struct Grid {
-    int H, W;        // a signal is a column: W = 1
-    int columns;     // of the half plane
-    bool signal;     // whether memory holds the first half of the only column, instead of all of it
-    int bins;        // of the half spectrum in memory
-    ptrdiff_t pitch; // from column to column; odd, so that columns do not share the sets of a cache
+    int H, W;     // a signal has height 1
+    int columns;  // of the half spectrum, (H, columns)
+    int bins;
 
-    Grid(int64_t height, int64_t width, bool signal)
-        : H(height), W(width), columns(W / 2 + 1), signal(signal), bins(signal ? H / 2 + 1 : H * columns), pitch(H | 1) {}
+    explicit Grid(const int64_t* size) : H(size[0]), W(size[1]), columns(W / 2 + 1), bins(H * columns) {}
     bool is_own_mirror(int k) const { return 2 * k % W == 0; }
-    int mirror(int h) const { return h ? H - h : 0; }
 };
 
-// `flat` has room for the bins in the order of memory.
+// Real transforms leave out a factor 1/2 (see real.h). With it, and with 1/HW of the inverse transform, a filter takes
+// the scale 1/2HW, and a gradient 1/4HW, twice that for bins that stand for their mirrors too.
 template <class T>
-void read_spectrum(const T* spectrum, const Lanes<T>& lanes, const Grid& grid, Complex<T>* flat, Complex<T>* filter) {
-    const T scale = T(1) / (T(grid.H) * T(grid.W)), half = scale / 2;
-    read<T>(spectrum, 1, 2 * grid.bins, lanes, &flat->r, 1, 0);
-    for (int k = 0; k < grid.columns; k++) {
-        Complex<T>* column = filter + k * grid.pitch;
-        auto bin = [&](int h) { return flat[h * grid.columns + k]; };
-        if (!grid.is_own_mirror(k))
-            for (int h = 0; h < grid.H; h++) column[h] = {bin(h).r * scale, bin(h).i * scale};
-        else
-            for (int h = 0; h <= grid.H / 2; h++) {
-                const Complex<T> a = bin(h), b = grid.signal ? a : bin(grid.mirror(h));
-                const bool real = grid.mirror(h) == h;
-                const V<T> im = real ? V<T>{} : grid.signal ? a.i * scale : (a.i - b.i) * half;
-                column[h] = {(a.r + b.r) * half, im};
-                column[grid.mirror(h)] = {column[h].r, real ? im : -im};
-            }
-    }
+T scale_of(const Grid& grid, int parts) {
+    return T(1) / (T(parts) * T(grid.H) * T(grid.W));
 }
 
-// From sums of conj(X(f)) Y(f) + its mirror; own mirrors hold the first term alone.
+// From the order of memory, [h, k], to lines of the columns k, [k, h]; `flat` has room for all bins.
+template <class T>
+void read_spectrum(const T* spectrum, const Lanes<T>& lanes, const Grid& grid, Complex<T>* flat, Complex<T>* filter) {
+    const T scale = scale_of<T>(grid, 2);
+    read<T>(spectrum, 1, 2 * grid.bins, lanes, &flat->r, 1, 0);
+    for (int k = 0; k < grid.columns; k++)
+        for (int h = 0; h < grid.H; h++) {
+            const Complex<T> bin = flat[h * grid.columns + k];
+            filter[k * grid.H + h] = {bin.r * scale, bin.i * scale};
+        }
+}
+
 template <class T>
 void write_spectrum(const Complex<T>* sums, const Lanes<T>& lanes, const Grid& grid, Complex<T>* flat, T* gradient) {
-    const T scale = T(1) / (T(grid.H) * T(grid.W));
     for (int k = 0; k < grid.columns; k++) {
-        const Complex<T>* column = sums + k * grid.pitch;
-        for (int h = 0; h * grid.columns + k < grid.bins; h++) {
-            const Complex<T> a = column[h], b = column[grid.mirror(h)];
-            const bool once = !grid.signal || grid.mirror(h) == h;
-            const T weight = grid.is_own_mirror(k) && once ? scale / 2 : scale;
-            flat[h * grid.columns + k] = grid.is_own_mirror(k)
-                ? Complex<T>{(a.r + b.r) * weight, (a.i - b.i) * weight}
-                : Complex<T>{a.r * weight, a.i * weight};
+        const T scale = scale_of<T>(grid, grid.is_own_mirror(k) ? 4 : 2);
+        for (int h = 0; h < grid.H; h++) {
+            const Complex<T> sum = sums[k * grid.H + h];
+            flat[h * grid.columns + k] = {sum.r * scale, sum.i * scale};
         }
     }
     write<T>(gradient, 1, 2 * grid.bins, lanes, &flat->r, 1, 0);
+}
+
+// out = a b or a conj(b), or adds that.
+template <bool conj, bool add, class T>
+void multiply(size_t count, const Complex<T>* a, const Complex<T>* b, Complex<T>* out) {
+    for (size_t n = 0; n < count; n++) {
+        const Complex<T> value = conj ? times_conjugate(a[n], b[n]) : times(a[n], b[n]);
+        out[n] = add ? out[n] + value : value;
+    }
 }
 
 }  // namespace NIFCONV_ISA

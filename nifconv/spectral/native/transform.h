@@ -22,7 +22,7 @@ INLINE int lines_at_once(int length) { return length < points_at_once ? points_a
 
 // x[r m] for r < R, times twiddle factors, through a butterfly, to y[r done].
 template <int R, bool twiddled, class T>
-INLINE void move(const Complex<T>* x, ptrdiff_t x_step, Complex<T>* y, ptrdiff_t y_step, const T* w) {
+INLINE void step(const Complex<T>* x, ptrdiff_t x_step, Complex<T>* y, ptrdiff_t y_step, const T* w) {
     butterfly<R, T>(
         [&](auto r) INLINE_LAMBDA {
             const Complex<T> a = x[r * x_step];
@@ -40,13 +40,13 @@ __attribute__((noinline)) void pass(const Lines<T>& x, const Lines<T>& y, int li
         const Complex<T>* from = x.start + line * x.next;
         Complex<T>* to = y.start + line * y.next;
         for (ptrdiff_t g = 0; g < groups; g++)
-            move<R, false>(from + g * done * x.step, x_step, to + g * R * y_step, y_step, p.twiddles);
+            step<R, false>(from + g * done * x.step, x_step, to + g * R * y_step, y_step, p.twiddles);
         const T* w = p.twiddles;
         for (ptrdiff_t k = 1; k < done; k++, w += 2 * (R - 1)) {
             from += x.step;
             to += y.step;
             for (ptrdiff_t g = 0; g < groups; g++)
-                move<R, true>(from + g * done * x.step, x_step, to + g * R * y_step, y_step, w);
+                step<R, true>(from + g * done * x.step, x_step, to + g * R * y_step, y_step, w);
         }
     }
 }

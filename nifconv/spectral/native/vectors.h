@@ -28,6 +28,11 @@ constexpr int lanes_of = Vector<T>::lanes;
 template <int n>
 using Constant = std::integral_constant<int, n>;
 
+template <class I>
+constexpr I minimum(I a, I b) {
+    return a < b ? a : b;
+}
+
 // Loops whose indices are constants, so that local arrays become registers.
 template <class F, int... I>
 INLINE void unroll_sequence(F&& f, std::integer_sequence<int, I...>) {

@@ -175,15 +175,27 @@ def test_a_float64_spectrum_computes_in_float64() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_rounding_of_every_16_bit_number(dtype: torch.dtype, instruction_set: str) -> None:
-    """Through a convolution with 1 on a grid of one pixel: all numbers, infinities, subnormals, signs."""
-    x = torch.arange(-(1 << 15), 1 << 15, dtype=torch.int16).view(dtype).reshape(-1, 1, 1, 1)
-    one = torch.tensor([1.0, 0.0]).reshape(1, 1, 1, 1, 2)
-    grid = whole((1, 1))
-    for lane in (x[x.isfinite()].reshape(-1, 1, 1, 1)[:: LANES // 2], x[x.isinf() | x.isnan()].reshape(-1, 1, 1, 1)):
-        y = _products.forward(lane, one, 1, grid, grid)
-        finite = lane.isfinite()
-        assert_close(y[finite], lane[finite], rtol=0, atol=0)
+@pytest.mark.parametrize("factor", [1, 1 / 3, 1e-4, 1e5])
+def test_rounding_of_every_16_bit_number(dtype: torch.dtype, factor: float, instruction_set: str) -> None:
+    """On a grid of one pixel the convolution is a product: numbers, subnormals, infinities, overflow."""
+    x = torch.arange(-(1 << 15), 1 << 15, dtype=torch.int32).to(torch.int16).view(dtype)
+    x = x[x.float().abs() < 2.0**120]
+    spectrum = torch.tensor([factor, 0.0]).reshape(1, 1, 1, 1, 2)
+    pixel = whole((1, 1))
+    y = _products.forward(x.reshape(-1, 1, 1, 1), spectrum, 1, pixel, pixel)
+    assert_close(y.flatten(), (x.float() * spectrum[..., 0].item()).to(dtype), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("poison", [float("nan"), float("inf"), 1e3])
+def test_no_sample_touches_another(poison: float, dtype: torch.dtype) -> None:
+    """The same bits in any batch, whatever the other samples hold."""
+    x, spectrum, grid = torch.randn(2 * LANES + 3, 3, 9, 6).to(dtype), torch.randn(3, 1, 9, 4, 2), whole((9, 6))
+    alone = torch.cat([_products.forward(sample[None], spectrum, 3, grid, grid) for sample in x])
+    x[::2] *= poison
+    together = _products.forward(x, spectrum, 3, grid, grid)
+    assert_close(together[1::2], alone[1::2], rtol=0, atol=0)
+    assert together[::2].isfinite().all() == (poison == 1e3)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
