@@ -23,6 +23,8 @@ X86 = {
 
 
 class BuildEngine(build_ext):
+    """Compiles one object for each instruction set and links them into one library."""
+
     def build_extension(self, ext: Extension) -> None:
         extra = os.environ.get("NIFCONV_CXXFLAGS", "").split()
         sets = BASELINE | (X86 if platform.machine() in ("x86_64", "AMD64") else {})
@@ -44,11 +46,13 @@ class BuildEngine(build_ext):
     def get_ext_filename(self, fullname: str) -> str:
         return str(Path(*fullname.split("."))) + ".so"
 
-    def get_export_symbols(self, ext: Extension) -> list[str]:
+    def get_export_symbols(self, ext: Extension) -> list[str]:  # noqa: ARG002 - none that Python would look for
         return []
 
 
 class PlatformWheel(bdist_wheel):
+    """A wheel for one platform and every Python."""
+
     def get_tag(self) -> tuple[str, str, str]:
         return "py3", "none", super().get_tag()[2]
 

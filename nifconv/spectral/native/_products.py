@@ -1,4 +1,4 @@
-"""Depthwise products of spectra and their gradients by the native engine; the contract is that of `spectral._products`."""
+"""Depthwise products of spectra and their gradients by the native engine, with the contract of `spectral._products`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from nifconv.spectral.native._library import Map, Problem, engine
 _TYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
 # The engine without torch's threads against torch.fft with them: it does the work of about this many.
 _WORTH_OF_ONE_THREAD = 3
+LARGEST_NDIM = 2
+"""Number of spatial axes that the engine knows."""
 # Longer lines, one in each lane of a vector, leave the cache.
 _LONGEST_AXIS = 1 << 14
 
@@ -25,7 +27,7 @@ def supports(x: Tensor, spectrum: Tensor, source: Placement) -> bool:
     if found is None or not (found.threaded or torch.get_num_threads() <= _WORTH_OF_ONE_THREAD):
         return False
     known = x.dtype in _TYPES and spectrum.dtype in _TYPES and x.device.type == "cpu" == spectrum.device.type
-    return known and spectrum.shape[1] == 1 and len(source.size) <= 2 and max(source.size) <= _LONGEST_AXIS
+    return known and spectrum.shape[1] == 1 and len(source.size) <= LARGEST_NDIM and max(source.size) <= _LONGEST_AXIS
 
 
 def forward(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement) -> Tensor:
@@ -68,7 +70,7 @@ def gradients(
 
 
 def _readable(x: Tensor, wide: torch.dtype) -> Tensor:
-    """x as the engine reads it: of any dtype if it computes in float32, of float64 if in that."""
+    """X as the engine reads it: of any dtype if it computes in float32, of float64 if in that."""
     x = x.resolve_neg()
     return x.double() if wide == torch.float64 else x
 
