@@ -16,7 +16,9 @@ _TYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 
 # The engine without torch's threads against torch.fft with them: it does the work of about this many.
 _WORTH_OF_ONE_THREAD = 3
 # Longer lines, one in each lane of a vector, leave the cache.
-_LONGEST_AXIS = 1 << 14
+_LONGEST_AXIS = 1 << 13
+# Fewer planes leave too many lanes of a vector empty.
+_FEWEST_PLANES = 6
 
 
 def supports(x: Tensor, spectrum: Tensor, source: Placement) -> bool:
@@ -25,7 +27,9 @@ def supports(x: Tensor, spectrum: Tensor, source: Placement) -> bool:
     if found is None or not (found.threaded or torch.get_num_threads() <= _WORTH_OF_ONE_THREAD):
         return False
     known = x.dtype in _TYPES and spectrum.dtype in _TYPES and x.device.type == "cpu" == spectrum.device.type
-    return known and spectrum.shape[1] == 1 and len(source.size) <= 2 and max(source.size) <= _LONGEST_AXIS
+    fills_lanes = len(x) == 0 or x.shape[0] * x.shape[1] >= _FEWEST_PLANES
+    fits = len(source.size) <= 2 and max(source.size) <= _LONGEST_AXIS
+    return known and fills_lanes and fits and spectrum.shape[1] == 1
 
 
 def forward(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement) -> Tensor:

@@ -53,25 +53,23 @@ class Worker {
     Complex<T>* dx_spectrum;
 
 public:
-    // Complex vectors that a worker needs.
-    static size_t size(const Convolution& c, const Grid& grid, const Room<T>& room) {
-        const size_t m = c.problem.multiplier, group = Transform::longest_group(grid);
-        return 2 * room.own + room.shared + 2 * m * grid.bins + 2 * (m > 1 ? grid.bins : group) + group;
-    }
-
     Worker(const Convolution& c, const Division& division, const Grid& grid, const Plan<T>& rows, const Plan<T>& columns,
-           int64_t block, Complex<T>* memory)
-        : c(c), division(division), grid(grid), block(block),
-          X(grid, rows, columns, memory, memory + 2 * Transform::room(grid, rows, columns).own),
-          Y(grid, rows, columns, memory + Transform::room(grid, rows, columns).own,
-            memory + 2 * Transform::room(grid, rows, columns).own) {
-        const Room<T> room = Transform::room(grid, rows, columns);
-        const size_t m = c.problem.multiplier;
-        filters = memory + 2 * room.own + room.shared;
-        sums = filters + m * grid.bins;
-        lines = sums + m * grid.bins;
-        spectrum = lines + Transform::longest_group(grid);
-        dx_spectrum = spectrum + (m > 1 ? grid.bins : Transform::longest_group(grid));
+           const Room& room, int64_t block, Complex<T>* memory)
+        : c(c), division(division), grid(grid), block(block), X(grid, rows, columns, memory, memory + 2 * room.own),
+          Y(grid, rows, columns, memory + room.own, memory + 2 * room.own) {
+        Complex<T>* free = memory + 2 * room.own + room.shared;
+        const auto take = [&](size_t vectors) { return free += vectors, free - vectors; };
+        const size_t m = c.problem.multiplier, group = Transform::longest_group(grid);
+        filters = take(m * grid.bins);
+        sums = take(m * grid.bins);
+        lines = take(group);
+        spectrum = take(m > 1 ? grid.bins : group);
+        dx_spectrum = take(m > 1 ? grid.bins : group);
+    }
+    // Complex vectors that the constructor takes from `memory`.
+    static size_t size(const Convolution& c, const Grid& grid, const Room& room) {
+        const size_t m = c.problem.multiplier, group = Transform::longest_group(grid);
+        return 2 * room.own + room.shared + 2 * m * grid.bins + group + 2 * (m > 1 ? grid.bins : group);
     }
 
     void run(int64_t chunk, T* dspectrum) {
@@ -180,11 +178,12 @@ struct Job {
 
     static bool item(int64_t n, void* context) {
         const Job& job = *static_cast<Job*>(context);
-        const size_t size = Worker<T, Transform>::size(job.c, job.grid, Transform::room(job.grid, job.rows, job.columns));
+        const Room room = Transform::room(job.grid, job.rows, job.columns);
+        const size_t size = Worker<T, Transform>::size(job.c, job.grid, room);
         auto* memory = static_cast<Complex<T>*>(thread_memory(size * sizeof(Complex<T>)));
         if (!memory) return false;
         const int64_t block = n / job.division.chunks, chunk = n % job.division.chunks;
-        Worker<T, Transform> worker(job.c, job.division, job.grid, job.rows, job.columns, block, memory);
+        Worker<T, Transform> worker(job.c, job.division, job.grid, job.rows, job.columns, room, block, memory);
         T* gradient = static_cast<T*>(job.c.dspectrum);
         worker.run(chunk, gradient && chunk ? job.partial + (chunk - 1) * job.spectrum_size() : gradient);
         return true;
