@@ -24,6 +24,8 @@ X86 = {
 
 
 class BuildEngine(build_ext):
+    """Compiles each instruction set on its own and links them into one library."""
+
     def build_extension(self, ext: Extension) -> None:
         extra, x86 = [], platform.machine() in ("x86_64", "AMD64")
         if SANITIZERS:  # functions stay small, since those compiled for speed take hours
@@ -48,16 +50,25 @@ class BuildEngine(build_ext):
     def get_ext_filename(self, fullname: str) -> str:
         return str(Path(*fullname.split("."))) + ".so"
 
-    def get_export_symbols(self, ext: Extension) -> list[str]:
-        return []
+    def get_export_symbols(self, _: Extension) -> list[str]:
+        return []  # not even a PyInit function
 
 
 class PlatformWheel(bdist_wheel):
+    """A wheel for one platform and every Python."""
+
     def get_tag(self) -> tuple[str, str, str]:
         return "py3", "none", super().get_tag()[2]
 
 
 setup(
-    ext_modules=[Extension("nifconv.spectral.native._engine", [str(NATIVE / "engine.cpp")], optional=True)],
+    ext_modules=[
+        Extension(
+            "nifconv.spectral.native._engine",
+            [str(NATIVE / "engine.cpp")],
+            depends=sorted(str(path) for path in NATIVE.iterdir() if path.suffix in (".h", ".cpp")),
+            optional=True,
+        )
+    ],
     cmdclass={"build_ext": BuildEngine, "bdist_wheel": PlatformWheel},
 )

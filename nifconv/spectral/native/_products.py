@@ -1,4 +1,4 @@
-"""Depthwise products of spectra and their gradients by the native engine; the contract is that of `spectral._products`."""
+"""Depthwise products of spectra and their gradients by the native engine; the contract of `spectral._products`."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def gradients(
 
 
 def _readable(x: Tensor, wide: torch.dtype) -> Tensor:
-    """x as the engine reads it: of any dtype if it computes in float32, of float64 if in that."""
+    """The map as the engine reads it: of any dtype if it computes in float32, of float64 if in that."""
     x = x.resolve_neg()
     return x.double() if wide == torch.float64 else x
 

@@ -10,8 +10,8 @@
 // Inverse. The forward transform is the inverse one up to the sign of an index: after a column's, row h is found at -h;
 // before a row's, Z(k) is placed at -k. No pass permutes or transposes anything.
 //
-// Signals. Pairs of neighbours z(n) = x(2n) + i x(2n + 1) are how the values lie in memory already. With E and O, the
-// transforms of the even and the odd values, found in that of z as A and B are above, X(k) = E(k) + exp(-2 pi i k/N) O(k).
+// Signals. Pairs of neighbours z(n) = x(2n) + i x(2n + 1) are how the values lie in memory already. The transforms E
+// and O of the even and the odd values are found in that of z as A and B are above; X(k) = E(k) + exp(-2 pi i k/N) O(k).
 #pragma once
 
 #include "spectra.h"

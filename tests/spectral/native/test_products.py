@@ -175,7 +175,8 @@ def test_a_float64_spectrum_computes_in_float64() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("factor", [1, 1 / 3, 1e-4, 1e5])
-def test_rounding_of_every_16_bit_number(dtype: torch.dtype, factor: float, instruction_set: str) -> None:
+@pytest.mark.usefixtures("instruction_set")
+def test_rounding_of_every_16_bit_number(dtype: torch.dtype, factor: float) -> None:
     """On a grid of one pixel the convolution is a product: numbers, subnormals, infinities, overflow."""
     x = torch.arange(-(1 << 15), 1 << 15, dtype=torch.int32).to(torch.int16).view(dtype)
     x = x[x.float().abs() < 2.0**120]
@@ -199,7 +200,8 @@ def test_no_sample_touches_another(poison: float, dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("size", [(1, 1), (7, 7), (14, 15), (16, 16), (17, 26), (20, 67), (44, 45), (98, 33)])
-def test_every_instruction_set(instruction_set: str, size: tuple[int, int], dtype: torch.dtype) -> None:
+@pytest.mark.usefixtures("instruction_set")
+def test_every_instruction_set(size: tuple[int, int], dtype: torch.dtype) -> None:
     check(torch.randn(5, 21, *size, dtype=dtype), 1, whole(size), whole(size))
 
 
@@ -272,4 +274,6 @@ def test_what_it_does_not_support(x: Tensor, filters: tuple[int, int], size: tup
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize("size", [(9,), (6, 5)])
 def test_what_it_supports(size: tuple[int, ...], dtype: torch.dtype) -> None:
-    assert _products.supports(torch.zeros(2, 4, *size, dtype=dtype), torch.zeros(8, 1, *half_shape(size), 2), whole(size))
+    assert _products.supports(
+        torch.zeros(2, 4, *size, dtype=dtype), torch.zeros(8, 1, *half_shape(size), 2), whole(size)
+    )
