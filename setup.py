@@ -12,6 +12,7 @@ from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
+SANITIZERS = os.environ.get("NIFCONV_SANITIZERS", "")
 NATIVE = Path("nifconv/spectral/native")
 COMMON = ["-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-ffp-contract=fast", "-fno-math-errno", "-g0"]
 # One object per instruction set: bytes of a vector, and what the compiler may use.
@@ -23,22 +24,25 @@ X86 = {
 
 
 class BuildEngine(build_ext):
-    """Compiles one object for each instruction set and links them into one library."""
+    """Compiles each instruction set on its own and links them into one library."""
 
     def build_extension(self, ext: Extension) -> None:
-        extra = os.environ.get("NIFCONV_CXXFLAGS", "").split()
-        sets = BASELINE | (X86 if platform.machine() in ("x86_64", "AMD64") else {})
+        extra, x86 = [], platform.machine() in ("x86_64", "AMD64")
+        if SANITIZERS:  # functions stay small, since those compiled for speed take hours
+            extra, x86 = ["-O1", "-g", "-DNIFCONV_SMALL_FUNCTIONS", f"-fsanitize={SANITIZERS}"], False
+        sets = BASELINE | (X86 if x86 else {})
+        common = [*COMMON, "-DNIFCONV_X86"] if x86 else COMMON
         objects = self.compiler.compile(
             [str(NATIVE / "plan.cpp"), str(NATIVE / "engine.cpp")],
             output_dir=self.build_temp,
-            extra_postargs=COMMON + extra,
+            extra_postargs=common + extra,
         )
         for name, (width, flags) in sets.items():
             macros = [f"-DNIFCONV_ISA={name}", f'-DNIFCONV_NAME="{name}"', f"-DNIFCONV_VECTOR_BYTES={width}"]
             objects += self.compiler.compile(
                 [str(NATIVE / "convolution.cpp")],
                 output_dir=str(Path(self.build_temp) / name),
-                extra_postargs=COMMON + macros + flags + extra,
+                extra_postargs=common + macros + flags + extra,
             )
         target = self.get_ext_fullpath(ext.name)
         self.compiler.link_shared_object(objects, target, extra_postargs=extra, target_lang="c++")
@@ -46,8 +50,8 @@ class BuildEngine(build_ext):
     def get_ext_filename(self, fullname: str) -> str:
         return str(Path(*fullname.split("."))) + ".so"
 
-    def get_export_symbols(self, ext: Extension) -> list[str]:  # noqa: ARG002 - none that Python would look for
-        return []
+    def get_export_symbols(self, _: Extension) -> list[str]:
+        return []  # not even a PyInit function
 
 
 class PlatformWheel(bdist_wheel):
@@ -58,6 +62,13 @@ class PlatformWheel(bdist_wheel):
 
 
 setup(
-    ext_modules=[Extension("nifconv.spectral.native._engine", [str(NATIVE / "engine.cpp")], optional=True)],
+    ext_modules=[
+        Extension(
+            "nifconv.spectral.native._engine",
+            [str(NATIVE / "engine.cpp")],
+            depends=sorted(str(path) for path in NATIVE.iterdir() if path.suffix in (".h", ".cpp")),
+            optional=True,
+        )
+    ],
     cmdclass={"build_ext": BuildEngine, "bdist_wheel": PlatformWheel},
 )

@@ -1,4 +1,4 @@
-"""Depthwise products of spectra and their gradients by the native engine, with the contract of `spectral._products`."""
+"""Depthwise products of spectra and their gradients by the native engine; the contract of `spectral._products`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ _WORTH_OF_ONE_THREAD = 3
 LARGEST_NDIM = 2
 """Number of spatial axes that the engine knows."""
 # Longer lines, one in each lane of a vector, leave the cache.
-_LONGEST_AXIS = 1 << 14
+_LONGEST_AXIS = 1 << 13
+# Fewer planes leave too many lanes of a vector empty.
+_FEWEST_PLANES = 6
 
 
 def supports(x: Tensor, spectrum: Tensor, source: Placement) -> bool:
@@ -27,7 +29,9 @@ def supports(x: Tensor, spectrum: Tensor, source: Placement) -> bool:
     if found is None or not (found.threaded or torch.get_num_threads() <= _WORTH_OF_ONE_THREAD):
         return False
     known = x.dtype in _TYPES and spectrum.dtype in _TYPES and x.device.type == "cpu" == spectrum.device.type
-    return known and spectrum.shape[1] == 1 and len(source.size) <= LARGEST_NDIM and max(source.size) <= _LONGEST_AXIS
+    fills_lanes = len(x) == 0 or x.shape[0] * x.shape[1] >= _FEWEST_PLANES
+    fits = len(source.size) <= LARGEST_NDIM and max(source.size) <= _LONGEST_AXIS
+    return known and fills_lanes and fits and spectrum.shape[1] == 1
 
 
 def forward(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement) -> Tensor:
@@ -70,7 +74,7 @@ def gradients(
 
 
 def _readable(x: Tensor, wide: torch.dtype) -> Tensor:
-    """X as the engine reads it: of any dtype if it computes in float32, of float64 if in that."""
+    """The map as the engine reads it: of any dtype if it computes in float32, of float64 if in that."""
     x = x.resolve_neg()
     return x.double() if wide == torch.float64 else x
 

@@ -120,8 +120,8 @@ constexpr int with_remainders(int p, int P, int q, int Q) {
     return n;
 }
 
-// Good's mapping for coprime P and Q: n = Q n1 + P n2, and k the number with the remainders k1 modulo P and k2 modulo Q;
-// then exp(-2 pi i n k / PQ) is a product of one factor in n1 k1 and one in n2 k2. Otherwise Cooley and Tukey's:
+// Good's mapping for coprime P and Q: n = Q n1 + P n2, and k has the remainders k1 modulo P and k2 modulo Q; then
+// exp(-2 pi i n k / PQ) is a product of one factor in n1 k1 and one in n2 k2. Otherwise Cooley and Tukey's:
 // n = Q n1 + n2 and k = k1 + P k2, with the twiddle factors exp(-2 pi i n2 k1 / PQ) between.
 template <int P, int Q, class T, class In, class Out>
 INLINE void composite_butterfly(In in, Out out) {

@@ -48,30 +48,28 @@ class Worker {
     const Grid& grid;
     const int64_t block;
     Transform X, Y;
-    Complex<T>*filters, *sums;     // of the block's channels, one after another
-    Complex<T>*spectrum, *lines;   // of x, and of dx: all of it if there are several filters, else a group; a group of y
-    Complex<T>* dx_spectrum;
+    Complex<T>*filters, *sums;           // of the block's channels, one after another
+    Complex<T>* lines;                   // a group of the spectrum of y
+    Complex<T>*spectrum, *dx_spectrum;   // of x and of dx: all of it if each channel has several filters, else a group
 
 public:
-    // Complex vectors that a worker needs.
-    static size_t size(const Convolution& c, const Grid& grid, const Room<T>& room) {
+    Worker(const Convolution& c, const Division& division, const Grid& grid, const Plan<T>& rows,
+           const Plan<T>& columns, const Room& room, int64_t block, Complex<T>* memory)
+        : c(c), division(division), grid(grid), block(block), X(grid, rows, columns, memory, memory + 2 * room.own),
+          Y(grid, rows, columns, memory + room.own, memory + 2 * room.own) {
+        Complex<T>* free = memory + 2 * room.own + room.shared;
+        const auto take = [&](size_t vectors) { return free += vectors, free - vectors; };
         const size_t m = c.problem.multiplier, group = Transform::longest_group(grid);
-        return 2 * room.own + room.shared + 2 * m * grid.bins + 2 * (m > 1 ? grid.bins : group) + group;
+        filters = take(m * grid.bins);
+        sums = take(m * grid.bins);
+        lines = take(group);
+        spectrum = take(m > 1 ? grid.bins : group);
+        dx_spectrum = take(m > 1 ? grid.bins : group);
     }
-
-    Worker(const Convolution& c, const Division& division, const Grid& grid, const Plan<T>& rows, const Plan<T>& columns,
-           int64_t block, Complex<T>* memory)
-        : c(c), division(division), grid(grid), block(block),
-          X(grid, rows, columns, memory, memory + 2 * Transform::room(grid, rows, columns).own),
-          Y(grid, rows, columns, memory + Transform::room(grid, rows, columns).own,
-            memory + 2 * Transform::room(grid, rows, columns).own) {
-        const Room<T> room = Transform::room(grid, rows, columns);
-        const size_t m = c.problem.multiplier;
-        filters = memory + 2 * room.own + room.shared;
-        sums = filters + m * grid.bins;
-        lines = sums + m * grid.bins;
-        spectrum = lines + Transform::longest_group(grid);
-        dx_spectrum = spectrum + (m > 1 ? grid.bins : Transform::longest_group(grid));
+    // Complex vectors that the constructor takes from `memory`.
+    static size_t size(const Convolution& c, const Grid& grid, const Room& room) {
+        const size_t m = c.problem.multiplier, group = Transform::longest_group(grid);
+        return 2 * room.own + room.shared + 2 * m * grid.bins + group + 2 * (m > 1 ? grid.bins : group);
     }
 
     void run(int64_t chunk, T* dspectrum) {
@@ -84,8 +82,8 @@ public:
             c.backward ? gradients(step, dspectrum) : product(step);
         flat = filters;  // not needed any more
         for (int j = 0; dspectrum && j < m; j++) {
-            add_samples(sums + j * grid.bins);
-            write_spectrum(sums + j * grid.bins, spectrum_lanes(j, true), grid, flat, dspectrum);
+            add_samples(sum(j));
+            write_spectrum(sum(j), spectrum_lanes(j, true), grid, flat, dspectrum);
         }
     }
 
@@ -114,7 +112,7 @@ private:
                 Complex<T>*x = part(spectrum, group), *dx = part(dx_spectrum, group);
                 Y.to_frequency(c.y, group, lines);
                 if (wants_spectrum && j == 0) X.to_frequency(c.x, group, x);
-                if (wants_spectrum) multiply<true, true>(group.count(), lines, x, sums + j * grid.bins + group.offset());
+                if (wants_spectrum) multiply<true, true>(group.count(), lines, x, sum(j) + group.offset());
                 if (!wants_x) continue;
                 const auto into = j ? multiply<true, true, T> : multiply<true, false, T>;
                 into(group.count(), lines, filter(j) + group.offset(), dx);
@@ -124,6 +122,7 @@ private:
         if (wants_x) Y.leave(c.dx, planes(c.dx, step, 1, 0), ahead(c.dx));
     }
 
+    Complex<T>* sum(int j) const { return sums + j * grid.bins; }
     Complex<T>* filter(int j) const { return filters + j * grid.bins; }
     Complex<T>* part(Complex<T>* all, const Group& group) const {
         return c.problem.multiplier > 1 ? all + group.offset() : all;
@@ -155,8 +154,8 @@ private:
     }
 
     // Sums over the samples of each channel, into its first lane.
-    void add_samples(Complex<T>* sum) const {
-        T* values = reinterpret_cast<T*>(sum);
+    void add_samples(Complex<T>* sum_of_lanes) const {
+        T* values = reinterpret_cast<T*>(sum_of_lanes);
         for (int64_t n = 0; division.samples > 1 && n < 2 * grid.bins * lanes_of<T>; n++)
             if (n % division.samples) values[n - n % division.samples] += values[n];
     }
@@ -180,11 +179,12 @@ struct Job {
 
     static bool item(int64_t n, void* context) {
         const Job& job = *static_cast<Job*>(context);
-        const size_t size = Worker<T, Transform>::size(job.c, job.grid, Transform::room(job.grid, job.rows, job.columns));
+        const Room room = Transform::room(job.grid, job.rows, job.columns);
+        const size_t size = Worker<T, Transform>::size(job.c, job.grid, room);
         auto* memory = static_cast<Complex<T>*>(thread_memory(size * sizeof(Complex<T>)));
         if (!memory) return false;
         const int64_t block = n / job.division.chunks, chunk = n % job.division.chunks;
-        Worker<T, Transform> worker(job.c, job.division, job.grid, job.rows, job.columns, block, memory);
+        Worker<T, Transform> worker(job.c, job.division, job.grid, job.rows, job.columns, room, block, memory);
         T* gradient = static_cast<T*>(job.c.dspectrum);
         worker.run(chunk, gradient && chunk ? job.partial + (chunk - 1) * job.spectrum_size() : gradient);
         return true;

@@ -10,7 +10,7 @@
 namespace nifconv {
 
 #define NIFCONV_DECLARE(name) namespace name { extern const InstructionSet instruction_set; }
-#ifdef __x86_64__
+#ifdef NIFCONV_X86
 NIFCONV_DECLARE(avx512)
 NIFCONV_DECLARE(avx2)
 #endif
@@ -23,10 +23,12 @@ nifconv_thread_count thread_count = nullptr;
 
 constexpr size_t alignment = 64, kept_by_a_thread = 16 << 20;
 
+size_t rounded(size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
+
 // Those that run here, the widest first.
 int available(const InstructionSet** sets) {
     int count = 0;
-#ifdef __x86_64__
+#ifdef NIFCONV_X86
     __builtin_cpu_init();
     const bool fma = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     if (fma && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
@@ -69,8 +71,7 @@ struct Queue {
 int run(const Convolution& convolution) {
     try {
         const InstructionSet& set = current();
-        const bool done = convolution.problem.wide ? set.convolve_double(convolution) : set.convolve_single(convolution);
-        return done ? 0 : 1;
+        return (convolution.problem.wide ? set.convolve_double : set.convolve_single)(convolution) ? 0 : 1;
     } catch (const std::bad_alloc&) {
         return 1;
     }
@@ -83,7 +84,8 @@ bool for_each(int64_t count, Item item, void* context) {
     queue.count = count, queue.item = item, queue.context = context;
     uint32_t threads = 1;
     if (thread_count) thread_count(&threads);
-    if (parallel_for && threads > 1 && count > 1) parallel_for(0, threads < count ? threads : count, 1, Queue::drain, &queue);
+    if (threads > count) threads = count;
+    if (parallel_for && threads > 1) parallel_for(0, threads, 1, Queue::drain, &queue);
     else Queue::drain(0, 1, &queue);
     return !queue.failed;
 }
@@ -92,14 +94,14 @@ void* thread_memory(size_t bytes) {
     thread_local ThreadMemory memory;
     if (bytes > memory.size || (memory.size > kept_by_a_thread && bytes <= kept_by_a_thread)) {
         free(memory.start);
-        memory.size = (bytes + alignment - 1) / alignment * alignment;
+        memory.size = rounded(bytes);
         memory.start = aligned_alloc(alignment, memory.size);
         if (!memory.start) memory.size = 0;
     }
     return memory.start;
 }
 
-Memory::Memory(size_t bytes) : start(bytes ? aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment) : nullptr) {}
+Memory::Memory(size_t bytes) : start(bytes ? aligned_alloc(alignment, rounded(bytes)) : nullptr) {}
 Memory::~Memory() { free(start); }
 
 }  // namespace nifconv

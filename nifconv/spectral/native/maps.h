@@ -26,7 +26,8 @@ struct Lanes {
 
 // `count` elements, `stride` apart, of every lane: out[n * step]. What is wanted next lies `ahead` elements further.
 template <class T, class S>
-void read(const S* from, ptrdiff_t stride, int count, const Lanes<T>& lanes, V<T>* out, ptrdiff_t step, ptrdiff_t ahead) {
+void read(const S* from, ptrdiff_t stride, int count, const Lanes<T>& lanes, V<T>* out, ptrdiff_t step,
+          ptrdiff_t ahead) {
     constexpr int L = lanes_of<T>;
     if (stride == 1 && count >= L) {
         for (int n = 0; n < count; n += L) {
@@ -55,7 +56,8 @@ void read(const S* from, ptrdiff_t stride, int count, const Lanes<T>& lanes, V<T
 }
 
 template <class T, class S>
-void write(S* to, ptrdiff_t stride, int count, const Lanes<T>& lanes, const V<T>* in, ptrdiff_t step, ptrdiff_t ahead) {
+void write(S* to, ptrdiff_t stride, int count, const Lanes<T>& lanes, const V<T>* in, ptrdiff_t step,
+           ptrdiff_t ahead) {
     constexpr int L = lanes_of<T>;
     if (stride == 1 && count >= L) {
         for (int n = 0; n < count; n += L) {
@@ -91,7 +93,8 @@ INLINE void with_type(const nifconv_map& map, F&& f) {
 }
 
 template <bool in, class T, class S>
-INLINE void move(S* data, ptrdiff_t stride, int count, const Lanes<T>& lanes, V<T>* values, ptrdiff_t step, ptrdiff_t ahead) {
+INLINE void move(S* data, ptrdiff_t stride, int count, const Lanes<T>& lanes, V<T>* values, ptrdiff_t step,
+                 ptrdiff_t ahead) {
     if constexpr (in) read<T>(data, stride, count, lanes, values, step, ahead);
     else write<T>(data, stride, count, lanes, values, step, ahead);
 }

@@ -30,8 +30,8 @@ double factorise(int n, int largest, std::vector<int>& radices) {
     if (n == 1) return 0;
     double best = std::numeric_limits<double>::infinity();
     for (int radix = largest; radix > 1; radix--) {
-        const bool composite = radix > largest_butterfly && (radix % 2 == 0 || radix % 3 == 0 || radix % 5 == 0 || radix % 7 == 0);
-        if (n % radix || composite) continue;
+        const bool small_factor = radix % 2 == 0 || radix % 3 == 0 || radix % 5 == 0 || radix % 7 == 0;
+        if (n % radix || (radix > largest_butterfly && small_factor)) continue;
         std::vector<int> rest;
         const double total = cost(radix) + factorise(n / radix, radix, rest);
         if (total < best) {

@@ -10,8 +10,8 @@
 // Inverse. The forward transform is the inverse one up to the sign of an index: after a column's, row h is found at -h;
 // before a row's, Z(k) is placed at -k. No pass permutes or transposes anything.
 //
-// Signals. Pairs of neighbours z(n) = x(2n) + i x(2n + 1) are how the values lie in memory already. With E and O, the
-// transforms of the even and the odd values, found in that of z as A and B are above, X(k) = E(k) + exp(-2 pi i k/N) O(k).
+// Signals. Pairs of neighbours z(n) = x(2n) + i x(2n + 1) are how the values lie in memory already. The transforms E
+// and O of the even and the odd values are found in that of z as A and B are above; X(k) = E(k) + exp(-2 pi i k/N) O(k).
 #pragma once
 
 #include "spectra.h"
@@ -26,8 +26,7 @@ struct Group {
     int count() const { return (end - first) * length; }
 };
 
-// Memory that each transform has for itself, and memory that all transforms of a thread use in turn.
-template <class T>
+// Complex vectors of memory that a transform has for itself, and that all transforms of a thread use in turn.
 struct Room {
     size_t own, shared;
 };
@@ -42,7 +41,7 @@ class MapTransform {
 public:
     static int row_length(const Grid& grid) { return grid.W; }
     static int column_length(const Grid& grid) { return grid.H; }
-    static Room<T> room(const Grid& grid, const Plan<T>& rows, const Plan<T>& columns) {
+    static Room room(const Grid& grid, const Plan<T>& rows, const Plan<T>& columns) {
         const size_t most = rows.workspace > columns.workspace ? rows.workspace : columns.workspace;
         return {size_t(grid.W) * pitch_of(grid), size_t(lines_at_once(grid.W)) * grid.W + most};
     }
@@ -151,7 +150,7 @@ class SignalTransform {
 public:
     static int row_length(const Grid& grid) { return grid.W % 2 ? grid.W : grid.W / 2; }
     static int column_length(const Grid&) { return 1; }
-    static Room<T> room(const Grid&, const Plan<T>& rows, const Plan<T>&) {
+    static Room room(const Grid&, const Plan<T>& rows, const Plan<T>&) {
         return {size_t(rows.length), rows.workspace};
     }
     static int longest_group(const Grid& grid) { return grid.columns; }

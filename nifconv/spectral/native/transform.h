@@ -113,7 +113,8 @@ template <class T>
 void transform(const Plan<T>& plan, Lines<T> x, Lines<T> y, int lines, Complex<T>* workspace);
 
 template <class T>
-__attribute__((noinline)) void bluestein(const Plan<T>& plan, const Complex<T>* x, ptrdiff_t x_step, Complex<T>* y, ptrdiff_t y_step, Complex<T>* workspace) {
+__attribute__((noinline)) void bluestein(const Plan<T>& plan, const Complex<T>* x, ptrdiff_t x_step, Complex<T>* y,
+                                         ptrdiff_t y_step, Complex<T>* workspace) {
     const int n = plan.length, longer = plan.inner->length;
     Complex<T>* a = workspace;
     const Lines<T> line{a, 1, longer};

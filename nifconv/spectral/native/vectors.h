@@ -9,8 +9,13 @@
 #include <cstring>
 #include <utility>
 
+#ifdef NIFCONV_SMALL_FUNCTIONS  // a build with sanitizers would take hours, and needs no speed
+#define INLINE inline
+#define INLINE_LAMBDA
+#else
 #define INLINE inline __attribute__((always_inline))
 #define INLINE_LAMBDA __attribute__((always_inline))
+#endif
 
 namespace nifconv {
 namespace NIFCONV_ISA {

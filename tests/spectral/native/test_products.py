@@ -60,7 +60,6 @@ def check(x: Tensor, multiplier: int, source: Placement, target: Placement, grad
     channels = x.shape[1]
     spectrum = torch.randn(channels * multiplier, 1, *half_shape(source.size), 2, dtype=wide)
     grad = torch.randn(len(x), channels * multiplier, *target.shape).to(x.dtype) if grad is None else grad
-    assert _products.supports(x, spectrum, source)
     y = _products.forward(x, spectrum, channels, source, target)
     dx, dh = _products.gradients(x, spectrum, grad, channels, source, target, True, True)
     expected = textbook(x, spectrum, grad, source, target)
@@ -258,14 +257,23 @@ def test_after_a_fork() -> None:
 @pytest.mark.parametrize(
     ("x", "filters", "size"),
     [
-        (torch.zeros(1, 4, 6, 5), (4, 2), (6, 5)),
-        (torch.zeros(1, 4, 3, 4, 5), (4, 1), (3, 4, 5)),
-        (torch.zeros(1, 4, 6, 5, device="meta"), (4, 1), (6, 5)),
-        (torch.zeros(1, 4, 6, 5, dtype=torch.complex64), (4, 1), (6, 5)),
-        (torch.zeros(1, 4, 1 << 15), (4, 1), (1 << 15,)),
+        (torch.zeros(2, 4, 6, 5), (4, 2), (6, 5)),
+        (torch.zeros(2, 4, 3, 4, 5), (4, 1), (3, 4, 5)),
+        (torch.zeros(2, 4, 6, 5, device="meta"), (4, 1), (6, 5)),
+        (torch.zeros(2, 4, 6, 5, dtype=torch.complex64), (4, 1), (6, 5)),
+        (torch.zeros(2, 4, 1 << 15), (4, 1), (1 << 15,)),
+        (torch.zeros(1, 4, 6, 5), (4, 1), (6, 5)),
     ],
-    ids=["dense", "volumes", "no CPU", "complex", "long"],
+    ids=["dense", "volumes", "no CPU", "complex", "long", "few planes"],
 )
 def test_what_it_does_not_support(x: Tensor, filters: tuple[int, int], size: tuple[int, ...]) -> None:
     spectrum = torch.zeros(*filters, *half_shape(size), 2)
     assert not _products.supports(x, spectrum, whole(size))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("size", [(9,), (6, 5)])
+def test_what_it_supports(size: tuple[int, ...], dtype: torch.dtype) -> None:
+    assert _products.supports(
+        torch.zeros(2, 4, *size, dtype=dtype), torch.zeros(8, 1, *half_shape(size), 2), whole(size)
+    )
