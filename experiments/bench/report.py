@@ -21,7 +21,7 @@ def to_markdown(data: Row) -> str:
     over_limit = {name: [row[name] / row["limit"] for row in roofline] for name in ("textbook", "full_complex")}
     return render(
         Path(__file__).with_name("REPORT.md.j2"),
-        **data,
+        data,
         ours=OURS,
         cases=list(dict.fromkeys(row["case"] for row in data["layers"])),
         verdicts=verdicts(data),

@@ -52,8 +52,8 @@ def head(columns: Iterable[object], numbers_from: int = 1) -> str:
     return f"{row(names)}\n{row('---' if i < numbers_from else '---:' for i in range(len(names)))}"
 
 
-def render(template: Path, **values: Any) -> str:
-    """The text that a template makes of some values.
+def render(template: Path, context: Data | None = None, **values: Any) -> str:
+    """The text that a template makes of the entries of `context` and, before these, of `values`.
 
     Templates may import the macros of `parts.md.j2` and use the functions of this module.
     """
@@ -68,4 +68,4 @@ def render(template: Path, **values: Any) -> str:
     functions = {one.__name__: one for one in (percent, with_error, listed, p_value, row, head, spread)}
     environment.filters.update(functions)
     environment.globals.update(functions)
-    return environment.get_template(template.name).render(values)
+    return environment.get_template(template.name).render(context or {}, **values)

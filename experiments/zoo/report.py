@@ -13,7 +13,7 @@ Row = Mapping[str, Any]
 
 def to_markdown(data: Row) -> str:
     """The whole report."""
-    return render(Path(__file__).with_name("REPORT.md.j2"), **data, reasons=_reasons(data["rows"]))
+    return render(Path(__file__).with_name("REPORT.md.j2"), data, reasons=_reasons(data["rows"]))
 
 
 def summarise(rows: Sequence[Row]) -> dict[str, Any]:

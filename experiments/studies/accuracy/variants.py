@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import torch
 from torch import nn
@@ -55,9 +55,9 @@ FAMILIES = {
     TAPS_3: Family(3),
     TAPS_7: Family(7, narrower=True),
     TAPS_7_WIDE: Family(7),
-    PIXEL: Family(None, lambda width: ImplicitFilter.with_budget(9 * width)),
+    PIXEL: Family(None, lambda width: ImplicitFilter.with_budget(9 * width, coordinates="pixel")),
     IMAGE: Family(None, lambda width: ImplicitFilter.with_budget(9 * width, coordinates="image")),
-    PIXEL_LARGE: Family(None, lambda width: ImplicitFilter),  # noqa: ARG005 - the same at every width
+    PIXEL_LARGE: Family(None, lambda width: partial(ImplicitFilter, coordinates="pixel")),  # noqa: ARG005 - the same at every width
     IMAGE_LARGE: Family(None, lambda width: niff_small),  # noqa: ARG005
 }
 """The first two frequency filters have at most as many parameters as 3x3 taps, 9 for each channel."""

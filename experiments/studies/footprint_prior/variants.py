@@ -24,7 +24,7 @@ PARAMETERISATIONS = (PIXEL, IMAGE, FOURIER, TABLE, TAPS)
 def filter_of(parameterisation: str, side: int, seed: int) -> FilterFactory:
     """The filter of the layer at a map of `side`; `seed` draws the fixed offsets of Fourier features."""
     factories: Mapping[str, FilterFactory] = {
-        PIXEL: ImplicitFilter,
+        PIXEL: partial(ImplicitFilter, coordinates="pixel"),
         IMAGE: niff_small,
         FOURIER: partial(ImplicitFilter, encoding=FourierFeatures(reach=side // 2, seed=seed)),
         TABLE: partial(TableFilter, size=side),

@@ -51,8 +51,10 @@ class Variant:
 
         Fourier features reach as far as 3/8 of the canvas.
         """
-        encoding = FourierFeatures(self.task.size * 3 // 8, config.features) if self.coordinates == FEATURES else None
-        implicit: FilterFactory = partial(ImplicitFilter, hidden=config.hidden, encoding=encoding)
+        implicit: FilterFactory = partial(ImplicitFilter, hidden=config.hidden, coordinates="pixel")
+        if self.coordinates == FEATURES:
+            features = FourierFeatures(self.task.size * 3 // 8, config.features)
+            implicit = partial(ImplicitFilter, hidden=config.hidden, encoding=features)
         if self.task.family == PATHFINDER:
             plain, to = contour_net(config.contour_width), "dense"
         else:
