@@ -84,6 +84,11 @@ def use_crossover(table: str | Path | Crossover | None) -> None:
     _active = table
 
 
+def active_crossover() -> Crossover:
+    """The table that `method="auto"` chooses by."""
+    return _active
+
+
 def kind(*, depthwise: bool, wraps: bool, native: bool = False) -> str:
     """The key of `Crossover.limits[mode]`."""
     words = ("depthwise" if depthwise else "dense", "circular" * wraps, "native" * (native and depthwise))
