@@ -20,7 +20,7 @@ from nifconv.filters._coordinates import RawCoordinates, Waves
 from nifconv.filters._encoding import Encoding, Neighbors
 from nifconv.filters._factory import FilterFactory
 from nifconv.filters._least_squares import variable_projection
-from nifconv.filters._mlp import Linear, evaluate, make_activation, make_trunk
+from nifconv.filters._mlp import Linear, OddLinear, evaluate, make_activation, make_trunk
 from nifconv.filters._spec import savable
 
 COORDINATES = ("periodic", "pixel", "image")
@@ -35,7 +35,7 @@ class ImplicitFilter(FrequencyFilter):
 
         features(f) = trunk(coordinates(f))                         inputs -> hidden[0] -> .. -> hidden[-1]
         Re H[o, i](f) = real((features(f) + features(-f)) / 2)[o, i]                                 linear
-        Im H[o, i](f) = imag((features(f) - features(-f)) / 2)[o, i]                    linear, without bias
+        Im H[o, i](f) = imag((features(f) - features(-f)) / 2)[o, i]            linear, where a bias cancels
 
     So H(-f) = conj H(f) over the whole plane, as the spectrum of a real kernel has: H is (H0(f) + conj H0(-f)) / 2
     for the function H0 = real + 1j * imag of the features, which is what a product over the full plane followed by
@@ -43,8 +43,8 @@ class ImplicitFilter(FrequencyFilter):
     kernel size.
 
     With `coordinates="image", shared_trunk=False` and SiLU this is the filter of Grabinski, Keuper & Keuper 2024,
-    sec. 3, for hidden widths (8, 4) or (16, 128, 32), up to the initialisation and the bias of the imaginary part,
-    which their `.real` cancels.
+    sec. 3, for hidden widths (8, 4) or (16, 128, 32), up to the initialisation. The bias of their imaginary
+    part, which `.real` cancels, is here where there are two trunks, so that published weights fit.
 
     **Initialisation.** Kernels are linear in the head. The head is drawn so that they are isotropic in the space
     which the trunk spans: with the Gram matrix G of the basis kernels, weights are Z G^(-1/2) for a Gaussian Z. So no
@@ -55,7 +55,7 @@ class ImplicitFilter(FrequencyFilter):
     Args:
         out_channels, in_channels, ndim: see `FrequencyFilter`.
         hidden: widths of the hidden layers, or a `Budget` of parameters. The last width sets the number of parameters
-            per kernel, 2 * hidden[-1] + 1, and how many shapes the kernels can be combined from.
+            per kernel, 2 * hidden[-1] + 1 (+ 1 with two trunks), and how many shapes the kernels can be combined from.
         activation: makes the module after each hidden layer; it must treat every frequency by itself.
         encoding: offsets of the periodic coordinates. None for the neighbours of the centre: kernels start local.
             `MultiScaleFeatures(reach)` starts local and can learn to reach far in any direction;
@@ -101,12 +101,15 @@ class ImplicitFilter(FrequencyFilter):
         self.inputs = self._coordinates()
         trunks, kernels = 1 if shared_trunk else 2, self.out_channels * self.in_channels
         if isinstance(hidden, Budget):
-            fixed = 2 * trunks * sum(p.numel() for p in make_activation(activation).parameters())
+            imag_bias = 0 if shared_trunk else kernels
+            fixed = imag_bias + 2 * trunks * sum(p.numel() for p in make_activation(activation).parameters())
             hidden = hidden.widths(inputs=self.inputs.count, trunks=trunks, kernels=kernels, fixed=fixed)
         self.hidden = _check_hidden(hidden)
         self.trunks = nn.ModuleList(make_trunk(self.inputs.count, self.hidden, activation) for _ in range(trunks))
         self.real = Linear(self.hidden[-1], kernels)
-        self.imag = Linear(self.hidden[-1], kernels, bias=False)
+        self.imag = (
+            Linear(self.hidden[-1], kernels, bias=False) if shared_trunk else OddLinear(self.hidden[-1], kernels)
+        )
         self.reset_parameters()
 
     @staticmethod
@@ -159,7 +162,9 @@ class ImplicitFilter(FrequencyFilter):
         real, imag = (weights * (self.initial_gain / gain)).chunk(2, dim=1)
         self.real.weight.copy_(real)
         self.imag.weight.copy_(imag)
-        nn.init.zeros_(self.real.bias)
+        for head in (self.real, self.imag):
+            if head.bias is not None:
+                nn.init.zeros_(head.bias)
 
     def _draw_trunks(self) -> None:
         for trunk in self.trunks:

@@ -192,7 +192,9 @@ def parameters(subject: nn.Module) -> int:
 def test_parameter_count_is_that_of_the_layers_and_not_of_the_kernel() -> None:
     heads = (2 * 4 + 1) * 30
     assert parameters(ImplicitFilter(10, 3, hidden=(8, 4))) == 8 * 8 + 8 + 8 * 4 + 4 + heads
-    assert parameters(ImplicitFilter(10, 3, hidden=(8, 4), shared_trunk=False)) == 2 * (8 * 8 + 8 + 8 * 4 + 4) + heads
+    assert (
+        parameters(ImplicitFilter(10, 3, hidden=(8, 4), shared_trunk=False)) == 2 * (8 * 8 + 8 + 8 * 4 + 4) + heads + 30
+    )
     assert parameters(ImplicitFilter(10, 3, hidden=(8, 4), coordinates="pixel")) == 2 * 8 + 8 + 8 * 4 + 4 + heads
 
 
@@ -449,9 +451,9 @@ def test_presets_are_the_published_widths() -> None:
     widths = {preset: preset(8, 1).hidden for preset in (niff_small, niff_big, niff_tiny)}
     assert list(widths.values()) == [(8, 4), (16, 128, 32), (8,)]
     trunk = 2 * 8 + 8 + 8 * 4 + 4
-    assert parameters(niff_small(10, 1)) == 2 * trunk + (2 * 4 + 1) * 10
-    assert parameters(niff_big(10, 1)) == 2 * (2 * 16 + 16 + 16 * 128 + 128 + 128 * 32 + 32) + (2 * 32 + 1) * 10
-    assert parameters(niff_tiny(10, 3)) == 2 * (2 * 8 + 8) + (2 * 8 + 1) * 30
+    assert parameters(niff_small(10, 1)) == 2 * trunk + 2 * (4 + 1) * 10
+    assert parameters(niff_big(10, 1)) == 2 * (2 * 16 + 16 + 16 * 128 + 128 + 128 * 32 + 32) + 2 * (32 + 1) * 10
+    assert parameters(niff_tiny(10, 3)) == 2 * (2 * 8 + 8) + 2 * (8 + 1) * 30
     assert all(preset(8, 1).coordinates == "image" for preset in widths)
 
 
@@ -499,3 +501,15 @@ def test_a_kernel_reaches_as_far_as_its_fourier_features() -> None:
 def test_refuses_senseless_arguments(changes: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         ImplicitFilter(4, 1, **changes)
+
+
+def test_the_bias_of_the_published_imaginary_part_cancels() -> None:
+    subject = niff_small(6, 1).double()
+    before = subject((9, 8))
+    nn.init.normal_(subject.imag.bias)
+    after = subject((9, 8))
+    assert_near(after, before)
+    (gradient,) = torch.autograd.grad(after.abs().sum(), subject.imag.bias)
+    assert gradient.abs().max() < 1e-12
+    # Two networks 2-8-4-P with all their biases, as published.
+    assert sum(p.numel() for p in subject.parameters()) == 2 * (3 * 8 + 9 * 4 + 5 * 6)
