@@ -252,7 +252,7 @@ def _is_smooth(n: int) -> bool:
 
 
 def _half_counts(size: Sequence[int], device: torch.device | str | None) -> list[Tensor]:
-    """Cycles per map of the bins of each axis; by hand, since the ONNX exporter cannot translate fftfreq."""
+    """Cycles per map of the bins of each axis, by hand: the ONNX exporter cannot translate fftfreq and rfftfreq."""
     counts = [_centred(torch.arange(n, device=device), n) for n in size[:-1]]
     return [*counts, torch.arange(size[-1] // 2 + 1, device=device)]
 

@@ -93,8 +93,7 @@ def fft_conv(
         padding: pixels (before, after) for each axis.
         padding_mode: what the padding holds: "zeros", "circular", "reflect" or "replicate".
         pointwise: see `spectral_conv`.
-        method: "fft"; "direct", the sum over taps; or "auto", the one that measurements say is faster (see
-            `nifconv.spectral`).
+        method: see `FrequencyConv2d`.
 
     Returns:
         `(batch, out_channels, *output)`, output = floor((map + before + after - span) / stride) + 1 with

@@ -219,6 +219,19 @@ class LayerContract(ABC):
         with pytest.raises(error, match=message):
             self.make(**{"in_channels": 4, "out_channels": 6, **options})
 
+    @pytest.mark.parametrize("padding_mode", ["circular", "zeros"])
+    @pytest.mark.parametrize("method", ["native", "fused", "direct", "auto"])
+    def test_every_method_gives_the_same_values_and_gradients(self, method: str, padding_mode: str) -> None:
+        layer = self.make(4, 4, groups=4, padding_mode=padding_mode).double()
+        x = self.x(MANY[self.ndim]).requires_grad_()
+        found = []
+        for one in ("fft", method):
+            (layer.spatial if hasattr(layer, "spatial") else layer).method = one
+            y = layer(x)
+            found.append([y, *torch.autograd.grad(y.square().sum(), [x, *layer.parameters()])])
+        for expected, actual in zip(*found, strict=True):
+            assert_near(actual, expected)
+
     def test_refuses_senseless_input(self) -> None:
         layer = self.make(4, 6)
         x = self.x(MANY[self.ndim]).float()

@@ -46,6 +46,7 @@ def bake(model: nn.Module, example_input: forward.ExampleInput, *, tolerance: fl
         ValueError: `tolerance` is out of range, or the model cannot be copied.
         Exception: whatever the model raises on the example input.
 
+    >>> import torch
     >>> from nifconv import convert
     >>> x = torch.randn(2, 8, 12, 13)
     >>> converted = convert(nn.Sequential(nn.Conv2d(8, 16, 3, padding=1))).model

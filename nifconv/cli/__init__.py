@@ -1,4 +1,4 @@
-"""The command line: `nifconv convert`, `nifconv inspect`, `nifconv bench`."""
+"""The command line: `nifconv convert`, `inspect`, `bench` and `doctor`."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import typer
 
 from nifconv.cli._bench import bench
 from nifconv.cli._convert import convert_model
+from nifconv.cli._doctor import doctor
 from nifconv.cli._inspect import inspect_model
 
 app = typer.Typer(
@@ -19,3 +20,4 @@ app = typer.Typer(
 app.command("convert")(convert_model)
 app.command("inspect")(inspect_model)
 app.command("bench")(bench)
+app.command("doctor")(doctor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from torch import nn
@@ -113,20 +112,20 @@ def convert_inplace(
     return Conversion(model, report_on(candidates, change), plan)
 
 
-def _match(chosen: Sequence[Candidate], map_sizes: Mapping[nn.Module, tuple[int, ...]]) -> None:
+def _match(chosen: Sequence[Candidate], map_sizes: Mapping[nn.Module, set[tuple[int, ...]]]) -> None:
     for candidate in chosen:
         assert candidate.layer is not None  # noqa: S101 - for the type checker
-        candidate.residual = match_layer(candidate.layer, candidate.conv, map_sizes.get(candidate.conv))
+        candidate.residual = match_layer(candidate.layer, candidate.conv, map_sizes.get(candidate.conv, set()))
 
 
 def _map_sizes(
     model: nn.Module, example_input: forward.ExampleInput | None, chosen: Sequence[Candidate]
-) -> dict[nn.Module, tuple[int, ...]]:
-    """The largest map that reaches each convolution; nothing for one that does not run."""
-    sizes: dict[nn.Module, tuple[int, ...]] = {}
+) -> dict[nn.Module, set[tuple[int, ...]]]:
+    """Sizes of the maps that reach each convolution; nothing for one that does not run."""
+    sizes: dict[nn.Module, set[tuple[int, ...]]] = {}
     if example_input is not None:
         for conv, size in forward.map_sizes(model, example_input, [candidate.conv for candidate in chosen]):
-            sizes[conv] = max(sizes.get(conv, size), size, key=math.prod)
+            sizes.setdefault(conv, set()).add(size)
     return sizes
 
 

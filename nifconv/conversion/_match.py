@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
+from nifconv import frequency
 from nifconv._support import forward
 from nifconv.layers import ConvNd, ConvNdView, SpatialLayer, effective_weight
 
@@ -14,16 +16,17 @@ from nifconv.layers import ConvNd, ConvNdView, SpatialLayer, effective_weight
 _USUAL_MAP = {1: 32, 2: 32, 3: 16}
 
 
-def match_layer(layer: nn.Module, conv: ConvNd, map_size: Sequence[int] | None) -> float:
+def match_layer(layer: nn.Module, conv: ConvNd, map_sizes: Collection[tuple[int, ...]]) -> float:
     """Sets the weights of a layer so that it computes what `conv` does, as closely as it can.
 
     Args:
         layer: built for `conv`.
         conv: a plain `nn.ConvNd`.
-        map_size: of the maps it runs on, or None if they are not known.
+        map_sizes: of the maps it runs on, as far as they are known.
 
     Returns:
-        |taps of the layer - taps of conv| / |taps of conv|, including those of `conv` outside the compared size.
+        |taps of the layer - taps of conv| / |taps of conv|, including those of `conv` outside the compared size; the
+        largest over the maps where some are too small for the taps of `conv`.
 
     Raises:
         ValueError: the layer cannot be matched, or has other channels, groups or alignment than `conv`; a filter that
@@ -35,13 +38,14 @@ def match_layer(layer: nn.Module, conv: ConvNd, map_size: Sequence[int] | None) 
     if isinstance(layer, SpatialLayer) and _is_aligned(layer, ConvNdView(conv)):
         taps = centred_taps(conv, layer)
         with forward.evaluating(layer):  # in train mode, spectral_norm iterates each time the weight is read
-            residual = layer.match_(taps, _compared_size(layer, taps, map_size))
+            residual = layer.match_(taps, _compared_size(layer, taps, max(map_sizes, key=math.prod, default=None)))
     if residual is None:
         raise ValueError(
             f"match=True cannot give {type(layer).__name__}({layer.extra_repr()}) the function of {conv}; make a layer "
             "of its channels, groups, stride and alignment, FrequencyConv or depthwise LCConv, or convert without match"
         )
-    return residual
+    assert isinstance(layer, SpatialLayer)  # noqa: S101 - for the type checker
+    return max([residual, *(_error_on_small_map(layer, taps, size) for size in map_sizes)])
 
 
 def centred_taps(conv: ConvNd, layer: SpatialLayer) -> Tensor:
@@ -72,6 +76,26 @@ def _compared_size(layer: SpatialLayer, taps: Tensor, map_size: Sequence[int] | 
         return applied
     # What a map smaller than the original kernel cannot hold is still to be matched.
     return tuple(map(max, applied, taps.shape[2:]))
+
+
+def _error_on_small_map(layer: SpatialLayer, taps: Tensor, map_size: Sequence[int]) -> float:
+    """|taps of the layer - taps of conv| / |taps of conv| as applied to a map too small for `taps`; 0 on another map.
+
+    There a kernel as large as the map is another one than on a larger map: how it changes is up to the filter.
+    """
+    applied = layer.applied_size(map_size)
+    if layer.kernel_size is not None or all(k <= n for k, n in zip(taps.shape[2:], applied, strict=True)):
+        return 0.0
+    found = layer.kernels(map_size).detach().double()
+    if layer.padding_mode == "circular":
+        wrapped = frequency.spectrum_to_taps(frequency.taps_to_spectrum(taps, applied), applied)
+        return forward.relative_error(found - wrapped, wrapped)
+    inside = frequency.resize_taps(taps, applied)
+    if layer.padding_mode == "zeros":  # the taps outside multiply zeros
+        return forward.relative_error(found - inside, inside)
+    reach = tuple(map(max, applied, taps.shape[2:]))
+    error = frequency.resize_taps(found, reach) - frequency.resize_taps(taps, reach)
+    return forward.relative_error(error, taps)
 
 
 def _is_aligned(layer: SpatialLayer, conv: ConvNdView) -> bool:

@@ -57,7 +57,8 @@ class FrequencyConv(SpatialLayer):
         x = input if batched else input.unsqueeze(0)
         size = map_size_of(x, self.ndim)
         if self.kernel_size is None and self.padding_mode == "circular" and self.method != "direct":
-            y = multiply(x, self.filter.spectrum_as_real(size), self.groups, size, self.stride, size, pointwise)
+            spectrum = self.filter.spectrum_as_real(size)
+            y = multiply(x, spectrum, self.groups, size, self.stride, size, pointwise, self.method)
         else:
             kernel_size = self.applied_size(size)
             padding = tuple(self.padding_per_axis(kernel_size))
@@ -140,8 +141,9 @@ class FrequencyConv2d(FrequencyConv):
             circular padding no response depends on its position; near a border of zeros it can.
         filter: called as `filter(out_channels, in_channels // groups, ndim)`; a filter class or a
             `functools.partial` of one. `SpatialFilter` also receives the layer's `kernel_size`.
-        method: how the result is computed, not what it is: "fft"; "direct", a sum over taps; or "auto", the one that
-            was measured to be faster for sizes like these (see `nifconv.spectral`).
+        method: how the result is computed, not what it is: "fft" by torch.fft; "native" by the library's own engine, on
+            CPUs; "fused" by its kernels for GPUs, once they agree with torch.fft on the device; "direct" by a sum over
+            taps; or "auto", the fastest by measurements of sizes like these. What an engine cannot do, torch.fft does.
         device, dtype: device and dtype of the parameters.
 
     Shape:

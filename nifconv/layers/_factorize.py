@@ -55,7 +55,7 @@ def factor_(filter: FrequencyFilter, pointwise: ConvNd, taps: Tensor, size: Sequ
     around = (filters * (1 - resize_taps(filters.new_ones(small), size))).flatten(2)
     outside = torch.einsum("coe,cef,cof->", solved, around @ around.mT, solved)
     lost = 0.0 if small == tuple(taps.shape[2:]) else taps.square().sum() - wanted.square().sum()
-    error = math.sqrt(inside + outside + lost)
+    error = math.sqrt((inside + outside + lost).clamp_min(0))  # the second and third can round to below zero
     return error and error / taps.norm().item()
 
 

@@ -1,7 +1,8 @@
 """How a convolution is computed: as a product of spectra or a direct sum, and the choice between them."""
 
+from nifconv.spectral import fused, native
 from nifconv.spectral._convolution import combine, convolve, multiply
-from nifconv.spectral._crossover import METHODS, Crossover, use_crossover
+from nifconv.spectral._crossover import METHODS, Crossover, active_crossover, use_crossover
 from nifconv.spectral._geometry import PADDING_MODES, Geometry
 from nifconv.spectral._kernel import Kernel
 from nifconv.spectral._timing import MAPS, TAPS, Timing, as_table, crossovers, side_by_side
@@ -16,11 +17,14 @@ __all__ = [
     "Geometry",
     "Kernel",
     "Timing",
+    "active_crossover",
     "as_table",
     "combine",
     "convolve",
     "crossovers",
+    "fused",
     "multiply",
+    "native",
     "ring_sums",
     "side_by_side",
     "use_crossover",

@@ -24,20 +24,21 @@ def multiply(
     stride: tuple[int, ...],
     output_size: tuple[int, ...],
     pointwise: Tensor | None = None,
+    method: str = "auto",
 ) -> Tensor:
     """`functional.spectral_conv` of a spectrum given by real and imaginary parts; arguments are not checked."""
     if pointwise is None:
         shape = tuple(-(-n // s) for n, s in zip(output_size, stride, strict=True))
         compute = _onnx.apply if torch.onnx.is_in_onnx_export() else _operator.apply
-        return compute(x, pairs, groups, size, (1,) * len(size), stride, shape)
+        return compute(x, pairs, groups, method, size, (1,) * len(size), stride, shape)
     weight, channels = pointwise.flatten(1), len(pairs)
     wide = at_least_single(x.dtype, pairs.dtype, weight.dtype)
     with full_precision(x.device):
         if _is_fused(x, channels, weight):
             # (out, in / pointwise groups, *half, 2): real and imaginary parts are combined alike, since P is real.
             combined = combine(pairs.to(wide), weight.to(wide), groups)
-            return multiply(x, combined, channels // weight.shape[1], size, stride, output_size)
-        y = multiply(x, pairs, groups, size, stride, output_size).to(wide)
+            return multiply(x, combined, channels // weight.shape[1], size, stride, output_size, method=method)
+        y = multiply(x, pairs, groups, size, stride, output_size, method=method).to(wide)
         return _direct.pointwise(y, weight.to(wide), channels // weight.shape[1]).to(x.dtype)
 
 
@@ -59,7 +60,7 @@ def convolve(
         return _convolve_directly(x, kernel.taps(), geometry, groups, pointwise)
     x, grid_size, origin = geometry.on_grid(x)
     pairs = kernel.pairs(grid_size, geometry.dilation, origin)
-    return multiply(x, pairs, groups, grid_size, geometry.stride, geometry.output_size, pointwise)
+    return multiply(x, pairs, groups, grid_size, geometry.stride, geometry.output_size, pointwise, method)
 
 
 def _convolve_directly(x: Tensor, taps: Tensor, geometry: Geometry, groups: int, pointwise: Tensor | None) -> Tensor:

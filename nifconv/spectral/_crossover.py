@@ -14,11 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-METHODS = ("auto", "fft", "direct")
+from nifconv.spectral import native
+
+METHODS = ("auto", "fft", "native", "fused", "direct")
 VARIABLE = "NIFCONV_CROSSOVER"
 """Environment variable with the path of a table to be used instead of the committed one."""
 _MODES = ("inference", "training")
 _KINDS = ("depthwise", "dense", "depthwise circular", "dense circular")
+_NATIVE_KINDS = ("depthwise native", "depthwise circular native")
+"""Against the native engine, where it was there to be measured; else its limits are those against torch.fft."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,13 @@ class Crossover:
         data = {"limits": self.limits, "origin": dict(self.origin)}
         Path(path).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
-    def prefers_direct(self, *, taps: int, pixels: int, training: bool, depthwise: bool, wraps: bool) -> bool:
+    def prefers_direct(
+        self, *, taps: int, pixels: int, training: bool, depthwise: bool, wraps: bool, native: bool = False
+    ) -> bool:
         """Whether the direct sum is the faster one, by the measured map whose size is nearest."""
-        pairs = self.limits[_MODES[training]][kind(depthwise=depthwise, wraps=wraps)]
+        limits = self.limits[_MODES[training]]
+        pairs = limits.get(kind(depthwise=depthwise, wraps=wraps, native=native))
+        pairs = limits[kind(depthwise=depthwise, wraps=wraps)] if pairs is None else pairs
         _, limit = min(pairs, key=lambda pair: abs(math.log(pair[0] / pixels)))
         return taps <= limit
 
@@ -76,9 +84,15 @@ def use_crossover(table: str | Path | Crossover | None) -> None:
     _active = table
 
 
-def kind(*, depthwise: bool, wraps: bool) -> str:
+def active_crossover() -> Crossover:
+    """The table that `method="auto"` chooses by."""
+    return _active
+
+
+def kind(*, depthwise: bool, wraps: bool, native: bool = False) -> str:
     """The key of `Crossover.limits[mode]`."""
-    return _KINDS[(not depthwise) + 2 * wraps]
+    words = ("depthwise" if depthwise else "dense", "circular" * wraps, "native" * (native and depthwise))
+    return " ".join(filter(None, words))
 
 
 def chosen(
@@ -91,7 +105,7 @@ def chosen(
     wraps: bool,
     trains: bool,
 ) -> str:
-    """The method for one call, "fft" or "direct".
+    """The method for one call: "direct", or what the product of spectra is to be computed by, see `engine_for`.
 
     It depends on shapes, dtype and grad mode alone, all of which a compiled graph is specialised to or guarded by. A
     map whose size an exporter leaves open takes the FFT, whose cost does not depend on the kernel.
@@ -108,19 +122,24 @@ def chosen(
     if method != "auto":
         return method
     if x.dtype in (torch.float16, torch.bfloat16) or any(isinstance(n, torch.SymInt) for n in size):
-        return "fft"
+        return "auto"
     if any(k > n for k, n in zip(kernel, size, strict=True)):
-        return "fft"  # no table has measured it, and a direct sum over such a kernel works on a much larger map
+        return "auto"  # no table has measured it, and a direct sum over such a kernel works on a much larger map
     direct = _active.prefers_direct(
-        taps=math.prod(kernel), pixels=math.prod(size), training=trains, depthwise=depthwise, wraps=wraps
+        taps=math.prod(kernel),
+        pixels=math.prod(size),
+        training=trains,
+        depthwise=depthwise,
+        wraps=wraps,
+        native=_NATIVE and x.device.type == "cpu" and len(size) <= native.LARGEST_NDIM,
     )
-    return "direct" if direct else "fft"
+    return "direct" if direct else "auto"
 
 
 def _parse(text: str, name: str) -> Crossover:
     try:
         data = json.loads(text)
-        limits = {m: {k: [(int(p), int(t)) for p, t in data["limits"][m][k]] for k in _KINDS} for m in _MODES}
+        limits = {mode: _limits(data["limits"][mode]) for mode in _MODES}
         origin = dict(data["origin"])
         whole = all(pairs and min(p for p, _ in pairs) > 0 for kinds in limits.values() for pairs in kinds.values())
     except (ValueError, KeyError, TypeError, OverflowError) as error:  # the last one from int(Infinity)
@@ -128,6 +147,11 @@ def _parse(text: str, name: str) -> Crossover:
     if not whole:
         raise ValueError(_not_a_table(name, "a list without maps, or a map without pixels"))
     return Crossover(limits, origin)
+
+
+def _limits(measured: Mapping[str, Any]) -> dict[str, list[tuple[int, int]]]:
+    names = (*_KINDS, *(name for name in _NATIVE_KINDS if name in measured))
+    return {name: [(int(pixels), int(taps)) for pixels, taps in measured[name]] for name in names}
 
 
 def _not_a_table(name: str, reason: object) -> str:
@@ -140,4 +164,6 @@ def _committed() -> Crossover:
     )
 
 
+# Found once: a compiled graph may depend on it.
+_NATIVE = native.engine() is not None
 _active = Crossover.load(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else _committed()

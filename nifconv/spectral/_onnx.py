@@ -12,8 +12,9 @@ def apply(
     x: Tensor,
     spectrum: Tensor,
     groups: int,
+    method: str,  # noqa: ARG001 - the signature of `_operator.apply`; an exporter sees PyTorch's own operations
     size: tuple[int, ...],
-    source_step: tuple[int, ...],  # noqa: ARG001 - the signature of `_operator.apply`; no exporter meets steps but 1
+    source_step: tuple[int, ...],  # noqa: ARG001 - likewise; no exporter meets steps but 1
     target_step: tuple[int, ...],
     target_shape: tuple[int, ...],
 ) -> Tensor:

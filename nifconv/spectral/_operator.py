@@ -20,6 +20,7 @@ from torch import Tensor
 
 from nifconv._support.precision import full_precision
 from nifconv.spectral import _products
+from nifconv.spectral._engines import engine_for
 from nifconv.spectral._transforms import Placement
 
 
@@ -28,17 +29,21 @@ def _forward(
     x: Tensor,
     spectrum: Tensor,
     groups: int,
+    method: str,
     size: Sequence[int],
     source_step: Sequence[int],
     target_step: Sequence[int],
     target_shape: Sequence[int],
 ) -> Tensor:
-    """See `_products.forward`; x lies on the grid with `source_step`, y with `target_step`."""
+    """See `_products.forward`; x lies on the grid with `source_step`, y with `target_step`.
+
+    `method` is a word of `engine_for`.
+    """
     source = Placement(tuple(size), tuple(x.shape[2:]), tuple(source_step))
     target = Placement(tuple(size), tuple(target_shape), tuple(target_step))
     # Autocast reaches into operators, and would run matrix products in half precision.
     with full_precision(x.device):
-        return _products.forward(x, spectrum, groups, source, target)
+        return engine_for(method, x, spectrum, source).forward(x, spectrum, groups, source, target)
 
 
 @torch.library.custom_op("nifconv::spectral_conv_gradients", mutates_args=())
@@ -47,6 +52,7 @@ def _backward(
     spectrum: Tensor,
     grad: Tensor,
     groups: int,
+    method: str,
     size: Sequence[int],
     source_step: Sequence[int],
     target_step: Sequence[int],
@@ -57,7 +63,8 @@ def _backward(
     source = Placement(tuple(size), tuple(x.shape[2:]), tuple(source_step))
     target = Placement(tuple(size), tuple(grad.shape[2:]), tuple(target_step))
     with full_precision(x.device):
-        return _products.gradients(x, spectrum, grad, groups, source, target, wants_x, wants_spectrum)
+        compute = engine_for(method, x, spectrum, source).gradients
+        return compute(x, spectrum, grad, groups, source, target, wants_x, wants_spectrum)
 
 
 # Shapes without values, for compilers and exporters: the memory format has to be that of the real output.
@@ -100,7 +107,7 @@ def _differentiate(ctx: Any, dy: Tensor) -> tuple[Any, ...]:
     x, spectrum = ctx.saved_tensors
     wants_x, wants_spectrum = ctx.needs_input_grad[:2]
     dx, dh = _gradients(x, spectrum, dy, *ctx.rest[:-1], wants_x, wants_spectrum)
-    return dx if wants_x else None, dh if wants_spectrum else None, None, None, None, None, None
+    return dx if wants_x else None, dh if wants_spectrum else None, None, None, None, None, None, None
 
 
 def _push_forward(ctx: Any, tangent_x: Tensor | None, tangent_spectrum: Tensor | None, *_: None) -> Tensor | None:
@@ -135,7 +142,7 @@ def _differentiate_twice(ctx: Any, gx: Tensor, gh: Tensor) -> tuple[Any, ...]:
         if wants_dy:
             other = apply(x, gh, *geometry, dy.shape[2:])
             by_dy = other if by_dy is None else by_dy + other
-    return by_x, by_spectrum, by_dy, None, None, None, None, None, None
+    return by_x, by_spectrum, by_dy, None, None, None, None, None, None, None
 
 
 def _push_gradients(

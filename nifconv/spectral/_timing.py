@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nifconv.spectral import native
 from nifconv.spectral._convolution import convolve
 from nifconv.spectral._crossover import Crossover, kind
 from nifconv.spectral._geometry import Geometry
@@ -71,7 +72,7 @@ def crossovers(
         (mode, kind, pixels of the map, taps) as soon as a mode and kind is measured; 0 taps where the FFT always wins.
     """
     for mode in ("inference", "training"):
-        for groups, padding_mode in itertools.product((channels, 1), ("zeros", "circular")):
+        for groups, padding_mode, engine in _contests(channels):
             ratios = []
             for size in sorted(maps):
                 x = torch.randn(batch, channels, size, size, device=device)
@@ -80,15 +81,23 @@ def crossovers(
                 measured: list[float] = []
                 for k in fitting:
                     weight = torch.randn(channels, channels // groups, k, k, device=device)
-                    calls = {m: _call(x, weight, padding_mode, m, mode == "training") for m in ("fft", "direct")}
+                    calls = {m: _call(x, weight, padding_mode, m, mode == "training") for m in (engine, "direct")}
                     timings = side_by_side(calls, repeats)
-                    measured.append(timings["direct"].median / timings["fft"].median)
+                    measured.append(timings["direct"].median / timings[engine].median)
                     if len(measured) > 1 and min(measured[-2:]) > _CLEAR_LOSS:
                         break
                 ratios.append(measured)
-            name = kind(depthwise=groups > 1, wraps=padding_mode == "circular")
+            name = kind(depthwise=groups > 1, wraps=padding_mode == "circular", native=engine == "native")
             for size, count in zip(sorted(maps), _limits(ratios, len(taps)), strict=True):
                 yield mode, name, size * size, taps[count - 1] ** 2 if count else 0
+
+
+def _contests(channels: int) -> Iterator[tuple[int, str, str]]:
+    """Groups, padding mode, and the engine that a direct sum is measured against."""
+    for groups, padding_mode in itertools.product((channels, 1), ("zeros", "circular")):
+        yield groups, padding_mode, "fft"
+        if groups > 1 and native.engine() is not None:
+            yield groups, padding_mode, "native"
 
 
 def _limits(ratios: Sequence[Sequence[float]], steps: int) -> list[int]:

@@ -238,6 +238,49 @@ def test_the_1x1_pixel_map_is_a_map() -> None:
         assert conversion.report.output_change < 1e-5
 
 
+@pytest.mark.parametrize("options", [{"to": "dense"}, {"to": "lc", "expansion": 9}])
+@pytest.mark.parametrize(
+    ("mode", "map_size"), [("circular", (2, 2)), ("circular", (1, 9)), ("circular", (1, 1)), ("replicate", (1, 1))]
+)
+def test_the_residual_knows_that_a_kernel_is_another_one_on_a_map_too_small_for_it(
+    mode: str, map_size: tuple[int, int], options: dict[str, Any]
+) -> None:
+    conv = nn.Conv2d(8, 8, 3, padding=1, padding_mode=mode, bias=False)
+    x = torch.randn(4, 8, *map_size)
+    options = {"filter": partial(TableFilter, size=7), "match": True, "example_input": x, **options}
+    report = convert(conv, **options).report
+    assert report.output_change > 0.3
+    assert report.decisions[0].residual == pytest.approx(report.output_change, rel=0.5)
+    with pytest.raises(ValueError, match=r"tolerance=0\.0001 is not reached by 1 of 1 layers"):
+        convert(conv, tolerance=1e-4, **options)
+
+
+def test_every_map_that_a_layer_meets_counts_for_the_residual() -> None:
+    conv = nn.Conv2d(4, 4, 3, padding=1, padding_mode="circular")
+    net = nn.Sequential(conv, nn.AdaptiveAvgPool2d(1), conv)
+    options = {"to": "dense", "where": "*", "filter": partial(TableFilter, size=7), "match": True}
+    assert convert(net, example_input=torch.randn(2, 4, 7, 7), **options).report.decisions[0].residual > 0.3
+    assert convert(net, **options).report.decisions[0].residual < 1e-6
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 2)])
+def test_taps_that_multiply_zeros_alone_are_no_error(size: tuple[int, int]) -> None:
+    x = torch.randn(2, 8, *size)
+    conv = nn.Conv2d(8, 8, 5, padding=2)
+    report = convert(
+        conv, to="dense", filter=partial(TableFilter, size=7), match=True, tolerance=1e-4, example_input=x
+    ).report
+    assert report.output_change < 1e-5
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_exact_factorisation_has_a_residual_however_it_rounds(seed: int) -> None:
+    torch.manual_seed(seed)
+    conv = nn.Conv1d(6, 12, 3, padding=1, bias=False).double()
+    _, residual = matched(conv, to="lc", expansion=9, kernel_size=7)
+    assert 0 <= residual < 1e-8
+
+
 @pytest.mark.parametrize(
     "net", [nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8), nn.Dropout()).train(), small_net()]
 )
@@ -295,7 +338,7 @@ def test_a_layer_that_cannot_have_the_function_is_refused(layer: Any, said: str)
 
 def test_a_layer_of_other_channels_is_refused() -> None:
     with pytest.raises(ValueError, match=r"cannot give FrequencyConv2d\(4, 8"):
-        match_layer(FrequencyConv2d(4, 8), nn.Conv2d(8, 8, 3, padding=1), (3, 3))
+        match_layer(FrequencyConv2d(4, 8), nn.Conv2d(8, 8, 3, padding=1), [(3, 3)])
 
 
 def test_layers_of_a_function_are_matched_too() -> None:

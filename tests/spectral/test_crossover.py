@@ -170,7 +170,9 @@ def test_direct_sums_of_half_precision_are_summed_in_float32(dtype: torch.dtype)
 
 @pytest.mark.parametrize("refused", ["FFT", "conv"])
 def test_refuses_unknown_methods(refused: str) -> None:
-    with pytest.raises(ValueError, match=f"method='{refused}' is unknown; use one of 'auto', 'fft', 'direct'"):
+    with pytest.raises(
+        ValueError, match=f"method='{refused}' is unknown; use one of 'auto', 'fft', 'native', 'fused', 'direct'"
+    ):
         FrequencyConv2d(2, 2, method=refused)
     with pytest.raises(ValueError, match=f"method='{refused}' is unknown"):
         fft_conv(torch.zeros(1, 1, 4), torch.zeros(1, 1, 1), padding=[(0, 0)], method=refused)
@@ -203,3 +205,17 @@ for ours, other in zip(direct, torch.autograd.grad(layer(x).square().mean(), [x,
     torch.testing.assert_close(ours, other, rtol=1e-4, atol=1e-6)
 """
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def test_limits_against_the_native_engine_come_first_where_they_were_measured(tmp_path: Path) -> None:
+    file = tmp_path / "table.json"
+    file.write_text(
+        json.dumps({**TABLE, "limits": {"inference": {**LIMITS, "depthwise native": [(64, 1)]}, "training": TRAINING}})
+    )
+    table = Crossover.load(file)
+    given = {"taps": 9, "pixels": 64, "depthwise": True, "wraps": False}
+    assert table.prefers_direct(**given, training=False)
+    assert not table.prefers_direct(**given, training=False, native=True)
+    assert table.prefers_direct(
+        **{**given, "taps": 1}, training=True, native=True
+    )  # not measured: as against torch.fft

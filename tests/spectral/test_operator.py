@@ -33,16 +33,16 @@ CASES: dict[str, tuple[int, int, int, tuple[int, ...], tuple[int, ...], tuple[in
 forward_mode = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
 
 
-def arguments(case: str, dtype: torch.dtype = torch.float64) -> tuple[Any, ...]:
+def arguments(case: str, dtype: torch.dtype = torch.float64, method: str = "fft") -> tuple[Any, ...]:
     in_channels, out_channels, groups, size, shape, stride = CASES[case]
     x = torch.randn(3, in_channels, *shape, dtype=dtype)
     spectrum = torch.randn(out_channels, in_channels // groups, *frequency.half_shape(size), 2, dtype=dtype)
     out = tuple(-(-n // s) for n, s in zip(shape, stride, strict=True))
-    return x, spectrum, groups, size, (1,) * len(size), stride, out
+    return x, spectrum, groups, method, size, (1,) * len(size), stride, out
 
 
-def learned(case: str) -> tuple[Any, ...]:
-    x, spectrum, *geometry = arguments(case)
+def learned(case: str, method: str = "fft") -> tuple[Any, ...]:
+    x, spectrum, *geometry = arguments(case, method=method)
     return x.requires_grad_(), spectrum.requires_grad_(), *geometry
 
 
@@ -59,8 +59,9 @@ def _chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.usefixtures("_chunks")
-def test_equals_plain_ffts_and_their_gradients(case: str) -> None:
-    operands = learned(case)
+@pytest.mark.parametrize("method", ["fft", "native", "fused", "auto"])
+def test_equals_plain_ffts_and_their_gradients(case: str, method: str) -> None:
+    operands = learned(case, method)
     y, expected = _operator.apply(*operands), _onnx.apply(*operands)
     assert_near(y, expected)
     dy = torch.randn_like(y)
@@ -72,7 +73,7 @@ def test_equals_plain_ffts_and_their_gradients(case: str) -> None:
 
 @pytest.mark.parametrize("device_type", ["cpu", "elsewhere"])
 def test_chunks_cover_every_plane_once(device_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    x, _, _, size, *_ = arguments("multiplier on a larger grid")
+    x, _, _, _, size, *_ = arguments("multiplier on a larger grid")
     monkeypatch.setattr(_products, "_CHUNK_BYTES", {} if device_type == "elsewhere" else {"cpu": 2 * 4 * 20 * 20})
     seen = torch.zeros(x.shape[:2])
     for samples, channels in _products._chunks(x, 1, _products.Placement(size, (8, 7), (1, 1))):
@@ -92,7 +93,7 @@ def test_chunks_leave_room_for_several_filters_of_one_channel(monkeypatch: pytes
 def test_sums_over_channels_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_products, "_DENSE_BYTES", {"cpu": 1 << 20})
     spectrum = torch.randn(4, 4, *frequency.half_shape((32, 32)), 2, requires_grad=True)
-    rest = (1, (32, 32), (1, 1), (1, 1), (32, 32))
+    rest = (1, "fft", (32, 32), (1, 1), (1, 1), (32, 32))
 
     def extra(batch: int) -> int:
         x = torch.randn(batch, 4, 32, 32, requires_grad=True)
@@ -240,11 +241,12 @@ def test_half_precision_computes_in_float32(case: str, dtype: torch.dtype) -> No
 
 @pytest.mark.parametrize(("ndim", "layout"), [(2, torch.channels_last), (3, torch.channels_last_3d)])
 @pytest.mark.parametrize("groups", [1, 4])
-def test_channels_last_in_and_out(ndim: int, layout: torch.memory_format, groups: int) -> None:
+@pytest.mark.parametrize("method", ["fft", "native"])
+def test_channels_last_in_and_out(ndim: int, layout: torch.memory_format, groups: int, method: str) -> None:
     size = (9, 8, 6)[:ndim]
     spectrum = torch.randn(4, 4 // groups, *frequency.half_shape(size), 2)
     x = torch.randn(2, 4, *size).contiguous(memory_format=layout).requires_grad_()
-    rest = (groups, size, (1,) * ndim, (1,) * ndim, size)
+    rest = (groups, method, size, (1,) * ndim, (1,) * ndim, size)
     y = _operator.apply(x, spectrum, *rest)
     assert y.is_contiguous(memory_format=layout)
     assert_near(y, _operator.apply(x.detach().contiguous(), spectrum, *rest))

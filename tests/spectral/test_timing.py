@@ -1,5 +1,6 @@
 """Timing side by side, and the table of crossovers made from it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -18,21 +19,26 @@ def test_contenders_take_turns_and_warming_up_does_not_count() -> None:
 
 
 def test_crossovers_pass_over_single_losses_and_stop_at_two_clear_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    ratios = iter([0.5, 2.1, 0.3, 1.6, 1.7] + [0.5, 2.0, 2.0] * 7)
+    ratios = iter([0.5, 2.1, 0.3, 1.6, 1.7] + [0.5, 2.0, 2.0] * 11)
 
-    def timed(*_: Any) -> dict[str, _timing.Timing]:
+    def timed(calls: Mapping[str, Any], _: int) -> dict[str, _timing.Timing]:
         ratio = next(ratios)
-        return {"direct": _timing.Timing(ratio, ratio, ratio), "fft": _timing.Timing(1, 1, 1)}
+        return {name: _timing.Timing(*[ratio if name == "direct" else 1.0] * 3) for name in calls}
 
     monkeypatch.setattr(_timing, "side_by_side", timed)
+    monkeypatch.setattr(_timing.native, "engine", lambda: "present")
     rows = list(_timing.crossovers(batch=1, channels=2, maps=(8,), taps=(1, 3, 5, 7, 9, 11)))
     assert rows == [
         ("inference", "depthwise", 64, 25),
+        ("inference", "depthwise native", 64, 1),
         ("inference", "depthwise circular", 64, 1),
+        ("inference", "depthwise circular native", 64, 1),
         ("inference", "dense", 64, 1),
         ("inference", "dense circular", 64, 1),
         ("training", "depthwise", 64, 1),
+        ("training", "depthwise native", 64, 1),
         ("training", "depthwise circular", 64, 1),
+        ("training", "depthwise circular native", 64, 1),
         ("training", "dense", 64, 1),
         ("training", "dense circular", 64, 1),
     ]

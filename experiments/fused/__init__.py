@@ -1,0 +1,1 @@
+"""What the compiler makes of the fused kernels, for GPUs that need not be there."""

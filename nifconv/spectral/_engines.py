@@ -1,0 +1,37 @@
+"""Which engine computes a product of spectra: torch.fft, the native one on CPUs, or the fused kernels on GPUs.
+
+All have the same two functions, `forward` and `gradients`, with the contract of `_products`, and give the same values.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from types import ModuleType
+
+from torch import Tensor
+
+from nifconv.spectral import _products, fused, native
+from nifconv.spectral._transforms import Placement
+
+
+def engine_for(method: str, x: Tensor, spectrum: Tensor, source: Placement) -> ModuleType:
+    """The module whose `forward` and `gradients` compute a product.
+
+    Args:
+        method: "fft"; "native" or "fused", where that engine can; or "auto": the native engine where it can.
+        x, spectrum: operands of the product.
+        source: where the pixels of x lie on the grid.
+    """
+    if method == "fused":
+        return fused  # which compares itself with torch.fft first, and gives way to it
+    if method in ("auto", "native") and native.supports(x, spectrum, source):
+        return native
+    if method == "native" and native.absence():
+        _say_once(f"method='native' is computed by torch.fft: {native.absence()}")
+    return _products
+
+
+@functools.cache
+def _say_once(sentence: str) -> None:
+    warnings.warn(sentence, RuntimeWarning, stacklevel=2)

@@ -1,0 +1,39 @@
+// What the parts compiled for each instruction set and the part compiled once know of one another.
+#pragma once
+
+#include <cstddef>
+
+#include "engine.h"
+
+namespace nifconv {
+
+// Calls item(n, context) for n = 0 .. count - 1, in any order, from several threads. False if one of them failed.
+typedef bool (*Item)(int64_t n, void* context);
+bool for_each(int64_t count, Item item, void* context);
+
+// Aligned memory that belongs to the calling thread until its next call; null if there is none.
+void* thread_memory(size_t bytes);
+
+struct Memory {
+    void* start;
+    explicit Memory(size_t bytes);
+    ~Memory();
+    Memory(const Memory&) = delete;
+};
+
+struct Convolution {
+    nifconv_problem problem;
+    nifconv_map x, y, dx;  // y: the output, or its gradient
+    const void* spectrum;
+    void* dspectrum;
+    bool backward;
+};
+
+// One per instruction set. False where memory is short.
+struct InstructionSet {
+    const char* name;
+    bool (*convolve_single)(const Convolution&);
+    bool (*convolve_double)(const Convolution&);
+};
+
+}  // namespace nifconv
