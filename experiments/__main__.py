@@ -1,4 +1,4 @@
-"""All studies, one after another or side by side: `python -m experiments --out my-results`."""
+"""All studies, in sequence or in parallel: `python -m experiments --out my-results`."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _TURN = 0.5
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder of all results; each study gets one under studies/.")],
-    study: Annotated[list[str] | None, typer.Option(help="Only this one; repeatable.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Studies at a time; each uses one thread.")] = 2,
-    smoke: Annotated[bool, typer.Option("--smoke", help="Run everything once, tiny.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for all results; each study writes to studies/NAME inside it.")],
+    study: Annotated[list[str] | None, typer.Option(help="Run only this study (repeatable).")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of studies run in parallel; each uses one thread.")] = 2,
+    smoke: Annotated[bool, typer.Option("--smoke", help="Run everything at a tiny size, as a check.")] = False,
 ) -> None:
     """Runs the studies and writes README.md, a page of their verdicts, into the folder of all results.
 
-    The same command again skips studies that are complete and goes on with interrupted ones.
+    The same command skips complete studies and resumes interrupted ones.
     """
     unknown = set(study or ()) - set(STUDIES)
     if unknown:
@@ -43,7 +43,9 @@ def main(
         raise typer.BadParameter(str(error), param_hint="--out") from error
     page = out / "README.md"
     if page.is_file() and not page.read_bytes().startswith(index.TITLE.encode()):
-        raise typer.BadParameter(f"{page} is not ours and would be replaced; choose another folder", param_hint="--out")
+        raise typer.BadParameter(
+            f"{page} was not written by this command and would be replaced; choose another folder", param_hint="--out"
+        )
     names = [name for name in STUDIES if not study or name in study]
     children = _Children()
     with ThreadPoolExecutor(jobs) as pool:

@@ -1,6 +1,6 @@
-"""White-box attacks on a classifier: small changes of an image that raise its loss the most.
+"""White-box attacks on a classifier: small changes of an image that raise the loss most.
 
-Images are pixels in [0, 1] and the net takes them as they are; put a normalisation in front of it. It has to be in eval
+Images are pixels in [0, 1]; a net that needs normalised images must contain the normalisation. The net must be in eval
 mode, as BatchNorm would otherwise mix the images of a batch.
 """
 
@@ -32,19 +32,19 @@ def pgd(
     P the projection onto the images within epsilon of the given ones and within [0, 1].
 
     Args:
-        net: returns logits, in eval mode.
+        net: a net in eval mode that returns logits.
         pixels: `(n, channels, height, width)`, in [0, 1].
         labels: `(n,)`.
-        epsilon: how far any pixel may move.
-        steps: how often it moves.
-        step_size: how far it moves each time; by default 2.5 epsilon / steps, so that it can cross the whole range.
-        generator: of a uniform start within epsilon; without one the attack starts at the image.
+        epsilon: largest change of any pixel.
+        steps: number of steps.
+        step_size: change of a pixel in each step; by default 2.5 epsilon / steps, so that it can cross the whole range.
+        generator: random numbers for a uniform start within epsilon; without it the attack starts at the image.
 
     Raises:
         ValueError: `net` is in training mode, or pixels leave [0, 1].
     """
     if net.training:
-        raise ValueError("net.training=True, but an attack is on the net as it is tested; call net.eval() first")
+        raise ValueError("net.training=True, but attacks need a net in eval mode; call net.eval() first")
     lowest, highest = pixels.min().item(), pixels.max().item()
     if lowest < 0 or highest > 1:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""A ConvNeXt for small images: Liu et al. 2022 with three stages and a stem that keeps more of the picture."""
+"""A ConvNeXt for small images: Liu et al. 2022, with three stages and a stem of smaller patches."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def convnext(
 
     Args:
         width: channels of the first stage; each further stage has twice as many.
-        depths: blocks in each stage.
-        kernel_size: of the depthwise convolutions, odd.
-        patch: side of the patches that the stem reads, without overlap.
-        drop_path: how often the last block is left out in training (stochastic depth); earlier ones less often.
-        classes: logits.
-        in_channels: of the images.
+        depths: number of blocks in each stage.
+        kernel_size: kernel size of the depthwise convolutions, odd.
+        patch: side of the stem's patches, which do not overlap.
+        drop_path: probability of dropping the last block in training (stochastic depth); smaller for earlier ones.
+        classes: number of logits.
+        in_channels: channels of the images.
 
     Raises:
         ValueError: `kernel_size` is even.

@@ -40,17 +40,17 @@ def resnet_lc(
     Args:
         depth: 6n + 2 for n blocks in each stage.
         width: channels of the first stage.
-        expansion: E, spatial filters for each output channel; None for `nn.Conv2d` in the place of LC blocks, to
-            which `padding_mode`, `filter` and `activation` have no meaning.
+        expansion: E, spatial filters for each output channel; None for `nn.Conv2d` instead of LC blocks, in which
+            case `padding_mode`, `filter` and `activation` are ignored.
         kernel_size: None for kernels as large as the map.
-        padding_mode: of LC blocks; by default that of the paper, "zeros", for kernels of a given size, and "circular"
-            for those as large as the map.
-        filter: of all LC blocks. A frozen one is drawn for each layer anew, from its seed and the layer's name; a
-            `FilterBank` is one for all.
-        activation: makes a module, from the number of spatial filters, to stand between them and the 1x1 convolution
-            of a block; by default there is nothing.
-        classes: logits.
-        in_channels: of the images.
+        padding_mode: padding of LC blocks; by default that of the paper, "zeros", for kernels of a given size, and
+            "circular" for those as large as the map.
+        filter: filter of all LC blocks. A frozen one is drawn for each layer from its seed and the layer's name; a
+            `FilterBank` is shared by all.
+        activation: makes the module between spatial filters and 1x1 convolution from the number of spatial filters;
+            by default there is none.
+        classes: number of logits.
+        in_channels: channels of the images.
 
     Raises:
         ValueError: `depth` is not 6n + 2; a plain ResNet without `kernel_size`.

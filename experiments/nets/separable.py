@@ -29,18 +29,18 @@ def separable_net(
 ) -> nn.Sequential:
     """Stem 1x1, `depth` times (depthwise convolution, 1x1, BatchNorm, ReLU), global pooling, linear.
 
-    Only the depthwise convolutions look beyond a pixel: the receptive field is depth * (kernel_size - 1) + 1. Maps
-    wrap around by default, as they do for the frequency convolutions.
+    Only the depthwise convolutions look beyond a pixel: the receptive field is depth * (kernel_size - 1) + 1. Padding
+    is circular by default, as for the frequency convolutions.
 
     Args:
         width: channels of all layers.
-        kernel_size: of the depthwise convolutions.
-        classes: logits.
+        kernel_size: kernel size of the depthwise convolutions.
+        classes: number of logits.
         depth: number of blocks.
-        padding_mode: of the depthwise convolutions, see `nn.Conv2d`.
-        halve_after: blocks, from 0, that 2x2 max pooling follows.
-        pool: called with 1 for the global pooling.
-        in_channels: of the images.
+        padding_mode: padding of the depthwise convolutions, as in `nn.Conv2d`.
+        halve_after: blocks, counted from 0, followed by 2x2 max pooling.
+        pool: makes the global pooling when called with 1.
+        in_channels: channels of the images.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict(stem=pointwise(in_channels, width))
     for index in range(depth):

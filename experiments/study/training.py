@@ -24,10 +24,10 @@ class Outcome:
     """What a trained network achieves.
 
     Attributes:
-        accuracy: on the test batches, from 0 to 1.
-        accuracy_by_class: the same within each class.
-        training_accuracy: on the training batches of each epoch, as they were met.
-        seconds: of training, without the test.
+        accuracy: accuracy on the test batches, from 0 to 1.
+        accuracy_by_class: the same for each class.
+        training_accuracy: accuracy on the training batches of each epoch.
+        seconds: duration of training, without the test.
     """
 
     accuracy: float
@@ -57,18 +57,16 @@ def train_and_test(
     weight_decay: float = 0.01,
     penalty: Penalty | None = None,
 ) -> Outcome:
-    """Trains `net` in place on the CPU, `epochs` passes over `train`, and tests what it is then.
-
-    With AdamW and a one-cycle learning rate.
+    """Trains `net` in place on the CPU, with AdamW and a one-cycle learning rate, and tests it.
 
     Args:
-        net: returns logits.
+        net: a net that returns logits.
         train, test: batches.
         classes: number of logits.
         epochs: passes over `train`.
         learning_rate: peak of the one-cycle schedule.
-        weight_decay: of AdamW, for all parameters.
-        penalty: of the net, added to the loss at each step.
+        weight_decay: weight decay of AdamW, for all parameters.
+        penalty: function of the net that is added to the loss.
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     optimizer = partial(torch.optim.AdamW, lr=learning_rate, weight_decay=weight_decay)
@@ -99,7 +97,7 @@ def train_and_test(
 
 
 def accuracy(net: nn.Module, batches: Iterable[Batch], *, classes: int) -> float:
-    """The share of right answers of a trained net, which is left in eval mode."""
+    """The share of correct answers of a trained net, which is left in eval mode."""
     metric = MulticlassAccuracy(classes, average="micro")
     net.eval()
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""Batches in memory, for nets that train in seconds: fixed images in new orders, or images drawn anew."""
+"""Batches in memory, for nets that train in seconds: fixed images in random orders, or newly drawn images."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Draw = Callable[[int, torch.Generator], Batch]
 
 
 class Batches:
-    """Passes over all images: in a new order each time if there is a seed, else always in their own.
+    """Passes over all images: in a random order each time if there is a seed, otherwise in the given order.
 
     Args:
         images: `(n, channels, height, width)`.
         labels: `(n,)`.
-        batch_size: images in each batch; a shuffled pass leaves out a remainder, for BatchNorm's sake.
-        seed: of the orders of all passes, or None.
+        batch_size: number of images in a batch; a shuffled pass drops a remainder, for the sake of BatchNorm.
+        seed: seed of the orders of all passes, or None.
     """
 
     def __init__(self, images: Tensor, labels: Tensor, batch_size: int, seed: int | None = None) -> None:
@@ -41,13 +41,13 @@ class Batches:
 
 
 class FreshBatches:
-    """Batches drawn anew on every pass; the same passes for the same seed.
+    """Batches of new images in every pass; the same passes for the same seed.
 
     Args:
         draw: makes a batch.
-        batches: how many make a pass.
-        batch_size: images in each.
-        seed: of all passes.
+        batches: number of batches in a pass.
+        batch_size: number of images in a batch.
+        seed: seed of all passes.
     """
 
     def __init__(self, draw: Draw, batches: int, batch_size: int, seed: int) -> None:

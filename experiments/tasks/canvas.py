@@ -1,4 +1,4 @@
-"""Canvases: small images put together on a large one."""
+"""Canvases: small images placed on a large one."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from torch import Tensor
 
 
 def compose(images: Tensor, corners: Tensor, size: int) -> Tensor:
-    """Puts images on each canvas; where they overlap, the brighter one is seen.
+    """Places images on each canvas; where they overlap, the brighter one is seen.
 
     Args:
-        images: `(n, k, height, width)` in [0, 1], k of them for each canvas.
-        corners: `(n, k, 2)`, row and column of their upper left pixels.
+        images: `(n, k, height, width)` in [0, 1], k images for each canvas.
+        corners: `(n, k, 2)`, row and column of the upper left pixels.
         size: height and width of a canvas.
 
     Returns:
-        `(n, 1, size, size)`. What leaves the canvas on one side enters it on the other.
+        `(n, 1, size, size)`. The canvas wraps around.
     """
     n, k, height, width = images.shape
     canvases = torch.zeros(n, size, size)

@@ -1,7 +1,7 @@
-"""Centred digits: the control of displaced digits, a task on the same canvas that asks for no reach at all.
+"""Centred digits: the control of displaced digits, a task on the same canvas that needs no reach at all.
 
 One handwritten digit stands in the middle of the canvas, and the class is which one it is. Eight of the ten digits are
-used, so that the net is the same down to its last layer.
+used, so that the net is the same including its last layer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class CentredDigits:
     """The task: called with a count and a generator, draws canvases `(n, 1, 48, 48)` and digits `(n,)`.
 
     Attributes:
-        images: to draw from, `(m, 8, 8)`.
+        images: images to draw from, `(m, 8, 8)`.
         digits: which digits they show, `(m,)`.
     """
 
@@ -44,6 +44,6 @@ def centred(pool: Digits) -> CentredDigits:
 
 
 def centred_digits() -> tuple[CentredDigits, CentredDigits]:
-    """The task to train with and, of digits disjoint from those, to test with; digits 0 to 7."""
+    """The tasks to train and to test with, whose digits are disjoint; digits 0 to 7."""
     pools = split_digits(validation=())
     return centred(pools.train), centred(pools.test)

@@ -1,7 +1,7 @@
-"""Cluttered digits: one handwritten digit anywhere on a canvas that is strewn with pieces of others.
+"""Cluttered digits: one handwritten digit anywhere on a canvas strewn with pieces of others.
 
-The class is which digit it is. The pieces have its strokes but not its shape, so that a net which counts strokes, and
-has not seen how they hang together, is misled (the task of Mnih et al. 2014, "Recurrent models of visual attention",
+The class is which digit it is. The pieces have its strokes but not its shape, so that a net which counts strokes
+without seeing how they are connected is misled (the task of Mnih et al. 2014, "Recurrent models of visual attention",
 on smaller digits).
 """
 
@@ -24,12 +24,12 @@ PIECE = 4
 class ClutteredDigits:
     """The task: called with a count and a generator, draws canvases `(n, 1, canvas, canvas)` and digits `(n,)`.
 
-    Classes are balanced but for a remainder. Digit and pieces lie inside the canvas; pieces may touch the digit.
+    Classes are balanced up to a remainder. Digit and pieces lie inside the canvas; pieces may touch the digit.
 
     Attributes:
         pool: digits to draw from, and to cut pieces from.
         canvas: height and width of the canvases.
-        pieces: on each canvas.
+        pieces: number of pieces on each canvas.
     """
 
     pool: Digits
@@ -38,9 +38,9 @@ class ClutteredDigits:
 
     def __post_init__(self) -> None:
         if self.canvas < DIGIT:
-            raise ValueError(f"canvas={self.canvas} must hold a digit of {DIGIT} pixels; use {DIGIT} or more")
+            raise ValueError(f"canvas={self.canvas} must have room for a digit of {DIGIT} pixels; use {DIGIT} or more")
         if self.pieces < 0:
-            raise ValueError(f"pieces={self.pieces} must not be negative; 0 leaves the digit alone")
+            raise ValueError(f"pieces={self.pieces} must not be negative; use 0 for none")
 
     def __call__(self, count: int, generator: torch.Generator) -> Batch:
         labels = torch.randperm(count, generator=generator) % CLASSES
@@ -53,7 +53,7 @@ class ClutteredDigits:
         return canvases, labels
 
     def _one_of_each(self, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """For each label, a place in the pool where a digit of it is."""
+        """For each label, the index in the pool of a random digit with that label."""
         places = torch.argsort(self.pool.labels, stable=True)
         counts = self.pool.labels.bincount(minlength=CLASSES)
         chosen = (torch.rand(len(labels), generator=generator) * counts[labels]).long()

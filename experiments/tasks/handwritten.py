@@ -25,7 +25,7 @@ class Digits:
         return len(self.labels)
 
     def first(self, count: int | None) -> Digits:
-        """At most so many of them, in their order; None for all."""
+        """The first digits, at most `count`; None for all."""
         return Digits(self.images[:count], self.labels[:count])
 
 
@@ -44,7 +44,7 @@ class Pools:
     deviation: float = 1.0
 
     def pixels(self, images: Tensor) -> Tensor:
-        """Images without their normalisation, in [0, 1]."""
+        """Undoes the normalisation of images: pixels in [0, 1]."""
         return (images * self.deviation + self.mean).clamp(0, 1)
 
 
@@ -52,8 +52,8 @@ def split_digits(rounds_of: int = 5, test: tuple[int, ...] = (0,), validation: t
     """scikit-learn's `load_digits` as it is, 8x8 in [0, 1], in three pools: the same ones on every call.
 
     Args:
-        rounds_of: successive images that are shared out as one.
-        test, validation: places in each round; the remaining ones are for training.
+        rounds_of: number of successive images that are distributed together.
+        test, validation: places in each round that go to these pools; the remaining ones are for training.
     """
     source = load_digits()
     images = torch.from_numpy(source.images).float().unsqueeze(1) / 16
@@ -82,7 +82,7 @@ def standardised(pools: Pools, side: int) -> Pools:
 
 
 def digit_pools(side: int = SIDE) -> Pools:
-    """Few images to train with: every second one tests, every fourth validates, every fourth trains."""
+    """Few images to train with: half are for testing, a quarter each for validation and training."""
     return standardised(split_digits(4, test=(0, 2), validation=(1,)), side)
 
 

@@ -1,10 +1,9 @@
-"""Samples whose randomness depends on seed, epoch and index alone, not on who loads them, when or in what order."""
+"""Samples whose randomness depends on seed, epoch and index alone, not on the worker, the time or the order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from hashlib import blake2b
 from typing import Any
 
 import torch
@@ -12,14 +11,15 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from experiments.tasks.batches import Draw
+from nifconv._support.randomness import draw_seed
 
 Key = tuple[int, int]
 """Epoch and index of a sample."""
 
 
 def seed_of(*parts: int | str) -> int:
-    """One seed for several numbers or names; other ones, another seed."""
-    return int.from_bytes(blake2b(repr(parts).encode(), digest_size=8).digest(), "big")
+    """One seed for several numbers or names; different ones have different seeds."""
+    return draw_seed(*map(repr, parts))  # the number 1 and the name "1" are different parts
 
 
 @contextmanager
@@ -36,7 +36,7 @@ class Seeded(Dataset[tuple[Any, ...]]):
 
     Args:
         samples: indexed from 0.
-        seed: of the transforms.
+        seed: seed of the transforms.
     """
 
     shuffled = True
@@ -55,17 +55,17 @@ class Seeded(Dataset[tuple[Any, ...]]):
 
 
 class Generated(Dataset[tuple[Tensor, Tensor]]):
-    """A set that is drawn, in every epoch anew.
+    """A set of samples drawn anew in every epoch.
 
     Args:
-        draw: makes samples. It balances the classes of those that it makes together, hence the blocks.
-        count: samples of an epoch.
-        block: samples drawn together: a multiple of the number of classes, so that it holds equally many of each.
-        seed: of all samples.
+        draw: makes samples, with balanced classes among those that it makes together; hence the blocks.
+        count: number of samples in an epoch.
+        block: number of samples drawn together, a multiple of the number of classes, to balance them.
+        seed: seed of all samples.
     """
 
     shuffled = False
-    """The samples are in random order as they are, and a batch of neighbours draws no block in vain."""
+    """The samples are in random order already, and a batch of neighbours wastes no drawn block."""
 
     def __init__(self, draw: Draw, count: int, block: int, seed: int) -> None:
         self._draw = draw
@@ -90,4 +90,4 @@ class Generated(Dataset[tuple[Tensor, Tensor]]):
 
 
 KeyedSet = Seeded | Generated
-"""A set asked for (epoch, index)."""
+"""A set indexed by (epoch, index)."""

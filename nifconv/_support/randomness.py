@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 from nifconv._support.threads import one_thread
+
+
+def draw_seed(*parts: object) -> int:
+    """A seed of 64 bits that depends on all the parts and on nothing else."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "little", signed=True)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from nifconv._support.arguments import integer
 from nifconv._support.digest import sha256
-from nifconv._support.randomness import seeded
+from nifconv._support.randomness import draw_seed, seeded
 from nifconv.filters._base import FrequencyFilter
 from nifconv.filters._factory import FilterFactory, FilterWrapper
 from nifconv.filters._spec import savable
@@ -72,8 +71,7 @@ class FrozenFactory(FilterWrapper):
         return inner
 
     def for_layer(self, name: str) -> FrozenFactory:
-        digest = hashlib.sha256(f"{self.seed}/{name}".encode()).digest()
-        seed = int.from_bytes(digest[:8], "little", signed=True)
+        seed = draw_seed(self.seed, name)
         return dataclasses.replace(self, filter=super().for_layer(name).filter, seed=seed)
 
 

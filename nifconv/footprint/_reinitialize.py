@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Callable
 
 import torch
@@ -18,12 +17,6 @@ _PARAMETRIZED = (
     "{kind} is under a parametrisation and cannot be re-initialised for null=...; remove it with "
     "torch.nn.utils.parametrize.remove_parametrizations, or survey with null=0"
 )
-
-
-def draw_seed(*parts: object) -> int:
-    """A seed of 64 bits that depends on all the parts and on nothing else."""
-    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
-    return int.from_bytes(digest[:8], "little", signed=True)
 
 
 def reinitialized(module: nn.Module, seed: int) -> nn.Module:

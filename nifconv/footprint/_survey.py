@@ -12,9 +12,10 @@ from torch import nn
 
 from nifconv._support import forward
 from nifconv._support.arguments import integer, torch_module
+from nifconv._support.randomness import draw_seed
 from nifconv.footprint._layer import LayerFootprint
 from nifconv.footprint._null import NullCollector
-from nifconv.footprint._reinitialize import check_different, draw_seed, reinitialized, reinitialized_model
+from nifconv.footprint._reinitialize import check_different, reinitialized, reinitialized_model
 from nifconv.footprint._result import Survey
 from nifconv.footprint._sources import Subject, find_subjects
 from nifconv.footprint.measures._kernels import Kernels

@@ -186,7 +186,7 @@ def test_a_failed_study_is_named(
 
 def test_a_page_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# Mine")
-    with pytest.raises(typer.BadParameter, match=r"README\.md is not ours and would be replaced"):
+    with pytest.raises(typer.BadParameter, match=r"README\.md was not written by this command and would be replaced"):
         every.main(out=tmp_path)
     assert (tmp_path / "README.md").read_text() == "# Mine"
 

@@ -157,7 +157,7 @@ def test_compose_wraps_around_and_shows_the_brighter_image() -> None:
         (lambda: DigitsData(size=7), "size=7 must be 8"),
         (lambda: DisplacedDigitsData(distances=(10, 30)), r"distances=\(10, 30\) must be between 8.* and 24"),
         (lambda: DisplacedDigitsData(distances=()), r"distances=\(\) must be between 8"),
-        (lambda: ClutteredDigitsData(size=4), "canvas=4 must hold a digit of 8 pixels"),
+        (lambda: ClutteredDigitsData(size=4), "canvas=4 must have room for a digit of 8 pixels"),
         (lambda: ClutteredDigitsData(pieces=-1), "pieces=-1 must not be negative"),
     ],
 )
