@@ -39,7 +39,10 @@ def convert_model(
     kernel_size: Annotated[int | None, typer.Option(help="Taps per axis (default: as large as the map).")] = None,
     padding_mode: Annotated[
         PaddingMode | None,
-        typer.Option(help="Padding mode of the new layers (default: circular; with --match, unchanged)."),
+        typer.Option(
+            help="Padding mode of the new layers (default: unchanged; circular for kernels as large as the map, unless "
+            "--match is given)."
+        ),
     ] = None,
     match: Annotated[
         bool, typer.Option("--match", help="Keep the function of the model as closely as possible.")

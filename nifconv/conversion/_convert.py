@@ -16,7 +16,7 @@ from nifconv.conversion._plan import Plan, To
 from nifconv.conversion._report import Conversion, report_on
 from nifconv.conversion._select import Where, choose
 from nifconv.conversion._tie import tie_filters
-from nifconv.filters import FilterFactory, ImplicitFilter
+from nifconv.filters import FilterFactory, ImplicitFilter, needs_kernel_size
 
 
 def convert(
@@ -64,7 +64,8 @@ def convert(
             kernel_size, stride and groups (a number or "depthwise"), all of which must hold; a list as a value means
             any of its entries.
         kernel_size: taps of the new kernels, or None for kernels as large as the map. The output keeps its size.
-        padding_mode: padding mode of the new layers; by default "circular", with `match` that of the old layer.
+        padding_mode: padding mode of the new layers; by default that of the old layer, and "circular" for kernels as
+            large as the map, unless `match` is given.
         match: keep the function of the model, as closely as the filter can.
         tolerance: with `match`, the largest |taps - original| / |original| of a layer that is accepted.
         example_input: with `match`, an input of the model, on which the report measures the change of the output.
@@ -84,7 +85,10 @@ def convert(
             where no 1x1 convolution follows, or a layer is farther from the original than `tolerance`.
     """
     torch_module("model", model)
-    plan = Plan(to, expansion, filter, kernel_size, padding_mode or (None if match else "circular"), match)
+    is_global = kernel_size is None and not needs_kernel_size(filter)
+    if padding_mode is None and is_global and not match:
+        padding_mode = "circular"
+    plan = Plan(to, expansion, filter, kernel_size, padding_mode, match)
     _check_matching(plan, tolerance, example_input)
     return convert_inplace(plan, model if inplace else copy_model(model), where, tolerance, example_input)
 

@@ -11,7 +11,7 @@ from einops import rearrange
 from torch import Tensor
 
 from nifconv._support.arguments import positive_int
-from nifconv.filters._base import DEFAULT_GAIN, FrequencyFilter
+from nifconv.filters._base import FrequencyFilter
 from nifconv.filters._factory import FilterFactory, build_filter
 from nifconv.filters._spec import savable
 
@@ -99,7 +99,7 @@ class FilterSlice(FrequencyFilter):
                 f"the bank with at least kernels={needed}"
             )
         self.bank = bank
-        self.register_buffer("scale", torch.tensor(DEFAULT_GAIN / (bank.initial_gain * math.sqrt(in_channels))))
+        self.register_buffer("scale", torch.tensor(self._usual_scale()))
 
     def _real_spectrum(self, size: Sequence[int]) -> Tensor:
         return self._take(self.bank.spectrum_as_real(size))
@@ -113,6 +113,10 @@ class FilterSlice(FrequencyFilter):
 
     def _draw(self) -> None:
         self.bank.reset_parameters()
+        self.scale.fill_(self._usual_scale())
 
     def _scale_(self, factor: float) -> None:
         self.scale.mul_(factor)
+
+    def _usual_scale(self) -> float:
+        return self.initial_gain / (self.bank.initial_gain * math.sqrt(self.in_channels))

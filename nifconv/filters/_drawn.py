@@ -32,6 +32,7 @@ class DrawnModule(nn.Module, ABC):
         self.initial_gain = positive_float("gain", gain)
         self.frozen_seed: int | None = None
         self.frozen_names: tuple[str, ...] = ()
+        self._is_part_of_frozen = False
 
     @abstractmethod
     def _draw(self) -> None:
@@ -42,15 +43,22 @@ class DrawnModule(nn.Module, ABC):
         """Multiplies every kernel by `factor` through the weights, in place; runs without gradients."""
 
     def reset_parameters(self) -> None:
-        """Re-initialises all weights, for `initial_gain`; a frozen module gets the weights of its seed again."""
+        """Re-initialises all weights, for `initial_gain`; a frozen module gets the weights of its seed again.
+
+        A part of a frozen module stays as it is: its weights come from the seed of the whole.
+        """
+        if self._is_part_of_frozen:
+            return
         if self.frozen_seed is not None:
             source = self.twin(seed=self.frozen_seed, gain=self.initial_gain)
         with torch.no_grad():
             if self.frozen_seed is None:
                 self._draw()
             else:
-                for name in self.frozen_names:
-                    self.get_buffer(name).copy_(source.get_buffer(name))
+                # Integers are drawn too: the offsets of an encoding. Other buffers do not depend on the seed.
+                for name, buffer in self.named_buffers():
+                    if name in self.frozen_names or not buffer.is_floating_point():
+                        buffer.copy_(source.get_buffer(name))
 
     def rescale_(self, factor: float) -> None:
         """Multiplies every kernel by `factor`, in place, and `initial_gain` with them."""
@@ -90,15 +98,25 @@ class DrawnModule(nn.Module, ABC):
                 "freeze a filter that is learned"
             )
         self.frozen_seed, self.frozen_names = seed, tuple(names)
+        self._mark_parts(frozen=True)
         self.reset_parameters()
 
     def twin(self: _Self, *, seed: int, gain: float) -> _Self:
         """A copy of a frozen module, on the CPU, with the weights that another seed and gain give it."""
-        twin = copy.deepcopy(self).cpu()
+        twin = copy.deepcopy(self)
+        # What has no values yet cannot be copied, and need not be.
+        twin = twin.to_empty(device="cpu") if self.get_buffer(self.frozen_names[0]).is_meta else twin.cpu()
         dtype = twin.get_buffer(twin.frozen_names[0]).dtype
         twin.float()
         twin.frozen_seed, twin.initial_gain = None, gain
+        twin._mark_parts(frozen=False)
         with seeded(seed):
             twin.reset_parameters()
         twin.frozen_seed = seed
+        twin._mark_parts(frozen=True)
         return twin.to(dtype)
+
+    def _mark_parts(self, *, frozen: bool) -> None:
+        for inside in self.modules():
+            if isinstance(inside, DrawnModule) and inside is not self:
+                inside._is_part_of_frozen = frozen

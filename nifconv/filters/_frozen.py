@@ -64,7 +64,7 @@ class FrozenFactory(FilterWrapper):
     ) -> FrequencyFilter:
         with seeded(self.seed):
             made = super().__call__(out_channels, in_channels, ndim, kernel_size=kernel_size)
-        return made.to(torch.get_default_dtype())
+        return made.to(torch.get_default_device(), torch.get_default_dtype())
 
     def wrap(self, inner: FrequencyFilter) -> FrequencyFilter:
         inner.freeze_(self.seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import final
 
 import torch
@@ -40,9 +41,10 @@ class FrequencyConv(SpatialLayer):
     ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, padding_mode)
         self.method = choice("method", method, METHODS)
-        self.filter = build_filter(filter, out_channels, in_channels // groups, self.ndim, self.kernel_size)
-        # nn.ConvNd draws the bias within 1 / sqrt(taps), which for a kernel as large as the map is next to nothing.
-        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        with where_built(device):
+            self.filter = build_filter(filter, out_channels, in_channels // groups, self.ndim, self.kernel_size)
+            # nn.ConvNd draws the bias within 1 / sqrt(taps), next to nothing for a kernel as large as the map.
+            self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
         move_to(self, device, dtype)
 
     def reset_parameters(self) -> None:
@@ -172,6 +174,11 @@ class FrequencyConv3d(FrequencyConv):
     """`FrequencyConv2d` for three spatial axes."""
 
     ndim = 3
+
+
+def where_built(device: torch.device | str | None) -> AbstractContextManager[object]:
+    """A context for building a module that then moves to `device`: on the CPU, also if the default device is "meta"."""
+    return nullcontext() if device is None else torch.device("cpu")
 
 
 def move_to(module: nn.Module, device: torch.device | str | None, dtype: torch.dtype | None) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nifconv._support.arguments import positive_int
 from nifconv.filters import FilterFactory, ImplicitFilter
 from nifconv.layers._base import Composition, SpatialLayer
-from nifconv.layers._conv import layer_class, move_to
+from nifconv.layers._conv import layer_class, move_to, where_built
 from nifconv.layers._convnd import CONVS
 from nifconv.layers._factorize import factor_
 from nifconv.spectral import combine
@@ -42,22 +42,23 @@ class LCConv(SpatialLayer):
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, padding_mode)
         self.expansion = positive_int("expansion", expansion)
         channels = (in_channels if depthwise else out_channels) * expansion
-        self.spatial = layer_class(self.ndim)(
-            in_channels,
-            channels,
-            kernel_size,
-            stride,
-            padding,
-            dilation,
-            in_channels if depthwise else groups,
-            bias=False,
-            padding_mode=padding_mode,
-            filter=filter,
-            method=method,
-        )
-        # The responses have the variance of the input, and the 1x1 convolution then gives the block its own gain.
-        self.spatial.filter.rescale_(1 / self.spatial.filter.initial_gain)
-        self.pointwise = CONVS[self.ndim](channels, out_channels, 1, groups=groups, bias=bias)
+        with where_built(device):
+            self.spatial = layer_class(self.ndim)(
+                in_channels,
+                channels,
+                kernel_size,
+                stride,
+                padding,
+                dilation,
+                in_channels if depthwise else groups,
+                bias=False,
+                padding_mode=padding_mode,
+                filter=filter,
+                method=method,
+            )
+            # The responses have the variance of the input, and the 1x1 convolution then gives the block its own gain.
+            self.spatial.filter.rescale_(1 / self.spatial.filter.initial_gain)
+            self.pointwise = CONVS[self.ndim](channels, out_channels, 1, groups=groups, bias=bias)
         move_to(self, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:

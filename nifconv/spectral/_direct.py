@@ -27,9 +27,11 @@ def sum_over_taps(
     wide = at_least_single(x.dtype, taps.dtype)
     lead = [before for before, _ in padding]
     uneven = any(before != after for before, after in padding)
-    if padding_mode != "zeros" or uneven or _is_unsafe(x, taps, dilation):
+    pads = [p for pad in reversed(padding) for p in pad]
+    # A pad by nothing is left out, since exporters keep it.
+    if any(pads) and (padding_mode != "zeros" or uneven or _is_unsafe(x, taps, dilation)):
         mode = "constant" if padding_mode == "zeros" else padding_mode
-        x, lead = F.pad(x, [p for pad in reversed(padding) for p in pad], mode=mode), [0] * len(padding)
+        x, lead = F.pad(x, pads, mode=mode), [0] * len(padding)
     with full_precision(x.device):
         y: Tensor = CONVS[len(padding)](x.to(wide), taps.to(wide), None, stride, lead, dilation, groups)
     return y.to(x.dtype)

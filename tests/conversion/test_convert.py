@@ -158,6 +158,26 @@ def test_the_padding_mode_is_that_asked_for_and_a_change_is_reported() -> None:
     assert "padding_mode" not in padded.report.decisions[0].reason
 
 
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
+@pytest.mark.parametrize("to", ["split", "dense", "lc"])
+def test_only_kernels_as_large_as_the_map_become_circular(mode: str, to: str) -> None:
+    conv = nn.Conv2d(8, 8, 3, padding=1, padding_mode=mode)
+    table = partial(TableFilter, size=9)
+    for options, expected in (
+        ({"kernel_size": 5}, mode),
+        ({"filter": SpatialFilter}, mode),
+        ({"filter": frozen(SpatialFilter, seed=1)}, mode),
+        ({"filter": partial(SpatialFilter, kernel_size=3)}, "circular"),
+        ({}, "circular"),
+        ({"filter": table}, "circular"),
+        ({"filter": table, "match": True}, mode),
+        ({"kernel_size": 5, "padding_mode": "circular"}, "circular"),
+        ({"padding_mode": "reflect"}, "reflect"),
+    ):
+        new = convert(conv, to=to, **options).model
+        assert new.padding_mode == expected, options
+
+
 def test_a_tied_bias_stays_tied() -> None:
     one, two = nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
     two.bias = one.bias

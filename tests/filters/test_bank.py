@@ -1,5 +1,6 @@
 import copy
 import io
+import math
 from functools import partial
 from typing import Any
 
@@ -99,6 +100,16 @@ def test_gradients_of_all_layers_meet() -> None:
     model.zero_grad()
     model(x).square().sum().backward()
     assert bank.real.weight.grad.abs().max() > 0
+
+
+def test_a_layer_without_values_is_reset_at_its_gain() -> None:
+    layer = FrequencyConv2d(4, 6, filter=FilterBank(partial(SpatialFilter, kernel_size=5), 64))
+    layer.filter.rescale_(2.0)
+    layer.to_empty(device="cpu")
+    for value in layer.state_dict().values():
+        value.fill_(math.nan)
+    layer.reset_parameters()
+    assert_close(layer.filter.gain(5).square().mean().sqrt().item(), 2 * 3**-0.5, rtol=0.2, atol=0)
 
 
 def test_copies_checkpoints_and_training_keep_it_one_tensor() -> None:

@@ -15,6 +15,7 @@ from torch import nn
 from nifconv import (
     Envelope,
     FilterBank,
+    FourierFeatures,
     FrequencyConv2d,
     FrequencyFilter,
     ImplicitFilter,
@@ -27,6 +28,7 @@ from nifconv import (
 )
 from nifconv.filters._factory import for_layer
 from tests.filter_contract import FilterContract
+from tests.tolerances import assert_near
 
 ROOT = Path(__file__).parents[2]
 FACTORIES: dict[str, Any] = {
@@ -111,6 +113,45 @@ def test_nothing_thaws_it(factory: Any) -> None:
     optimizer.step()
     assert torch.equal(layer.filter.taps(5), before)
     assert {f"filter.{name}" for name in layer.filter.frozen_names} <= set(layer.state_dict())
+
+
+@pytest.mark.parametrize("factory", FACTORIES.values(), ids=FACTORIES)
+def test_a_loop_over_all_modules_that_resets_them_changes_nothing(factory: Any) -> None:
+    layer = FrequencyConv2d(3, 4, 5, filter=frozen(factory, seed=1))
+    layer.filter.rescale_(2.0)
+    before = layer.filter.taps(7)
+    for module in layer.modules():
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
+    assert torch.equal(layer.filter.taps(7), before)
+    assert compact_state_dict(layer)
+
+
+ENCODED = frozen(partial(ImplicitFilter, encoding=FourierFeatures(3)), seed=1)
+
+
+@pytest.mark.parametrize(
+    "factory",
+    [
+        frozen(ImplicitFilter, seed=1),
+        ENCODED,
+        Envelope(ENCODED, width=2.0),
+        frozen(Envelope(ENCODED.filter, 2.0), seed=1),
+    ],
+)
+def test_made_on_the_meta_device_it_is_drawn_later(factory: Any) -> None:
+    with torch.device("meta"):
+        subject = factory(4, 2)
+        subject.rescale_(2.0)
+    assert {t.device.type for t in subject.state_dict().values()} == {"meta"}
+    subject.to_empty(device="cpu")
+    for value in subject.state_dict().values():
+        value.fill_(99)
+    subject.reset_parameters()
+    expected = factory(4, 2)
+    expected.rescale_(2.0)
+    assert_near(subject.taps(7), expected.taps(7))
+    expected.load_state_dict(subject.state_dict())
 
 
 def test_a_checkpoint_brings_its_own_weights_whatever_the_seed() -> None:

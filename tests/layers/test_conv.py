@@ -109,6 +109,22 @@ def test_device_and_dtype_are_those_asked_for() -> None:
     assert {(p.device.type, p.dtype) for p in layer.parameters()} == {("meta", torch.float64)}
 
 
+@pytest.mark.parametrize("layer", [FrequencyConv2d, LCConv2d])
+@pytest.mark.parametrize("kind", ["learned", "frozen", "bank"])
+def test_a_device_that_is_given_counts_more_than_the_default_device(layer: Any, kind: str) -> None:
+    factories = {
+        "learned": ImplicitFilter,
+        "frozen": frozen(ImplicitFilter, seed=1),
+        "bank": FilterBank(ImplicitFilter, 9),
+    }
+    x = torch.randn(1, 3, 6, 6)
+    with torch.device("meta"):
+        subject = layer(3, 3, device="cpu", filter=factories[kind])
+        y = subject(x)
+    assert {t.device.type for t in subject.state_dict().values()} == {"cpu"}
+    assert torch.equal(subject(x), y)
+
+
 @pytest.mark.parametrize(
     ("filter", "error", "message"),
     [
