@@ -2,10 +2,17 @@
 
 from pathlib import Path
 
-from experiments.studies.defaults import report, run
+from experiments.studies.defaults import figures, report, run
 from experiments.study.study import Study
 
-STUDY = Study(Path(__file__).parent, run.Config(), run.SMOKE, run.measure, facts=report.facts)
+STUDY = Study(
+    Path(__file__).parent,
+    run.Config(),
+    run.SMOKE,
+    run.measure,
+    facts=report.facts,
+    figures={"accuracy.png": figures.accuracy},
+)
 
 if __name__ == "__main__":
     STUDY.command()
