@@ -11,7 +11,7 @@
 // before a row's, Z(k) is placed at -k. No pass permutes or transposes anything.
 //
 // Signals. Pairs of neighbours z(n) = x(2n) + i x(2n + 1) are how the values lie in memory already. The transforms E
-// and O of the even and the odd values are found in that of z as A and B are above; X(k) = E(k) + exp(-2 pi i k/N) O(k).
+// and O of the even and odd values are found in that of z as A and B above, and X(k) = E(k) + exp(-2 pi i k/N) O(k).
 #pragma once
 
 #include "spectra.h"
