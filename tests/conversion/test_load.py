@@ -62,6 +62,7 @@ def test_a_conversion_is_loaded_into_a_fresh_model(options: dict[str, Any], tmp_
     assert len(list(loaded.model.parameters())) == len(list(conversion.model.parameters()))
 
 
+@pytest.mark.filterwarnings("ignore:match=True leaves")
 def test_a_loaded_conversion_can_be_saved_again(tmp_path: Path) -> None:
     convert(net(), match=True, filter=SpatialFilter).save(tmp_path / "model")
     load(tmp_path / "model", net()).save(tmp_path / "again")
