@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -14,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nifconv.cli._models import load_model
-from nifconv.cli._options import parse_pixels
+from nifconv.cli._options import in_options, parse_pixels
 from nifconv.cli._weights import load_weights
 from nifconv.conversion import ConversionReport, convert
 from nifconv.filters import PRESETS, TableFilter, frozen
@@ -61,21 +64,22 @@ def convert_model(
     net = load_model(model)
     if weights is not None:
         load_weights(net, weights)
-    conversion = convert(
-        net,
-        to=to.value,
-        expansion=expansion,
-        filter=factory if frozen_seed is None else frozen(factory, seed=frozen_seed),
-        where=where or None,
-        kernel_size=kernel_size,
-        padding_mode=None if padding_mode is None else padding_mode.value,
-        match=match,
-        tolerance=tolerance,
-        example_input=None
-        if input_size is None
-        else torch.randn(1, channels, *parse_pixels("--input-size", input_size)),
-        inplace=True,
-    )
+    with _warnings_as_options():
+        conversion = convert(
+            net,
+            to=to.value,
+            expansion=expansion,
+            filter=factory if frozen_seed is None else frozen(factory, seed=frozen_seed),
+            where=where or None,
+            kernel_size=kernel_size,
+            padding_mode=None if padding_mode is None else padding_mode.value,
+            match=match,
+            tolerance=tolerance,
+            example_input=None
+            if input_size is None
+            else torch.randn(1, channels, *parse_pixels("--input-size", input_size)),
+            inplace=True,
+        )
     console = Console()
     console.print(_table(conversion.report))
     console.print(conversion.report.summary, highlight=False)
@@ -83,6 +87,16 @@ def convert_model(
         report.write_text(json.dumps(conversion.report.to_dict(), indent=2) + "\n")
     if output is not None:
         conversion.save(output)
+
+
+@contextmanager
+def _warnings_as_options() -> Iterator[None]:
+    """A context whose warnings to users go to the terminal, in the words of the command line."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for warning in caught:
+        typer.echo(f"nifconv: {in_options(str(warning.message))}", err=True)
 
 
 def _table(report: ConversionReport) -> Table:

@@ -11,6 +11,7 @@ from torch.nn.utils import parametrize
 from nifconv._support.modules import move_hooks
 from nifconv.conversion._candidate import Candidate
 from nifconv.conversion._plan import Plan
+from nifconv.conversion._savable import mark
 from nifconv.conversion._unsupported import size_obstacle
 from nifconv.filters import FrequencyFilter
 from nifconv.layers import ConvNd, ConvNdView, SpatialLayer, conv_gain, effective_weight
@@ -47,6 +48,7 @@ def build_layer(candidate: Candidate, plan: Plan) -> None:
         inherit_state(spatial_layer, conv)
         candidate.reason = _describe(conv, spatial_layer)
     move_hooks(layer, conv)
+    mark(layer)
     candidate.layer = layer
     return None
 

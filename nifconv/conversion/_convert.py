@@ -9,6 +9,7 @@ from torch import nn
 from nifconv._support import forward
 from nifconv._support.arguments import positive_float, torch_module
 from nifconv._support.modules import copy_model, places, set_children, substitute
+from nifconv.conversion._advice import check_replaced, warn_of_misfits
 from nifconv.conversion._build import build_layer
 from nifconv.conversion._candidate import Candidate
 from nifconv.conversion._match import match_layer
@@ -76,13 +77,17 @@ def convert(
     Returns:
         `Conversion(model, report)`.
 
+    Warns:
+        UserWarning: nothing was replaced; or with `match` and without a `tolerance`, a layer has a residual above 0.1.
+
     Raises:
         TypeError: `model` is not a module, `to`, `where` or `filter` is none of the above, or `kernel_size` or
             `expansion` is not an integer.
-        ValueError: `where` matches nothing, the model cannot be copied, `to` or `padding_mode` is unknown,
-            `kernel_size` or `expansion` is below 1, `expansion` is given without "lc", the filter does not fit a
-            layer; `tolerance` or `example_input` is given without `match`; with it, a filter is frozen or shared
-            where no 1x1 convolution follows, or a layer is farther from the original than `tolerance`.
+        ValueError: `where` matches nothing, or, as a pattern, type or mapping, nothing that can be replaced; the model
+            cannot be copied, `to` or `padding_mode` is unknown, `kernel_size` or `expansion` is below 1, `expansion`
+            is given without "lc", the filter does not fit a layer; `tolerance` or `example_input` is given without
+            `match`; with it, a filter is frozen or shared where no 1x1 convolution follows, or a layer is farther
+            from the original than `tolerance`.
     """
     torch_module("model", model)
     is_global = kernel_size is None and not needs_kernel_size(filter)
@@ -90,7 +95,9 @@ def convert(
         padding_mode = "circular"
     plan = Plan(to, expansion, filter, kernel_size, padding_mode, match)
     _check_matching(plan, tolerance, example_input)
-    return convert_inplace(plan, model if inplace else copy_model(model), where, tolerance, example_input)
+    conversion = convert_inplace(plan, model if inplace else copy_model(model), where, tolerance, example_input)
+    check_replaced(conversion.report, conversion.model, where)
+    return conversion
 
 
 def convert_inplace(
@@ -111,6 +118,9 @@ def convert_inplace(
     # After matching, which would otherwise fit a shared filter once for each layer that uses it.
     tie_filters(model, candidates, match=plan.match)
     _check_tolerance(chosen, tolerance)
+    chosen = [candidate for candidate in chosen if candidate.layer is not None]
+    if tolerance is None:
+        warn_of_misfits(chosen, plan)
     new = {candidate.conv: candidate.layer for candidate in chosen if candidate.layer is not None}
     model, change = _substitute(model, new, example_input)
     return Conversion(model, report_on(candidates, change), plan)

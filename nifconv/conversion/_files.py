@@ -60,6 +60,11 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     safetensors = _safetensors()
     if not Path(path).is_file():
         raise FileNotFoundError(f"path={str(path)!r} is not a file; give one that Conversion.save wrote")
+    if _is_pickle(path):
+        raise ValueError(
+            f"{str(path)!r} was written by torch.save, and does not say how its model was converted; give a file of "
+            "Conversion.save, or convert the model again and read this file with torch.load and load_state_dict"
+        )
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -83,6 +88,12 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ValueError(f"{str(path)!r} was altered since it was saved: its checksum differs; copy or save it again")
     tensors.update({name: tensors[first] for name, first in content["aliases"].items()})
     return tensors, content["description"]
+
+
+def _is_pickle(path: str | Path) -> bool:
+    """Whether a file begins as those of torch.save do: a zip archive, or before torch 1.6 a bare pickle."""
+    with Path(path).open("rb") as file:
+        return file.read(4)[:2] in (b"PK", b"\x80\x02")
 
 
 def _checksum(tensors: Mapping[str, Tensor], content: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from nifconv.conversion._convert import convert_inplace
 from nifconv.conversion._plan import Plan
 from nifconv.conversion._report import Conversion
 from nifconv.filters import FrequencyFilter
+from nifconv.layers import SpatialLayer
 
 
 def load(path: str | Path, base_model: nn.Module) -> Conversion:
@@ -29,7 +30,8 @@ def load(path: str | Path, base_model: nn.Module) -> Conversion:
     Raises:
         FileNotFoundError: there is no such file.
         TypeError: `base_model` is not a module.
-        ValueError: the file is truncated, altered or of another format, or does not fit `base_model`.
+        ValueError: the file is truncated, altered or of another format, or does not fit `base_model`, which may be
+            converted already.
         ImportError: safetensors is not installed.
 
     >>> import nifconv, tempfile
@@ -48,6 +50,12 @@ def load(path: str | Path, base_model: nn.Module) -> Conversion:
         layers, gains = set(description["layers"]), dict(description["gains"])
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{str(path)!r} has an incomplete description ({error}); save it again") from error
+    modules = dict(base_model.named_modules())
+    if done := [name for name in sorted(layers) if isinstance(modules.get(name), SpatialLayer)]:
+        raise ValueError(
+            f"base_model is already converted: it has a {type(modules[done[0]]).__name__} at {done[0]!r}; give the "
+            "model as it was before convert"
+        )
     # Without `match`, since the weights come from the file; the padding that `match` implied is in the plan.
     conversion = convert_inplace(replace(plan, match=False), copy_model(base_model), lambda name, _: name in layers)
     conversion = replace(conversion, plan=plan)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from torch import nn
 
@@ -13,6 +13,7 @@ from nifconv._support.changes import ChangeReport, LayerChange
 from nifconv.conversion import _files
 from nifconv.conversion._candidate import Candidate
 from nifconv.conversion._plan import Plan
+from nifconv.conversion._savable import model_to_save
 from nifconv.filters import FrequencyFilter
 
 
@@ -117,17 +118,29 @@ class Conversion:
         """Writes the weights of the model as they are now, and how it was converted, for `nifconv.load`.
 
         One safetensors file, with the description as JSON in its metadata and a checksum over everything; no pickle.
-        For a copy of the model, such as averaged weights, save `dataclasses.replace(conversion, model=copy)`.
+        For a copy of the model, such as averaged weights, save `dataclasses.replace(conversion, model=copy)`; wrappers
+        such as torch.compile and AveragedModel are taken off.
 
         Raises:
-            ValueError: the conversion used a function or a filter of your own, which a file cannot hold.
+            ValueError: the conversion used a function or a filter of your own, which a file cannot hold; the model was
+                converted in several steps, of which this is one, or is not the converted one.
             TypeError: the state_dict holds something other than tensors.
             ImportError: safetensors is not installed.
         """
-        filters = ((name, m) for name, m in self.model.named_modules() if isinstance(m, FrequencyFilter))
+        plan, layers = self.plan.to_spec(), [layer.name for layer in self.report.replaced]
+        model = model_to_save(self.model, layers)
+        filters = ((name, m) for name, m in model.named_modules() if isinstance(m, FrequencyFilter))
         description = {
-            "plan": self.plan.to_spec(),
-            "layers": [layer.name for layer in self.report.replaced],
+            "plan": plan,
+            "layers": layers,
             "gains": {name: module.initial_gain for name, module in filters},
         }
-        _files.write(path, self.model.state_dict(), description)
+        _files.write(path, model.state_dict(), description)
+
+    def __call__(self, *args: object, **kwargs: object) -> NoReturn:  # noqa: ARG002 - whatever a model takes
+        """Says where the model is.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("a Conversion holds the model and the report on it, and is not a model; call conversion.model")

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,12 @@ from torch import nn
 
 def net():
     return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1))
+
+def strided():
+    return nn.Sequential(nn.Conv2d(8, 8, 3, stride=2))
+
+def pointwise():
+    return nn.Sequential(nn.Conv2d(8, 8, 1))
 
 def number():
     return 3
@@ -53,6 +60,26 @@ def test_every_filter_by_name(filter: str) -> None:
     )
     assert done.exit_code == 0, done.output
     assert "replaced 1 of 2" in done.output
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_was_not_done_is_said_in_words_of_options() -> None:
+    done = CliRunner().invoke(app, ["convert", "own_nets:net", "--match", "--filter", "spatial", "--kernel-size", "3"])
+    assert done.exit_code == 0
+    assert re.match(
+        r"nifconv: --match leaves 1 of 1 layers with a residual above 0\.1: 1 \(0\.\d+\); --filter spatial, without a "
+        r"--kernel-size, with --to dense, or with --to lc and --expansion 8, takes the taps exactly; --tolerance 0\.1 ",
+        done.stderr,
+    )
+    done = CliRunner().invoke(app, ["convert", "own_nets:strided"])
+    assert done.exit_code == 0
+    assert done.stderr.startswith("nifconv: convert replaced none of 1 convolutions (0: stride=(2, 2): strided conv")
+    assert "; --where chooses others than the default" in done.stderr
+    done = CliRunner().invoke(app, ["convert", "own_nets:pointwise", "--where", "0"])
+    assert isinstance(done.exception, ValueError)
+    assert str(done.exception).startswith(
+        "where=['0'] matches 1 of 1 convolutions, none of which can be replaced (0: 1x1"
+    )
 
 
 def test_weights_are_where_it_starts(folder: Path) -> None:

@@ -69,6 +69,13 @@ def test_an_altered_value_is_refused(saved: Path) -> None:
         _files.read(saved)
 
 
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_file_of_torch_save_is_named_as_such(zipped: bool, tmp_path: Path) -> None:
+    torch.save(tensors(), tmp_path / "sd.pt", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(ValueError, match=r"sd\.pt' was written by torch\.save, .*give a file of Conversion\.save, or"):
+        _files.read(tmp_path / "sd.pt")
+
+
 def rewritten(path: Path, change: Any) -> None:
     from safetensors import safe_open
     from safetensors.torch import load_file, save_file

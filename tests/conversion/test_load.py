@@ -6,13 +6,16 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from nifconv import (
     Envelope,
     FilterBank,
+    FrequencyConv2d,
     ImplicitFilter,
     SpatialFilter,
     TableFilter,
+    bake,
     compact_state_dict,
     convert,
     frozen,
@@ -62,6 +65,7 @@ def test_a_conversion_is_loaded_into_a_fresh_model(options: dict[str, Any], tmp_
     assert len(list(loaded.model.parameters())) == len(list(conversion.model.parameters()))
 
 
+@pytest.mark.filterwarnings("ignore:match=True leaves")
 def test_a_loaded_conversion_can_be_saved_again(tmp_path: Path) -> None:
     convert(net(), match=True, filter=SpatialFilter).save(tmp_path / "model")
     load(tmp_path / "model", net()).save(tmp_path / "again")
@@ -81,6 +85,60 @@ def test_a_copy_of_the_model_is_saved_in_its_place(tmp_path: Path) -> None:
     averaged = convert(net()).model
     dataclasses.replace(conversion, model=averaged).save(tmp_path / "model")
     assert torch.equal(load(tmp_path / "model", net()).model.eval()(X), averaged.eval()(X))
+
+
+def test_a_conversion_that_is_called_says_where_the_model_is() -> None:
+    with pytest.raises(TypeError, match=r"a Conversion holds the model .* call conversion\.model"):
+        convert(net())(X)
+
+
+@pytest.mark.parametrize(
+    "wrap", [torch.compile, AveragedModel, nn.DataParallel, lambda m: torch.compile(nn.DataParallel(m))]
+)
+@pytest.mark.parametrize("model", [net, lambda: nn.Conv2d(3, 3, 3, padding=1)])
+def test_what_is_wrapped_around_a_model_is_taken_off(wrap: Any, model: Any, tmp_path: Path) -> None:
+    conversion = convert(model())
+    dataclasses.replace(conversion, model=wrap(conversion.model)).save(tmp_path / "model")
+    assert torch.equal(load(tmp_path / "model", model()).model.eval()(X), conversion.model.eval()(X))
+
+
+def test_a_wrapper_that_was_there_before_is_a_part_of_the_model(tmp_path: Path) -> None:
+    conversion = convert(AveragedModel(net()))
+    conversion.save(tmp_path / "model")
+    loaded = load(tmp_path / "model", AveragedModel(net()))
+    assert torch.equal(loaded.model.eval()(X), conversion.model.eval()(X))
+
+
+@pytest.mark.parametrize("change", [lambda m: nn.Sequential(m), lambda m: bake(m, X).model, lambda m: net()])
+def test_a_model_that_could_not_be_loaded_is_not_saved(change: Any, tmp_path: Path) -> None:
+    conversion = convert(net())
+    with pytest.raises(ValueError, match=r"Sequential has no frequency layer at '2', where this conversion put one"):
+        dataclasses.replace(conversion, model=change(conversion.model)).save(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_of_several_conversions_is_not_saved_alone(tmp_path: Path) -> None:
+    first = convert(net(), where="2")
+    second = convert(first.model, where=["0", "4"], kernel_size=5)
+    with pytest.raises(ValueError, match=r"'2' was replaced in another conversion .*; save model\.st"):
+        second.save(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+    first.save(tmp_path / "model")
+    assert load(tmp_path / "model", net()).report.replaced
+
+
+def test_frequency_layers_that_the_model_has_of_its_own_are_no_obstacle(tmp_path: Path) -> None:
+    own = nn.Sequential(FrequencyConv2d(3, 3), nn.Conv2d(3, 3, 3, padding=1))
+    conversion = convert(own, where="1")
+    conversion.save(tmp_path / "model")
+    assert torch.equal(load(tmp_path / "model", own).model(X), conversion.model(X))
+
+
+def test_a_converted_base_model_is_named_as_such(tmp_path: Path) -> None:
+    conversion = convert(net())
+    conversion.save(tmp_path / "model")
+    with pytest.raises(ValueError, match=r"base_model is already converted: it has a LCConv2d at '2'; give the model"):
+        load(tmp_path / "model", conversion.model)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import math
+import warnings
 from functools import partial
 from typing import Any
 
@@ -23,7 +24,9 @@ from nifconv.conversion._match import match_layer
 from tests.models import CONVS, convs, input_for, small_net
 from tests.tolerances import assert_near
 
-pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Using padding='same' with even kernel lengths", "ignore:match=True leaves"
+)
 
 
 def matched(model: nn.Module, **options: Any) -> tuple[Any, float]:
@@ -317,6 +320,31 @@ def test_a_tolerance_that_is_not_reached_names_the_layers_and_changes_nothing(in
 
 
 @pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        ({"to": "split", "filter": SpatialFilter}, r"with to='dense', or with to='lc' and expansion=6, takes the taps"),
+        ({"to": "lc", "expansion": 2, "filter": SpatialFilter}, r"with to='lc' and expansion=6, takes the taps"),
+        ({"to": "dense", "filter": partial(ImplicitFilter, hidden=(1,))}, r"; filter=SpatialFilter takes the taps"),
+        ({"to": "dense", "filter": SpatialFilter, "kernel_size": 1}, r"filter=SpatialFilter, without a kernel_size, t"),
+        (
+            {"to": lambda name, conv: FrequencyConv2d(8, 6, 1, padding=0, filter=SpatialFilter)},
+            r"; layers with Spatial",
+        ),
+    ],
+)
+def test_a_match_that_is_none_warns_and_says_what_would_fit(options: dict[str, Any], remedy: str) -> None:
+    net = nn.Sequential(*(nn.Sequential(nn.Conv2d(8, 6, 3, padding=1), nn.Conv2d(6, 8, 1)) for _ in range(5)))
+    said = rf"match=True leaves 5 of 5 layers with a residual above 0\.1: 0\.0 \(0\.\d+\), .* and 2 more.*{remedy}"
+    with pytest.warns(UserWarning, match=said) as caught:
+        convert(net, match=True, **options)
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        convert(net, match=True, tolerance=1.0, **options)  # asked for
+        convert(net, match=True, to="dense", filter=SpatialFilter)
+
+
+@pytest.mark.parametrize(
     ("layer", "said"),
     [
         (
@@ -357,6 +385,7 @@ def test_weights_without_values_cannot_be_matched() -> None:
         convert(nn.Conv2d(8, 8, 3, padding=1, device="meta"), match=True)
 
 
+@pytest.mark.filterwarnings("ignore:convert replaced none")
 def test_convolutions_that_share_a_weight_have_one_filter_where_it_can_serve_both() -> None:
     def net(dilation: int) -> nn.Sequential:
         one = nn.Conv2d(4, 4, 3, padding=1, padding_mode="circular")
@@ -371,7 +400,7 @@ def test_convolutions_that_share_a_weight_have_one_filter_where_it_can_serve_bot
         (2, partial(TableFilter, size=9), 0),
     ):
         old = net(dilation)
-        conversion = convert(old, to="dense", filter=kind, where="*", match=True)
+        conversion = convert(old, to="dense", filter=kind, where=lambda *_: True, match=True)
         assert len(conversion.report.replaced) == replaced
         assert_near(conversion.model(x), old(x))
         if replaced:

@@ -157,3 +157,31 @@ def test_what_chooses_nothing_is_refused(where: Any, error: type[Exception], mes
 def test_a_model_without_convolutions_says_so() -> None:
     with pytest.raises(ValueError, match="matches none of the 0 convolutions: the model has none"):
         convert(nn.Linear(2, 2), where=nn.Conv2d)
+
+
+class StdConv2d(nn.Conv2d):
+    """What a library derives."""
+
+
+@pytest.mark.parametrize("inplace", [True, False])
+@pytest.mark.parametrize("where", ["std*", StdConv2d, {"name": "std*"}])
+def test_what_chooses_only_what_cannot_be_replaced_is_refused(where: Any, inplace: bool) -> None:
+    net = nn.ModuleDict({name: StdConv2d(8, 8, 3, padding=1) for name in ("std0", "std1", "std2", "std3")})
+    net["plain"] = nn.Conv2d(8, 8, 1)
+    before = repr(net)
+    with pytest.raises(
+        ValueError,
+        match=r"where=.*matches 4 of 5 convolutions, none of which can be replaced \(std0: StdConv2d is not a plain "
+        r"nn.ConvNd.*; std2: .*; and 1 more\); choose others",
+    ):
+        convert(net, where=where, inplace=inplace)
+    assert repr(net) == before
+
+
+@pytest.mark.parametrize("where", [None, lambda name, conv: True, lambda name, conv: False])
+def test_a_choice_of_nothing_that_was_not_by_name_is_a_warning(where: Any) -> None:
+    net = nn.Sequential(StdConv2d(8, 8, 3), nn.Conv2d(8, 8, 1))
+    message = r"convert replaced none of 2 convolutions \(0: StdConv2d is not a plain .*; 1: 1x1: nothing spatial"
+    with pytest.warns(UserWarning, match=message) as caught:
+        assert not convert(net, where=where).report.replaced
+    assert caught[0].filename == __file__

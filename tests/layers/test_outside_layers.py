@@ -129,9 +129,10 @@ def test_convert_matches_one_that_can_and_refuses_one_that_cannot() -> None:
 
 
 def test_convolutions_that_are_tied_stay_as_they_are() -> None:
-    one, two = (nn.Conv2d(4, 4, 3, padding=1) for _ in range(2))
+    one, two = (nn.Conv2d(8, 8, 3, padding=1) for _ in range(2))
     two.weight = one.weight
-    report = convert(nn.Sequential(one, two), where="*", to=lambda name, conv: NearAndFarConv2d(4, 4)).report
+    with pytest.warns(UserWarning, match="convert replaced none of 2 convolutions"):
+        report = convert(nn.Sequential(one, two), to=lambda name, conv: NearAndFarConv2d(8, 8)).report
     assert [d.reason for d in report.kept] == [
         "its weight is tied to that of another module; replacing it would untie them"
     ] * 2

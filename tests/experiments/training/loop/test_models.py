@@ -85,7 +85,10 @@ def test_what_is_no_filter_is_refused(filter: str) -> None:
             r"net.arguments=\['stride'\] are not arguments of 'separable'; it has depth, .*width",
         ),
         (Network("torchvision:resnet18"), r"'torchvision:resnet18' reads 3 channels, and the images have 1"),
-        (Network("separable", SEPARABLE, Conversion(where=["mix*"])), r"where=\['mix\*'\] replaces no convolution: "),
+        (
+            Network("separable", SEPARABLE, Conversion(where=["mix*"])),
+            r"where=\['mix\*'\] matches 2 of 5 convolutions, none of",
+        ),
         (Network("convnext", {"kernel_size": 4}), r"kernel_size=4 must be odd.*use 5"),
     ],
 )
