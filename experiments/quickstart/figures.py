@@ -39,7 +39,7 @@ def draw_all(results: Sequence[NetResult], control: NetResult, seed: int) -> dic
 
 
 def reach(displaced: NetResult, control: NetResult) -> Figure:
-    """Kernels of the frequency net after either task, over those of fresh draws."""
+    """Kernels of the frequency net after either task, over those of re-initialised filters."""
     figure = Figure(figsize=(13, 3.9), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1.75, 1)).flat  # type: ignore[union-attr]
     mass_axes, profile_axes = left.subplots(1, 2)
@@ -49,7 +49,7 @@ def reach(displaced: NetResult, control: NetResult) -> Figure:
         low, median, high = null.mass_band
         windows = displaced.after.layers[0].windows
         mass_axes.fill_between(windows, low, high, color=_GREY, alpha=0.25, linewidth=0)
-        mass_axes.plot(windows, median, color=_GREY, linewidth=1.5, linestyle="--", label="fresh draws")
+        mass_axes.plot(windows, median, color=_GREY, linewidth=1.5, linestyle="--", label="re-initialised")
     profile = footprint.radial_profile(displaced.before.layers[0].taps).flatten(0, 1).nanmedian(0).values
     profile_axes.semilogy(range(len(profile)), profile, color=_GREY, linestyle="--", label="before training")
     for name, result, color in tasks:

@@ -17,7 +17,7 @@ from experiments.study.training import Outcome, train_and_test
 from experiments.tasks.batches import Draw, FreshBatches
 from experiments.tasks.centred import centred_digits
 from experiments.tasks.displaced import AXES, CANVAS, DIAGONALS, displaced_digits, displacements
-from nifconv import ImplicitFilter, footprint
+from nifconv import ImplicitFilter, MultiScaleFeatures, footprint
 from nifconv.footprint import Survey
 
 DISTANCES = (10, 22)
@@ -44,7 +44,8 @@ class Settings:
         width: channels of the frequency net; the plain nets get the width that matches its parameters.
         depth: depthwise convolutions in each net.
         hidden: widths of the implicit filters' MLP.
-        null: fresh draws of each layer that trained kernels are compared with.
+        reach: largest offset, in pixels, of their multi-scale encoding.
+        null: re-initialised copies of each layer that trained kernels are compared with.
         meaningful: whether the training is long enough for its accuracies to mean something.
     """
 
@@ -57,6 +58,7 @@ class Settings:
     width: int = 24
     depth: int = 1
     hidden: tuple[int, ...] = (16, 16)
+    reach: int = 24
     null: int = 40
     meaningful: bool = True
 
@@ -135,7 +137,7 @@ def run_control(settings: Settings) -> NetResult:
 
 def build(name: str, settings: Settings) -> tuple[nn.Module, int]:
     """One of the three nets, and its width."""
-    implicit = partial(ImplicitFilter, hidden=settings.hidden)
+    implicit = partial(ImplicitFilter, hidden=settings.hidden, encoding=MultiScaleFeatures(settings.reach))
     converted = frequency_net(settings.width, implicit, classes=CLASSES, depth=settings.depth)
     if name == "frequency":
         return converted, settings.width
