@@ -34,16 +34,20 @@ def to_markdown(data: Mapping[str, Any]) -> str:
         "## ResNet-50 converted by this library, at the sizes its layers run at",
         "",
         f"`convert(resnet50(), filter=...)` on inputs of {settings['input_size']} pixels. The filters of this library",
-        "start from another initialisation, in which no direction of the trunk dominates, and are read on half the",
-        "plane, so that no part of the spectrum is thrown away. The first share is again computed their way.",
+        "start from another initialisation, in which no direction of the trunk dominates. The first share is again",
+        "computed their way. These filters ring: outside 9 x 9, most of their mass lies on the axes (3 pixels wide),",
+        "and the signs of neighbours there differ. That is a jump of the parametrisation at the Nyquist frequency, not",
+        "reach.",
         "",
-        "| filter | map | layers | at label 9, their window | within 9 x 9 | within 7 x 7 | size 90 %, px (median) |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "| filter | map | layers | at label 9, their window | within 9 x 9 | within 7 x 7 | size 90 %, px (median) "
+        "| of the mass outside 9 x 9, on the axes | neighbours of opposite sign there |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in data["resnet50"]:
         cells = [_share(row[key]) for key in ("label_9", "exact_9", "exact_7")]
         lines.append(
-            f"| {row['filter']} | {row['map']} | {row['layers']} | {' | '.join(cells)} | {row['size90']:.0f} |"
+            f"| {row['filter']} | {row['map']} | {row['layers']} | {' | '.join(cells)} | {row['size90']:.0f} "
+            f"| {_share(row['on_cross'])} | {_share(row['sign_alternation'])} |"
         )
     lines += [
         "",
@@ -54,9 +58,9 @@ def to_markdown(data: Mapping[str, Any]) -> str:
         "## What a survey costs",
         "",
         f"ConvNeXt-T converted with `niff_big`, {net['layers']} layers with {net['kernels']:,} kernels, beside "
-        f"{settings['null']} fresh draws of the whole model: {net['seconds_of_survey']:.1f} s for the survey, "
+        f"{settings['null']} re-initialised copies: {net['seconds_of_survey']:.1f} s for the survey, "
         f"{net['seconds_of_page']:.1f} s for the page of {net['megabytes']:.1f} MB, {settings['threads']} threads. "
-        f"A converted ResNet-50 without draws takes {data['resnet50'][0]['seconds_of_survey']:.1f} s.",
+        f"A converted ResNet-50 without them takes {data['resnet50'][0]['seconds_of_survey']:.1f} s.",
         "",
         "The seconds depend on what else the processor does. Run it: `python -m experiments.footprint`.",
         "",

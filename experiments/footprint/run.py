@@ -128,6 +128,8 @@ def _masses(draws: Sequence[torch.Tensor]) -> dict[str, Any]:
         "label_9": _mean(labelled),
         "label_9_std_of_layers": None if size < LABEL - 1 or len(draws) < 2 else statistics.stdev(labelled),
         **{f"exact_{side}": _mean(values) for side, values in exact.items()},
+        "on_cross": _mean([footprint.cross_share(taps).nanmean().item() for taps in draws]),
+        "sign_alternation": _mean([footprint.sign_alternation(taps).nanmean().item() for taps in draws]),
     }
 
 
