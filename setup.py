@@ -48,7 +48,7 @@ class BuildEngine(build_ext):
         self.compiler.link_shared_object(objects, target, extra_postargs=extra, target_lang="c++")
 
     def get_ext_filename(self, fullname: str) -> str:
-        return str(Path(*fullname.split("."))) + ".so"
+        return str(Path(*fullname.split("."))) + ".bin"  # Python takes whatever ends in .so for a module of its own
 
     def get_export_symbols(self, _: Extension) -> list[str]:
         return []  # not even a PyInit function

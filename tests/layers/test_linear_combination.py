@@ -125,7 +125,7 @@ def test_transforms_no_more_channels_than_it_must(expansion: int, batch: int, mo
 
         monkeypatch.setattr(Placement, name, call)
 
-    block = LCConv2d(5, 7, expansion=expansion)
+    block = LCConv2d(5, 7, expansion=expansion, method="fft")
     count("to_spectrum")
     count("to_map")
     block(torch.randn(batch, 5, 8, 8))

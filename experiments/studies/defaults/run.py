@@ -72,7 +72,7 @@ class Config:
 
 
 SMOKE = Config(
-    seeds=(0,),
+    seeds=(0, 1),
     tuning_seeds=(100,),
     learning_rates=(0.02,),
     width=4,

@@ -90,14 +90,15 @@ def _fit_network(config: Config) -> Result:
     torch.manual_seed(0)
     network = torchvision.models.get_model(config.fitted_network, weights=None)
     x = torch.randn(1, 3, config.fitted_input, config.fitted_input)
-    report = convert(network, match=True, example_input=x).report
+    report = convert(network, match=True, tolerance=1.0, example_input=x).report
     return {"network": config.fitted_network, "input": config.fitted_input, "layers": len(report.replaced)}
 
 
 def _row(name: str, plain: nn.Module, config: Config, seed: int) -> Result:
     pools = digit_pools()
     example = pools.test.images[:32]
-    conversion = convert(plain, match=True, example_input=example, where="stage*", **VARIANTS[name])
+    # Any residual is a result here, and no reason to warn.
+    conversion = convert(plain, match=True, tolerance=1.0, example_input=example, where="stage*", **VARIANTS[name])
     tuned = copy.deepcopy(conversion.model)
     _train(tuned, pools.train, config, seed, config.fine_tuning_epochs, config.fine_tuning_rate)
     baked = bake(tuned, example, tolerance=config.tolerance)

@@ -86,7 +86,7 @@ def _load(wanted: str) -> Engine:
     """
     if wanted == "0":
         raise EngineError(f"the native engine is switched off by {_VARIABLE}=0")
-    path = Path(__file__).with_name("_engine.so")
+    path = Path(__file__).with_name("_engine.bin")
     if not path.exists():
         raise EngineError("the native engine was not built: installing found no C++ compiler that can build it")
     try:

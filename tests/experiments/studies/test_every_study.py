@@ -64,14 +64,15 @@ def test_the_committed_results_are_those_of_the_config(study: Study[Any]) -> Non
 
 def shape(value: Any) -> Any:
     """Keys and types; elements of lists, and values under numbers, are alike and become one."""
-    if isinstance(value, dict) and not all(key.isdecimal() for key in value):
+    if isinstance(value, dict) and not all(key.replace(".", "", 1).isdecimal() for key in value):
         return {key: shape(one) for key, one in value.items()}
     if isinstance(value, dict | list):
         merged: Any = {}
         for one in map(shape, value.values() if isinstance(value, dict) else value):
             merged = {**merged, **one} if isinstance(one, dict) else one
         return [merged]
-    return "number" if isinstance(value, int | float) else type(value).__name__
+    # Nothing stands for a number that could not be measured.
+    return "number" if value is None or isinstance(value, int | float) else type(value).__name__
 
 
 def test_a_run_makes_results_of_the_committed_structure(study: Study[Any], smoke_folder: Callable[[str], Path]) -> None:

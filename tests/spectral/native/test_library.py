@@ -22,9 +22,9 @@ def test_it_was_not_built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 
 def test_a_file_that_is_no_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "_engine.so").write_text("text")
+    (tmp_path / "_engine.bin").write_text("text")
     monkeypatch.setattr(_library, "__file__", str(tmp_path / "_library.py"))
-    with pytest.raises(_library.EngineError, match=r"cannot be loaded: .*_engine\.so"):
+    with pytest.raises(_library.EngineError, match=r"cannot be loaded: .*_engine\.bin"):
         _library._load("")
 
 
