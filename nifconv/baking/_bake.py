@@ -65,11 +65,13 @@ def bake(model: nn.Module, example_input: forward.ExampleInput, *, tolerance: fl
         except CannotBakeError as obstacle:
             layers[layer] = _kept(found, str(obstacle))
         else:
+            # The mode of each layer, not of the model: parts of it may be kept in eval mode.
             new[layer] = cut.module.train(layer.training)
             layers[layer] = _baked(found, cut)
     # Before the substitution, while each layer still receives the input that its replacement is to be tried on.
     for changed, error in measure_errors(model, example_input, new).items():
         layers[changed] = replace(layers[changed], error=error)
+    # Both runs are of the same copy, so that nothing but the layers differs between them.
     before, seconds_before = timed_run(model, example_input)
     model = substitute(model, new)
     after, seconds_after = timed_run(model, example_input)
@@ -133,4 +135,5 @@ def _baked(found: _Found, cut: Cut) -> BakedLayer:
 
 def _count(module: nn.Module) -> int:
     counts = count_parameters(module)
+    # A plain convolution has no frozen filters: what was frozen is a weight without gradient afterwards.
     return counts.learnable + counts.frozen

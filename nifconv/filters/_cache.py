@@ -97,6 +97,7 @@ class SpectrumCache:
             with torch.inference_mode(False), torch.no_grad():
                 value = cached[key] = compute()
             if len(cached) > _CACHED:
+                # The oldest; None in case another thread was first.
                 cached.pop(next(iter(cached)), None)
         return value
 
@@ -126,6 +127,7 @@ class _Parts:
         modules, tensors, settings = tuple(module.modules()), [], []
         for inside in modules:
             for name, value in vars(inside).items():
+                # vars() is read rather than named_parameters(): this runs at every cached call.
                 if name in ("_parameters", "_buffers"):
                     tensors += [tensor for tensor in value.values() if tensor is not None]
                 elif name in ("_forward_hooks", "_forward_pre_hooks"):

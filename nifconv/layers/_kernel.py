@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
-from nifconv import frequency
 from nifconv.filters import FrequencyFilter
 from nifconv.spectral import Kernel
 
@@ -25,10 +23,10 @@ class FilterKernel(Kernel):
     def taps(self) -> Tensor:
         return self._filter.cached(("taps", self._size), lambda: self._filter.taps(self._size))
 
-    def pairs(self, size: Sequence[int], dilation: Sequence[int], origin: Sequence[int]) -> Tensor:
+    def spectrum_as_real(self, size: Sequence[int], dilation: Sequence[int], origin: Sequence[int]) -> Tensor:
         def compute() -> Tensor:
-            spectrum = frequency.taps_to_spectrum(self._filter.taps(self._size), size, dilation=dilation, origin=origin)
-            return torch.view_as_real(spectrum.resolve_conj())
+            # The taps are not asked of the cache: what is kept is their spectrum.
+            return Kernel(self._filter.taps(self._size)).spectrum_as_real(size, dilation, origin)
 
         key = ("linear", self._size, tuple(size), tuple(dilation), tuple(origin))
         return self._filter.cached(key, compute)

@@ -29,6 +29,7 @@ def multiply(
     """`functional.spectral_conv` of a spectrum given by real and imaginary parts; arguments are not checked."""
     if pointwise is None:
         shape = tuple(-(-n // s) for n, s in zip(output_size, stride, strict=True))
+        # The exporter knows no registered operator.
         compute = _onnx.apply if torch.onnx.is_in_onnx_export() else _operator.apply
         return compute(x, pairs, groups, method, size, (1,) * len(size), stride, shape)
     weight, channels = pointwise.flatten(1), len(pairs)
@@ -58,8 +59,9 @@ def convolve(
     )
     if method == "direct":
         return _convolve_directly(x, kernel.taps(), geometry, groups, pointwise)
+    # The grid is the map where the padding is circular, else at least map + padding.
     x, grid_size, origin = geometry.on_grid(x)
-    pairs = kernel.pairs(grid_size, geometry.dilation, origin)
+    pairs = kernel.spectrum_as_real(grid_size, geometry.dilation, origin)
     return multiply(x, pairs, groups, grid_size, geometry.stride, geometry.output_size, pointwise, method)
 
 

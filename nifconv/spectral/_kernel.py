@@ -25,7 +25,7 @@ class Kernel:
         """Real, `(out_channels, in_channels, *kernel_size)`, laid out as a conv weight."""
         return self._taps
 
-    def pairs(self, size: Sequence[int], dilation: Sequence[int], origin: Sequence[int]) -> Tensor:
+    def spectrum_as_real(self, size: Sequence[int], dilation: Sequence[int], origin: Sequence[int]) -> Tensor:
         """Their spectrum on a grid, as real and imaginary parts; see `frequency.taps_to_spectrum`."""
         spectrum = frequency.taps_to_spectrum(self.taps(), size, dilation=dilation, origin=origin)
         return torch.view_as_real(spectrum.resolve_conj())
