@@ -25,7 +25,7 @@ class FilterKernel(Kernel):
 
     def spectrum_as_real(self, size: Sequence[int], dilation: Sequence[int], origin: Sequence[int]) -> Tensor:
         def compute() -> Tensor:
-            # The taps are not asked of the cache: what is kept is their spectrum.
+            # Not `self.taps()`: only the spectrum is to be cached.
             return Kernel(self._filter.taps(self._size)).spectrum_as_real(size, dilation, origin)
 
         key = ("linear", self._size, tuple(size), tuple(dilation), tuple(origin))
