@@ -105,22 +105,15 @@ def _untrained(config: Config, name: str) -> Result:
     with torch.no_grad():
         taps = drawn.taps(config.fresh_size)
         gains = {str(size): drawn.gain(size).square().mean().sqrt().item() for size in config.gain_sizes}
-    mass = taps.abs()
-    middle = config.fresh_size // 2
-    far, outside = mass.clone(), mass.clone()
-    far[..., middle - 16 : middle + 17, middle - 16 : middle + 17] = 0
-    outside[..., middle - 4 : middle + 5, middle - 4 : middle + 5] = 0
-    cross = torch.zeros_like(outside[0, 0], dtype=torch.bool)
-    cross[middle - 1 : middle + 2] = cross[:, middle - 1 : middle + 2] = True
-
-    def share(part: torch.Tensor) -> float:
-        return (part.sum((-2, -1)) / mass.sum((-2, -1))).median().item()
-
+    inside = footprint.mass_ratio(taps)  # (kernels, 1, windows of 1, 3, 5, .. px)
+    outside9 = 1 - inside[..., 4]
+    # Nothing is on the cross of a kernel that ends within 9 px.
+    cross = outside9 * footprint.cross_share(taps).nan_to_num()
     return {
         "parameters": sum(p.numel() for p in FILTERS[name](config.width, 1).parameters()),
-        "within9": 1 - share(outside),
-        "cross_outside9": share(outside * cross),
-        "outside33": share(far),
+        "within9": 1 - outside9.median().item(),
+        "cross_outside9": cross.median().item(),
+        "outside33": (1 - inside[..., 16]).median().item(),
         "gain": gains,
     }
 
