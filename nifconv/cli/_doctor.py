@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterable, Iterator
 
 import torch
 import typer
 
-from nifconv.spectral import Crossover, active_crossover, fused, native
+from nifconv.spectral import Crossover, active_crossover, device_name, fused, native
+
+_SIZES = (7, 14, 28, 56, 112)
+_BATCH, _CHANNELS = 8, 32
 
 
 def doctor() -> None:
     """Says which engine computes frequency convolutions here, with what, and what `method="auto"` goes by."""
-    lines = {
-        "torch": f"{torch.__version__}, {torch.get_num_threads()} threads",
-        "processor": f"{platform.machine()}, torch uses {torch.backends.cpu.get_cpu_capability()}",
-        "native engine": _native(),
-        "fused kernels": _fused(),
-        'method="auto"': _crossover(active_crossover()),
-    }
-    width = max(map(len, lines))
-    for name, text in lines.items():
-        typer.echo(f"{name:<{width}}  {text}")
+    cpu = torch.device("cpu")
+    lines = [
+        ("torch", f"{torch.__version__}, {torch.get_num_threads()} threads"),
+        ("processor", f"{platform.machine()}, torch uses {torch.backends.cpu.get_cpu_capability()}"),
+        ("native engine", _native()),
+        *(("fused kernels", line) for line in _fused(fused.proven)),
+        ('method="auto"', _crossover(active_crossover(cpu), cpu)),
+    ]
+    if torch.cuda.is_available():
+        gpu = torch.device("cuda", torch.cuda.current_device())
+        lines.append((f'"auto" on {device_name(gpu)}', _crossover(active_crossover(gpu), gpu)))
+    width, before = max(len(name) for name, _ in lines), ""
+    for name, text in lines:
+        typer.echo(f"{'' if name == before else name:<{width}}  {text}")
+        before = name
 
 
 def _native() -> str:
@@ -33,22 +42,38 @@ def _native() -> str:
     return f"{engine.instruction_set} (of {', '.join(engine.instruction_sets)}), {threads}"
 
 
-def _fused() -> str:
-    if not torch.cuda.is_available():
-        return "none: there is no GPU"
-    verdicts = fused.verdicts()
-    proven = (
-        f"{len(verdicts)} shapes compared with torch.fft so far"
-        if verdicts
-        else "compared with torch.fft when first used"
-    )
-    return f'{torch.cuda.get_device_name()}; for method="fused" alone; {proven}'
+def _fused(proven: fused.Proven) -> Iterator[str]:
+    """What comes of comparisons made now; those at first use, which count, are made in the process that asks."""
+    if fused.absence():
+        yield f"none; torch.fft computes everything on GPUs: {fused.absence()}"
+        return
+    device = torch.device("cuda", torch.cuda.current_device())
+    yield f"{device_name(device)}; compared with torch.fft just now, and again at first use of each shape:"
+    shapes = [(_BATCH, _CHANNELS, size, size) for size in _SIZES]
+    yield from _verdicts(fused.examine(proven, shapes, device))
 
 
-def _crossover(table: Crossover) -> str:
+def _verdicts(verdicts: Iterable[fused.Verdict]) -> Iterator[str]:
+    """One line for each dtype and direction, and one for each refusal."""
+    found: dict[str, list[fused.Verdict]] = {}
+    for verdict in verdicts:
+        found.setdefault(f"{str(verdict.dtype).removeprefix('torch.')}, {verdict.direction}", []).append(verdict)
+    for name, group in found.items():
+        right = ", ".join(str(verdict.size[0]) for verdict in group if verdict.proven)
+        yield f"{name}: " + (f"right at {right} px" if right else "nothing is right")
+        for verdict in group:
+            if not verdict.proven:
+                yield f"  {verdict.size[0]} px is computed by torch.fft: {verdict.reason}"
+
+
+def _crossover(table: Crossover | None, device: torch.device) -> str:
+    if table is None:
+        return "torch.fft, since nothing was measured there: `nifconv bench --crossover FILE` measures it"
     origin = dict(table.origin)
     source = os.environ.get("NIFCONV_CROSSOVER", "the table of this release")
     measured = ", ".join(f"{name} {value}" for name, value in origin.items())
-    fits = origin.get("torch") == torch.__version__ and origin.get("threads") == torch.get_num_threads()
+    fits = origin.get("torch") == torch.__version__
+    if device.type == "cpu":
+        fits = fits and origin.get("threads") == torch.get_num_threads()
     advice = "" if fits else "; measured elsewhere: `nifconv bench --crossover FILE` measures this machine"
     return f"{source} ({measured}){advice}"
