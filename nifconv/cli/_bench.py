@@ -11,7 +11,18 @@ import typer
 
 from nifconv import frequency
 from nifconv.functional import spectral_conv
-from nifconv.spectral import MAPS, TAPS, Crossover, as_table, clock_for, crossovers, gpu_crossover, side_by_side
+from nifconv.spectral import (
+    MAPS,
+    TAPS,
+    Crossover,
+    as_table,
+    clock_for,
+    crossovers,
+    current_gpu,
+    device_name,
+    gpu_crossover,
+    side_by_side,
+)
 
 CASES = ((32, 64, 56), (32, 128, 28), (32, 256, 14), (32, 512, 7))
 
@@ -57,7 +68,7 @@ def _against_conv(batch: int, channels: int, size: int, repeats: int, device: to
 def _write_crossovers(path: Path, repeats: int, quick: bool, device: torch.device) -> None:
     if not path.parent.is_dir():
         raise typer.BadParameter(f"{path.parent} is not a folder; create it first", param_hint="--crossover")
-    measure = _measured_on_cpu if device.type == "cpu" else _measured_on_gpu
+    measure = _measured_on_cpu if device_name(device) == "cpu" else _measured_on_gpu
     measure(repeats, quick, device).save(path)
     typer.echo(f"written to {path}; use it with NIFCONV_CROSSOVER={path} or nifconv.use_crossover")
 
@@ -80,7 +91,7 @@ def _measured_on_gpu(repeats: int, quick: bool, device: torch.device) -> Crossov
 def _device(name: str | None) -> torch.device:
     if name not in (None, "cpu", "cuda"):
         raise typer.BadParameter(f"{name!r} is none of: cpu, cuda", param_hint="--device")
-    if name == "cuda" and not torch.cuda.is_available():
+    gpu = current_gpu()
+    if name == "cuda" and gpu is None:
         raise typer.BadParameter("torch sees no GPU; choose cpu", param_hint="--device")
-    on_gpu = name == "cuda" or (name is None and torch.cuda.is_available())
-    return torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
+    return torch.device("cpu") if name == "cpu" or gpu is None else gpu

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+import warnings
 from collections.abc import Iterable, Iterator
 
 import torch
 import typer
 
-from nifconv.spectral import Crossover, active_crossover, device_name, fused, native
+from nifconv.spectral import Crossover, active_crossover, current_gpu, device_name, fused, native
 
 _SIZES = (7, 14, 28, 56, 112)
 _BATCH, _CHANNELS = 8, 32
@@ -17,17 +18,16 @@ _BATCH, _CHANNELS = 8, 32
 
 def doctor() -> None:
     """Says which engine computes frequency convolutions here, with what, and what `method="auto"` goes by."""
-    cpu = torch.device("cpu")
+    cpu, gpu = torch.device("cpu"), current_gpu()
     lines = [
         ("torch", f"{torch.__version__}, {torch.get_num_threads()} threads"),
         ("processor", f"{platform.machine()}, torch uses {torch.backends.cpu.get_cpu_capability()}"),
         ("native engine", _native()),
-        *(("fused kernels", line) for line in _fused(fused.proven)),
+        *(("fused kernels", line) for line in _fused(gpu)),
         ('method="auto"', _crossover(active_crossover(cpu), cpu)),
     ]
-    if torch.cuda.is_available():
-        gpu = torch.device("cuda", torch.cuda.current_device())
-        lines.append((f'"auto" on {device_name(gpu)}', _crossover(active_crossover(gpu), gpu)))
+    if gpu is not None:
+        lines.append(('"auto" on the GPU', _crossover(active_crossover(gpu), gpu)))
     width, before = max(len(name) for name, _ in lines), ""
     for name, text in lines:
         typer.echo(f"{'' if name == before else name:<{width}}  {text}")
@@ -42,15 +42,16 @@ def _native() -> str:
     return f"{engine.instruction_set} (of {', '.join(engine.instruction_sets)}), {threads}"
 
 
-def _fused(proven: fused.Proven) -> Iterator[str]:
+def _fused(gpu: torch.device | None) -> Iterator[str]:
     """What comes of comparisons made now; those at first use, which count, are made in the process that asks."""
-    if fused.absence():
+    if gpu is None or fused.absence():
         yield f"none; torch.fft computes everything on GPUs: {fused.absence()}"
         return
-    device = torch.device("cuda", torch.cuda.current_device())
-    yield f"{device_name(device)}; compared with torch.fft just now, and again at first use of each shape:"
+    yield f"{device_name(gpu)}; compared with torch.fft just now, as they will be at first use of each shape"
     shapes = [(_BATCH, _CHANNELS, size, size) for size in _SIZES]
-    yield from _verdicts(fused.examine(proven, shapes, device))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of refusals, which are listed
+        yield from _verdicts(fused.examine(fused.proven, shapes, gpu))
 
 
 def _verdicts(verdicts: Iterable[fused.Verdict]) -> Iterator[str]:
@@ -70,7 +71,8 @@ def _crossover(table: Crossover | None, device: torch.device) -> str:
     if table is None:
         return "torch.fft, since nothing was measured there: `nifconv bench --crossover FILE` measures it"
     origin = dict(table.origin)
-    source = os.environ.get("NIFCONV_CROSSOVER", "the table of this release")
+    path = os.environ.get("NIFCONV_CROSSOVER")
+    source = path if path and Crossover.load(path).device == table.device else "the table of this release"
     measured = ", ".join(f"{name} {value}" for name, value in origin.items())
     fits = origin.get("torch") == torch.__version__
     if device.type == "cpu":

@@ -1,7 +1,7 @@
 """How a convolution is computed: as a product of spectra or a direct sum, and the choice between them."""
 
 from nifconv.spectral import fused, native
-from nifconv.spectral._clocks import Clock, clock_for, device_name
+from nifconv.spectral._clocks import Clock, clock_for, current_gpu, device_name
 from nifconv.spectral._convolution import combine, convolve, multiply
 from nifconv.spectral._crossover import METHODS, Crossover, active_crossover, crossover_in_use, use_crossover
 from nifconv.spectral._geometry import PADDING_MODES, Geometry
@@ -27,6 +27,7 @@ __all__ = [
     "convolve",
     "crossover_in_use",
     "crossovers",
+    "current_gpu",
     "device_name",
     "fused",
     "gpu_crossover",

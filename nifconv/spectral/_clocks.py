@@ -16,6 +16,11 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_properties(device).name if device.type == "cuda" else device.type
 
 
+def current_gpu() -> torch.device | None:
+    """The GPU that torch uses where none is named; None on a machine without one."""
+    return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else None
+
+
 def clock_for(device: torch.device) -> Clock:
     """The clock that times calls on `device`."""
     return DeviceClock(device) if device.type == "cuda" else wall
