@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -20,16 +20,17 @@ _REPEATS = 9
 def rows(shapes: Sequence[tuple[int, int, int]]) -> Iterator[dict[str, Any]]:
     """Seconds of `pack`, of its adjoint, and of the product by torch.fft, for (batch, channels, side of the map)."""
     for batch, channels, n in shapes:
-        size = (n, n)
-        placement = Placement(size, size, (1, 1))
-        x, pairs = torch.randn(batch, channels, n, n), torch.randn(channels, 1, *frequency.half_shape(size), 2)
-        packed = pack(pairs[:, 0], size)
-        timings = side_by_side(
-            {
-                "pack": lambda: pack(pairs[:, 0], size),
-                "adjoint": lambda: pack_adjoint(packed, size),
-                "product": lambda: _products.forward(x, pairs, channels, placement, placement),
-            },
-            _REPEATS,
-        )
+        timings = side_by_side(_calls(batch, channels, n), _REPEATS)
         yield {"shape": [batch, channels, n, n], **{name: timing.median for name, timing in timings.items()}}
+
+
+def _calls(batch: int, channels: int, n: int) -> dict[str, Callable[[], object]]:
+    size = (n, n)
+    placement = Placement(size, size, (1, 1))
+    x, pairs = torch.randn(batch, channels, n, n), torch.randn(channels, 1, *frequency.half_shape(size), 2)
+    packed = pack(pairs[:, 0], size)
+    return {
+        "pack": lambda: pack(pairs[:, 0], size),
+        "adjoint": lambda: pack_adjoint(packed, size),
+        "product": lambda: _products.forward(x, pairs, channels, placement, placement),
+    }

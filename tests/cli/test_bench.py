@@ -37,6 +37,7 @@ def test_the_command_refuses_a_folder_that_is_not_there(tmp_path: Path) -> None:
 def test_on_a_gpu_the_table_holds_the_fused_kernels_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     gpu, path = FakeGpu(monkeypatch), tmp_path / "table.json"
     monkeypatch.setattr(_bench, "current_gpu", lambda: torch.device("cpu"))
+    monkeypatch.setattr(_bench, "device_name", lambda device: NAME)
     monkeypatch.setattr(_bench, "clock_for", lambda device: gpu.clock)
     result = CliRunner().invoke(app, ["bench", "--quick", "--repeats", "1", "--crossover", str(path)])
     assert result.exit_code == 0, result.output

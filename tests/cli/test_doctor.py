@@ -53,6 +53,7 @@ def test_what_is_right_on_a_gpu_what_is_not_and_why(monkeypatch: pytest.MonkeyPa
     gpu = FakeGpu(monkeypatch, lambda result: result * (1.1 if result.shape[2] == 7 else 1))
     gpu.kernel.supports = lambda x, *_, gradients: x.shape[2] < (100 if gradients else 200)  # type: ignore[method-assign]
     monkeypatch.setattr(_doctor, "current_gpu", lambda: torch.device("cpu"))
+    monkeypatch.setattr(_doctor, "device_name", lambda device: NAME)
     text = said()
     assert f"fused kernels      {NAME}; compared with torch.fft just now" in text
     assert "float32, forward: right at 14, 28, 56, 112 px" in text
