@@ -18,16 +18,16 @@ _BATCH, _CHANNELS = 8, 32
 
 def doctor() -> None:
     """Says which engine computes frequency convolutions here, with what, and what `method="auto"` goes by."""
-    cpu, gpu = torch.device("cpu"), current_gpu()
+    gpu = current_gpu()
     lines = [
         ("torch", f"{torch.__version__}, {torch.get_num_threads()} threads"),
         ("processor", f"{platform.machine()}, torch uses {torch.backends.cpu.get_cpu_capability()}"),
         ("native engine", _native()),
         *(("fused kernels", line) for line in _fused(gpu)),
-        ('method="auto"', _crossover(active_crossover(cpu), cpu)),
+        ('method="auto"', _crossover(active_crossover(torch.device("cpu")))),
     ]
     if gpu is not None:
-        lines.append(('"auto" on the GPU', _crossover(active_crossover(gpu), gpu)))
+        lines.append(('"auto" on the GPU', _crossover(active_crossover(gpu))))
     width, before = max(len(name) for name, _ in lines), ""
     for name, text in lines:
         typer.echo(f"{'' if name == before else name:<{width}}  {text}")
@@ -67,7 +67,7 @@ def _verdicts(verdicts: Iterable[fused.Verdict]) -> Iterator[str]:
                 yield f"  {verdict.size[0]} px is computed by torch.fft: {verdict.reason}"
 
 
-def _crossover(table: Crossover | None, device: torch.device) -> str:
+def _crossover(table: Crossover | None) -> str:
     if table is None:
         return "torch.fft, since nothing was measured there: `nifconv bench --crossover FILE` measures it"
     origin = dict(table.origin)
@@ -75,7 +75,7 @@ def _crossover(table: Crossover | None, device: torch.device) -> str:
     source = path if path and Crossover.load(path).device == table.device else "the table of this release"
     measured = ", ".join(f"{name} {value}" for name, value in origin.items())
     fits = origin.get("torch") == torch.__version__
-    if device.type == "cpu":
+    if table.device == "cpu":
         fits = fits and origin.get("threads") == torch.get_num_threads()
     advice = "" if fits else "; measured elsewhere: `nifconv bench --crossover FILE` measures this machine"
     return f"{source} ({measured}){advice}"
