@@ -20,7 +20,7 @@ from nifconv import FrequencyConv2d
 from nifconv.spectral import clock_for, side_by_side
 
 _PASSES = {"forward": (2, 1), "training": (5, 3)}
-"""How often maps (x, y; then x, dy, dx) and learned tensors (in each direction; their gradient) cross the memory bus."""
+"""How often maps (x, y; then x, dy, dx) and learned tensors (once each way, and a gradient) cross the memory bus."""
 
 
 def bandwidth(config: Config, device: torch.device) -> float:
