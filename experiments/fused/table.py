@@ -55,8 +55,8 @@ def every() -> Iterator[Case]:
     """All combinations, those included that torch.fft computes."""
     calls = {"plain": (*SQUARES, *OBLONGS), "general": tuple(itertools.product(SIDES, SIDES))}
     for call, sizes in calls.items():
-        for case in itertools.product(sizes, DTYPES, compilation.TARGETS, (False, True)):
-            yield Case(*case, call)
+        for size, dtype, target, gradients in itertools.product(sizes, DTYPES, compilation.TARGETS, (False, True)):
+            yield Case(size, dtype, target, gradients, call)
 
 
 def row(case: Case) -> dict[str, Any]:

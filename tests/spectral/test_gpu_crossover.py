@@ -27,7 +27,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> FakeGpu:
 
 def measure(gpu: FakeGpu, say: Callable[[str], object] = str) -> Crossover:
     sizes = {"batch": 2, "channels": 3, "sizes": (14, 7), "maps": (7,), "taps": (1, 3)}
-    return gpu_crossover(CPU, gpu.clock, repeats=1, say=say, **sizes)  # type: ignore[arg-type]
+    return gpu_crossover(CPU, gpu.clock, repeats=1, say=say, **sizes)
 
 
 def used(gpu: FakeGpu, n: int = 7, train: bool = False, **options: Any) -> list[str]:

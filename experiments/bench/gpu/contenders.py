@@ -78,6 +78,6 @@ def _nvsubquadratic() -> Callable[[Tensor, Tensor], Tensor]:
 
     def apply(x: Tensor, taps: Tensor) -> Tensor:
         kernel: Tensor = taps[:, 0].flip(-1, -2).unsqueeze(0).to(x.dtype)  # (1, channels, k, k)
-        return fused_fftconv2d_bhl(x, kernel)  # type: ignore[no-any-return]
+        return fused_fftconv2d_bhl(x, kernel)
 
     return apply

@@ -88,7 +88,7 @@ def test_a_wrong_kernel_is_not_timed() -> None:
 
 def test_an_examination_says_what_is_right_what_is_wrong_and_what_is_not_meant() -> None:
     small_and_even = Fake(lambda result: result * (1 + result.shape[2] % 2))
-    small_and_even.supports = lambda x, *_, gradients: x.shape[2] < 10 and not gradients
+    small_and_even.supports = lambda x, *_, gradients: x.shape[2] < 10 and not gradients  # type: ignore[method-assign]
     with pytest.warns(RuntimeWarning, match=r"\(7, 7\)"):
         verdicts = list(examine(Proven(small_and_even, _products), [(1, 2, n, n) for n in (6, 7, 14)], CPU))
     assert len(verdicts) == 3 * 2 * len(DTYPES)
