@@ -20,7 +20,7 @@ _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 # Programs for each processor of the GPU: enough that the last ones to finish do not leave it idle for long.
 _PROGRAMS_PER_PROCESSOR = 8
 # Pixels of all channels of a sample: within one, the kernels count in 32 bits.
-_LARGEST_SAMPLE = 2**31
+_LARGEST_SAMPLE = 2**30
 # Options that the compiler would otherwise choose by its version.
 _OPTIONS = {"enable_fp_fusion": True}
 _packed = PackedSpectra()

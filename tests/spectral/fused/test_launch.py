@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from nifconv import frequency
+from nifconv import FrequencyConv2d, frequency
 from nifconv.spectral import _products, fused
 from nifconv.spectral._transforms import Placement
 from nifconv.spectral.fused import _launch, _plans
@@ -73,7 +73,7 @@ def test_everything_else_is_not(x: Any, changes: dict[str, Any]) -> None:
 
 
 def test_maps_that_32_bits_cannot_count_are_not() -> None:
-    channels = 2**31 // 49 + 1
+    channels = 2**30 // 49 + 1
     x, placement = OnGpu(1, channels, 7, 7), Placement((7, 7), (7, 7), (1, 1))
     spectrum = torch.empty(1, 1, 7, 4, 2).expand(channels, 1, 7, 4, 2)
     assert not fused.supports(x, spectrum, channels, placement, placement)
@@ -130,6 +130,15 @@ def test_on_a_cpu_torch_fft_computes_both() -> None:
     expected = _products.forward(x, spectrum, *rest), *_products.gradients(x, spectrum, dy, *rest, True, True)
     torch.testing.assert_close(actual, expected, rtol=0, atol=0)
     assert fused.proven.verdicts == []
+
+
+def test_that_torch_fft_stands_in_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused, "absence", lambda: "a reason of this test")
+    layer, x = FrequencyConv2d(2, 2, groups=2, method="fused"), torch.randn(1, 2, 6, 6)
+    with pytest.warns(RuntimeWarning, match="method='fused' is computed by torch.fft: a reason of this test") as caught:
+        layer(x)
+        layer(x)
+    assert len(caught) == 1
 
 
 def test_importing_needs_no_triton() -> None:
