@@ -32,9 +32,9 @@ operations of the matrix products on the whole tile, and those operations for ea
 ## Packing the spectrum
 
 The kernels take the spectrum packed into real coefficients: once for each spectrum, so not again in eval mode while the
-layer has it cached, and once for both directions of a training step. Medians by the clock of a CPU ({processor},
-{threads} threads, shared with other work), which say nothing of a GPU: milliseconds of packing, of its adjoint, of the
-product by torch.fft, and packing over that product.
+layer has it cached, and once for both directions of a training step. Medians of the time that a CPU ({processor})
+works, which say nothing of a GPU: milliseconds of packing, of its adjoint, of the product by torch.fft, and packing
+over that product.
 
 {packing}
 

@@ -136,8 +136,7 @@ def test_that_torch_fft_stands_in_is_said_once(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(fused, "absence", lambda: "a reason of this test")
     layer, x = FrequencyConv2d(2, 2, groups=2, method="fused"), torch.randn(1, 2, 6, 6)
     with pytest.warns(RuntimeWarning, match="method='fused' is computed by torch.fft: a reason of this test") as caught:
-        layer(x)
-        layer(x)
+        torch.nn.Sequential(layer, layer)(x)
     assert len(caught) == 1
 
 
