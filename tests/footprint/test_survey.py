@@ -290,7 +290,7 @@ def test_the_loop_over_layers_can_be_watched() -> None:
         (
             lambda: footprint.survey(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 5, 5), groups=3),
             TypeError,
-            "groups=3 must be a function from a layer's name to its stage, or a mapping of patterns",
+            "groups=3 must be a function from a layer's name to its stage, or a mapping from stages to patterns",
         ),
         (
             lambda: footprint.survey(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 5, 5)).layers[0].values("girth"),
