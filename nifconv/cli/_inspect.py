@@ -17,11 +17,11 @@ from rich.text import Text
 from torch import Tensor, nn
 
 from nifconv import footprint
+from nifconv._support.text import by_size
 from nifconv.cli._models import load_model
 from nifconv.cli._options import parse_pixels
 from nifconv.cli._weights import SUFFIXES, load_weights
 from nifconv.footprint import LayerFootprint, ReceptiveField, Survey
-from nifconv.footprint._text import by_size
 from nifconv.footprint.measures import BY_NAME, HEADLINE
 
 

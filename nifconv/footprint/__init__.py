@@ -4,7 +4,7 @@
 distribution: what the same layer measures when it is re-initialised and not trained. `effective_receptive_field`
 measures what an output sees. The other functions take taps of any origin.
 
-Modules import only from those before them in this order: sizes and tables as text; `measures`, functions of
+Modules import only from those before them in this order: names and tables as text; `measures`, functions of
 `Kernels(taps, periodic)` with one table of them all; the null distribution; the layer (`LayerFootprint`); `figures`;
 the receptive field; files and `page`, which take layers; the results (`Survey`, `Comparison`); and `survey`, which
 reads layers from a model and re-initialises them.

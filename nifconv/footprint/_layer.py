@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from nifconv._support.arguments import choice
+from nifconv._support.text import by_size
 from nifconv.footprint._null import NullDistribution
-from nifconv.footprint._text import by_size
 from nifconv.footprint.measures._kernels import Kernels
 from nifconv.footprint.measures._statistics import quantiles
 from nifconv.footprint.measures._table import BY_NAME, MEASURES, median

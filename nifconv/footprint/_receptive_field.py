@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nifconv._support import forward
 from nifconv._support.arguments import integer, ints_per_axis, positive_int, real_floating, torch_module, unit_share
-from nifconv.footprint._text import by_size
+from nifconv._support.text import by_size
 from nifconv.footprint.measures._size import mass_ratio, smallest_window
 
 if TYPE_CHECKING:

@@ -1,15 +1,10 @@
-"""Sizes, names and tables as text."""
+"""Names and tables as text."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
 from html import escape
-
-
-def by_size(size: Sequence[int]) -> str:
-    """`(56, 56) -> "56 x 56"`."""
-    return " x ".join(map(str, size))
 
 
 def short(name: str) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from nifconv._support.text import by_size
 from nifconv.footprint._layer import LayerFootprint
-from nifconv.footprint._text import by_size
 from nifconv.footprint.figures._style import COLORS, NULL_COLOR, new_figure, tidy, title
 from nifconv.footprint.measures._statistics import quantiles
 from nifconv.footprint.measures._table import BY_NAME

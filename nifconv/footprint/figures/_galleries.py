@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from nifconv._support.text import by_size
 from nifconv.footprint._layer import LayerFootprint
-from nifconv.footprint._text import by_size
 from nifconv.footprint.figures._style import COLOR_MAP, by_energy, color_limit, new_figure, plane, strongest, title
 from nifconv.footprint.measures._ensemble import position_variance, principal_kernels
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nifconv._support.text import by_size
 from nifconv.footprint._layer import LayerFootprint
 from nifconv.footprint._receptive_field import ReceptiveField
-from nifconv.footprint._text import by_size
 from nifconv.footprint.figures._style import COLORS, NULL_COLOR
 from nifconv.footprint.measures._statistics import quantiles
 from nifconv.footprint.measures._table import BY_NAME, HEADLINE, MEASURES, Measure
