@@ -48,7 +48,7 @@ def locality_penalty(
 
     Raises:
         TypeError: `model` is not a module.
-        ValueError: `profile` is unknown, or a layer as large as the map is given no size.
+        ValueError: `profile` is unknown, or `size` gives no map size for a kernel as large as the map.
     """
     torch_module("model", model)
     weigh = _PROFILES[choice("profile", profile, tuple(_PROFILES))]

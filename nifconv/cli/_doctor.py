@@ -36,7 +36,7 @@ def _native() -> str:
 def _fused() -> str:
     if not torch.cuda.is_available():
         return "none: there is no GPU"
-    verdicts = fused.verdicts()  # of this process only, so that a command of its own has none yet
+    verdicts = fused.verdicts()  # of this process only; the command itself runs no convolution
     proven = (
         f"{len(verdicts)} shapes compared with torch.fft so far"
         if verdicts

@@ -139,7 +139,7 @@ def _layer_table(name: str, survey: Survey) -> Table:
     with_null = any(layer.null for layer in survey.layers)
     title = f"{name}: kernels, median of each layer{' (z against the null)' if with_null else ''}"
     table = Table(title=Text(title), title_justify="left")
-    # At least as wide as most names need: rich would rather fold these than the numbers, and 36 leaves those room.
+    # Wide enough for most names, which rich would otherwise fold first in a narrow terminal.
     table.add_column("layer", overflow="fold", min_width=min(max((len(x.name) for x in survey.layers), default=5), 36))
     table.add_column("kind")
     table.add_column("map", justify="right", no_wrap=True)

@@ -66,7 +66,7 @@ class LayerFootprint:
             ValueError: there is no measure of that name.
         """
         choice("measure", measure, tuple(BY_NAME))
-        if measure not in self._values:  # on demand: all measures of a large layer take seconds, one is fast
+        if measure not in self._values:  # on demand, since all of them together take long for a large layer
             self._values[measure] = BY_NAME[measure].values(self._kernels)
         return self._values[measure]
 

@@ -18,11 +18,11 @@ from nifconv.footprint.measures._table import BY_NAME, MEASURES, median
 
 @dataclass(frozen=True)
 class Effect:
-    """A measured value beside the null distribution of the same layer; all in the unit of the measure.
+    """A measured value compared with the null distribution of the same layer, in the unit of the measure.
 
     Attributes:
         value: the median over the layer's kernels.
-        mean, std, low, high: of the null distribution; `low` and `high` are its 5 % and 95 % quantiles.
+        mean, std, low, high: mean, standard deviation, 5 % and 95 % quantile of the null distribution.
         z: (value - mean) / sqrt(std^2 + step^2 / 6), the effect size; `step` is that of a measure that moves in steps,
             such as a window side, and otherwise 0. None if the null distribution has no width and there is no step.
         p: two-sided and by rank, 2 (1 + draws at least as extreme) / (draws + 1), at most 1. It cannot fall below

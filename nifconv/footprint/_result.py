@@ -66,7 +66,7 @@ class Survey:
         }
 
     def to_csv(self, path: str | Path | None = None) -> str:
-        """One line per layer with the quantiles and the null distribution of every measure; also written to `path`."""
+        """One line per layer: quantiles and null distribution of every measure; also written to `path`, if given."""
         return _export.to_csv(_export.rows(self.layers), path)
 
     def to_dataframe(self) -> DataFrame:

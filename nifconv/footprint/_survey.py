@@ -151,7 +151,7 @@ def _measure_with_models(
     layers = [_footprint(*job, stage_of) for job in jobs]
     collectors = [_collector(layer) for layer in layers]
     before: nn.Module | None = None
-    # Models outside, layers inside: building a model is the expensive part, and only two are in memory at a time.
+    # Models outside, layers inside: each model is built once, and only two are in memory at a time.
     for draw in _watched(range(null), progress):
         model = reinitialized_model(fresh, draw_seed(seed, draw), surveyed)
         if before is not None:

@@ -118,7 +118,7 @@ def _mass_panel(axes: Axes, panel: tuple[str, tuple[int, ...]], surveys: Surveye
     stage, size = panel
     axes.set_title(f"{title(stage) or 'model'}, kernels of {by_size(size)}", fontsize=9)
     axes.set(ylim=(0, 1.03), xlim=(0, max(size) + 2))
-    step = max(2 * round(max(size) / 10), 2)  # about ten ticks, on odd sides like the windows
+    step = max(2 * round(max(size) / 10), 2)  # about five ticks, on odd sides like the windows
     axes.set_xticks(range(1, max(size) + 2, step))
     axes.tick_params(labelsize=8)
     tidy(axes)

@@ -86,7 +86,7 @@ def _sections(layers: Layers) -> list[dict[str, Any]]:
 
 
 def _section(number: int, members: Sequence[tuple[int, str, LayerFootprint]]) -> dict[str, Any]:
-    first = members[0][2]  # of the first survey that has it, from which the others are said to differ
+    first = members[0][2]  # in the first survey that has it; changes in the others are relative to it
     rows = [_row(number, index, name, layer, first) for index, name, layer in members]
     drawn = [_svg.gallery(layer, f"k{number}-{index}") for index, _, layer in members]
     return {
