@@ -187,7 +187,7 @@ def map_size_of(x: Tensor, ndim: int) -> tuple[int, ...]:
     """The spatial size of `x`, its last `ndim` axes.
 
     Raises:
-        ValueError: the map is empty, so that it has no spectrum.
+        ValueError: the map is empty and has no spectrum.
     """
     size = tuple(x.shape[-ndim:])  # counted from the end, since an input need not have a batch axis
     if min(size) < 1:

@@ -102,9 +102,9 @@ def effective_receptive_field(
     """Measures how much each input pixel contributes to the central unit of a layer (Luo et al. 2016, sec. 2).
 
     c[n] = mean over inputs of sum_i |d(sum_o s_o y[o, centre]) / d x[i, n]|, divided by its sum over n, with random
-    signs s_o = +1 or -1 for every input. A plain sum over channels would vanish after a normalisation over channels.
-    The unit is that at index size // 2 of the layer's map. On a map of odd size it can lie up to half a stride before
-    the centre of the input, which then counts as extent; choose sizes at which the layer's map is even.
+    signs s_o = +1 or -1 for every input. The unit is at index size // 2 of the layer's map. On a map of odd size it can
+    lie up to half a stride before the centre of the input, which then counts as extent; choose sizes at which the
+    layer's map is even.
 
     Args:
         model: any module that takes one tensor. Runs in eval mode; its weights, their gradients and its mode stay as
@@ -175,6 +175,7 @@ def _contribution(
             if positive:
                 score = central.relu().sum()
             else:
+                # Random signs, since a plain sum over channels is constant after a normalisation over channels.
                 signs = torch.randint(2, central.shape, generator=generator).mul(2).sub(1)  # 0, 1 -> -1, 1
                 score = (central * signs.to(central)).sum()
             # One pass for the whole batch, since in eval mode no input influences the output of another. `grad`, since

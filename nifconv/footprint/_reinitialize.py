@@ -29,15 +29,15 @@ def reinitialized(module: nn.Module, seed: int) -> nn.Module:
     """
     # float32 on the CPU: the draws depend neither on the device nor on the precision of the model.
     with seeded(seed):  # `_unparametrized` builds a layer, which initialises itself
-        drawn = _unparametrized(module) if parametrize.is_parametrized(module) else copy.deepcopy(module).cpu().float()
+        copied = _unparametrized(module) if parametrize.is_parametrized(module) else copy.deepcopy(module).cpu().float()
     # Under a parametrisation the weight is computed; `reset_parameters` would write to the result and change nothing.
-    if any(parametrize.is_parametrized(part) for part in drawn.modules()):
-        raise ValueError(_PARAMETRIZED.format(kind=type(drawn).__name__))
-    _reseed_frozen(drawn, seed)  # first, since the weights of a frozen filter are a function of its seed
+    if any(parametrize.is_parametrized(part) for part in copied.modules()):
+        raise ValueError(_PARAMETRIZED.format(kind=type(copied).__name__))
+    _reseed_frozen(copied, seed)  # first, since the weights of a frozen filter are a function of its seed
     with seeded(seed), torch.no_grad():
-        for part in _drawable(drawn):
+        for part in _resettable(copied):
             part.reset_parameters()  # type: ignore[operator]
-    return drawn
+    return copied
 
 
 def reinitialized_model(fresh: Callable[[], nn.Module], seed: int, surveyed: nn.Module) -> nn.Module:
@@ -104,8 +104,8 @@ def _unparametrized(module: nn.Module) -> nn.Module:
     raise ValueError(_PARAMETRIZED.format(kind=type(module).__name__))
 
 
-def _drawable(module: nn.Module) -> list[nn.Module]:
+def _resettable(module: nn.Module) -> list[nn.Module]:
     """The outermost modules with `reset_parameters`, which re-initialise what they contain."""
     if callable(getattr(module, "reset_parameters", None)):
         return [module]
-    return [part for child in module.children() for part in _drawable(child)]
+    return [part for child in module.children() for part in _resettable(child)]
