@@ -192,7 +192,7 @@ def test_filters_that_do_not_learn_are_solved_by_the_1x1(filter: Any) -> None:
 
 def test_frozen_and_shared_filters_stand_alone_only_without_match() -> None:
     conv = nn.Conv2d(8, 8, 3, padding=1)
-    with pytest.raises(ValueError, match=r"ImplicitFilter\(8, 8.* is frozen and cannot be fitted; use a filter of the"):
+    with pytest.raises(ValueError, match=r"ImplicitFilter\(8, 8.* is frozen and cannot be fitted; use a trainable"):
         convert(conv, to="dense", filter=frozen(ImplicitFilter, seed=0), match=True)
     with pytest.raises(ValueError, match=r"FilterSlice\(8, 8.* is shared with other layers and cannot be fitted"):
         convert(conv, to="dense", filter=FilterBank(ImplicitFilter, 64), match=True)

@@ -228,7 +228,7 @@ def test_compact_checkpoints_of_a_bare_filter_and_of_a_bank() -> None:
             lambda: nn.Sequential(nn.Conv2d(3, 8, 3)),
             r"frozen filters at \['2\.spatial\.filter\.', '3\.",
         ),
-        (lambda: nn.Sequential(net(), net()), r"lacks those at \['0.2.spatial.filter.'"),
+        (lambda: nn.Sequential(net(), net()), r"lacks the model's frozen filters at \['0.2.spatial.filter.'"),
         (lambda: nn.Sequential(*net(), nn.Linear(2, 2)), "does not fit the model at 4.bias, 4.weight"),
     ],
 )

@@ -94,5 +94,5 @@ def test_two_classes_do_not_share_a_name() -> None:
     [{}, {"Own": {}}, {"ImplicitFilter": 3}, {"ImplicitFilter": {}, "frozen": {}}, {"torch.nn.functional": {}}, b"x"],
 )
 def test_what_describes_no_filter_is_refused(spec: Any) -> None:
-    with pytest.raises(ValueError, match="describes no filter; it was written by another version"):
+    with pytest.raises(ValueError, match="does not describe a filter; it was written by another version"):
         read_spec(spec)
