@@ -1,4 +1,4 @@
-"""What became of the frequency layers of a model that was baked."""
+"""The report on a baked model."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ class BakeReport(ChangeReport[BakedLayer]):
         ]
         if self.replaced:
             lines.append(
-                "the baked model runs on other input sizes too, where every map has the size given; its kernels stay "
-                "those of the maps it was baked on"
+                "the baked model runs on other input sizes too, if every map is at least as large as stated; its "
+                "kernels stay those of the maps it was baked on"
             )
         return "\n".join(lines)
 

@@ -18,22 +18,22 @@ _RANK_TOLERANCE = 1e-10
 
 
 def factor_(filter: FrequencyFilter, pointwise: ConvNd, taps: Tensor, size: Sequence[int]) -> float:
-    """Sets depthwise filters and a 1x1 convolution such that their combined kernels come closest to given ones.
+    """Sets depthwise filters and a 1x1 convolution so that their combined kernels come closest to given ones.
 
     The taps of each input channel are a matrix W[:, i] of output channels by positions. Its first E right singular
-    vectors are the spatial filters, to which `filter` is fitted; the 1x1 weights then follow from the filters as they
-    are by least squares, P = W A^+. With E = min(out_channels, positions) and filters that can express the vectors
-    this is exact, below it is the best approximation of rank E (Eckart & Young 1936). Filters that are frozen or
+    vectors are the spatial filters, to which `filter` is fitted; the 1x1 weights then follow from the fitted filters A
+    by least squares, P = W A^+. With E = min(out_channels, positions) and filters that can express the vectors this is
+    exact; with fewer filters it is the best approximation of rank E (Eckart & Young 1936). Filters that are frozen or
     shared stay as they are, and only the 1x1 convolution is solved for.
 
     Args:
-        filter: of a depthwise convolution, E filters for each input channel.
+        filter: the filter of a depthwise convolution, with E kernels for each input channel.
         pointwise: the 1x1 convolution that follows it.
         taps: `(out_channels, in_channels // groups, *k)`, float64, with the groups of `pointwise`.
-        size: of the map on which kernels are compared, with zeros around the taps.
+        size: taps per axis at which kernels are compared, with zeros around `taps`.
 
     Returns:
-        |combined kernels - taps| / |taps|, with those taps that lie beyond `size`.
+        |combined kernels - taps| / |taps|, including the taps that lie beyond `size`.
     """
     groups = pointwise.groups
     expansion = filter.out_channels // (groups * taps.shape[1])
