@@ -1,4 +1,4 @@
-"""What became of the convolutions of a model."""
+"""The report on a conversion, and the conversion itself."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ class Decision(LayerChange):
 
     @property
     def outcome(self) -> str:
+        # In columns: the width holds two counts of up to seven digits, and a kept layer leaves it empty.
         change = f"{self.parameters_before:,} -> {self.parameters_after:,}" if self.replaced else ""
         reason = self.reason if self.residual is None else f"{self.reason}; residual {self.residual:.2g}"
         return f"{'replaced' if self.replaced else 'kept    '}  {change:>20}  {reason}"
@@ -127,6 +128,7 @@ class Conversion:
             TypeError: the state_dict holds something other than tensors.
             ImportError: safetensors is not installed.
         """
+        # Before anything is written: a plan that cannot be described is an error that leaves no file.
         plan, layers = self.plan.to_spec(), [layer.name for layer in self.report.replaced]
         model = model_to_save(self.model, layers)
         filters = ((name, m) for name, m in model.named_modules() if isinstance(m, FrequencyFilter))
@@ -143,4 +145,5 @@ class Conversion:
         Raises:
             TypeError: always.
         """
+        # Easily forgotten: without this, `model = convert(model)` fails far away, as "object is not callable".
         raise TypeError("a Conversion holds the model and the report on it, and is not a model; call conversion.model")

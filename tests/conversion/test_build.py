@@ -183,7 +183,7 @@ def test_a_function_chooses_layer_by_layer() -> None:
     report = convert(small_net(), to=to).report
     assert asked == ["body", "depthwise"]
     reasons = {d.name: d.reason for d in report.decisions}
-    assert reasons["body"] == "Conv2d -> Identity, as `to` says"
+    assert reasons["body"] == "Conv2d -> Identity, returned by `to`"
     assert reasons["depthwise"] == "left alone by `to`"
 
 
