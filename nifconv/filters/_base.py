@@ -142,8 +142,8 @@ class FrequencyFilter(DrawnModule):
         if wrong and not any(wrong[0] in message for message in error_msgs):
             error_msgs.append(
                 f"the checkpoint's {', '.join(wrong)} do not have the shapes of "
-                f"{type(self).__name__}({self.extra_repr()}); build the layer with the channels and the arguments "
-                "of the filter that it was saved with, then load"
+                f"{type(self).__name__}({self.extra_repr()}); the channels and the arguments of the filter must be "
+                "those it was saved with: build the layer with them, then load"
             )
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
