@@ -53,10 +53,10 @@ class BakeReport(ChangeReport[BakedLayer]):
 
     Attributes:
         layers: one entry for each frequency layer, in the order of the model.
-        tolerance: what was asked for.
+        tolerance: the tolerance that `bake` was given.
         error: the largest |new - old| / |old| over the output tensors of the model on the example input.
         seconds_before: median time of one run on the example input, before baking.
-        seconds_after: the same, after.
+        seconds_after: median time of one run afterwards.
     """
 
     tolerance: float

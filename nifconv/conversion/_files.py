@@ -22,7 +22,7 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[
     Tensors that share their memory are stored once. A checksum covers names, values and description.
 
     Args:
-        path: where to write.
+        path: the file to write or replace.
         tensors: the tensors by name.
         description: data ready for JSON.
 

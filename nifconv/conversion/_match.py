@@ -22,7 +22,7 @@ def match_layer(layer: nn.Module, conv: ConvNd, map_sizes: Collection[tuple[int,
     Args:
         layer: built for `conv`.
         conv: a plain `nn.ConvNd`.
-        map_sizes: of the maps it runs on, as far as they are known.
+        map_sizes: sizes of the maps it runs on, as far as they are known.
 
     Returns:
         |taps of the layer - taps of conv| / |taps of conv|, including those of `conv` outside the compared size; the

@@ -29,7 +29,7 @@ class Decision(LayerChange):
         before: the convolution as printed by torch.
         after: the module in its place, as printed by torch; None if the convolution was kept.
         parameters_before: learnable and frozen parameters of the convolution, bias included.
-        parameters_after: the same of the module in its place.
+        parameters_after: learnable and frozen parameters of the module in its place.
         residual: |taps - original| / |original| of the new layer, if it was matched.
     """
 
@@ -108,7 +108,7 @@ class Conversion:
     Attributes:
         model: the model.
         report: what was replaced and kept, and why.
-        plan: what was asked for.
+        plan: the arguments of `convert` that describe the new layers.
     """
 
     model: nn.Module
@@ -116,7 +116,7 @@ class Conversion:
     plan: Plan
 
     def save(self, path: str | Path) -> None:
-        """Writes the weights of the model as they are now, and how it was converted, for `nifconv.load`.
+        """Writes the current weights of the model, and how it was converted, for `nifconv.load`.
 
         One safetensors file, with the description as JSON in its metadata and a checksum over everything; no pickle.
         For a copy of the model, such as averaged weights, save `dataclasses.replace(conversion, model=copy)`; wrappers

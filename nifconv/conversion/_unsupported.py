@@ -40,7 +40,7 @@ def size_obstacle(conv: ConvNd, kernel_size: Sequence[int] | None) -> str | None
 
     Args:
         conv: a plain `nn.ConvNd`.
-        kernel_size: of the new layer, None for one as large as the map.
+        kernel_size: taps per axis of the new layer, None for a kernel as large as the map.
     """
     if conv.padding == "same":
         return None

@@ -34,6 +34,11 @@ class DrawnModule(nn.Module, ABC):
         self.frozen_names: tuple[str, ...] = ()
         self._is_part_of_frozen = False
 
+    @property
+    def learns_alone(self) -> bool:
+        """Whether the weights are trained, and are those of a single layer."""
+        return not self.shared and self.frozen_seed is None
+
     @abstractmethod
     def _draw(self) -> None:
         """Initialises all weights for `initial_gain` from the global random state; called without gradients."""
@@ -79,7 +84,7 @@ class DrawnModule(nn.Module, ABC):
         """
         seed = integer("seed", seed)
         for inside in self.modules():
-            if isinstance(inside, DrawnModule) and (inside.shared or inside.frozen_seed is not None):
+            if isinstance(inside, DrawnModule) and not inside.learns_alone:
                 state = "shared by many layers" if inside.shared else "frozen already"
                 raise ValueError(
                     f"seed={seed} cannot draw {type(inside).__name__}({inside.extra_repr()}), which is {state}; freeze "

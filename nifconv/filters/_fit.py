@@ -25,7 +25,7 @@ class FitResult:
         filter: the filter, changed in place.
         residual: |taps - target| / |target| over all kernels, in the Euclidean norm; 0 where both are zero. By
             Parseval the relative error of the layer's output under white input.
-        residuals: the same of each kernel, `(out_channels, in_channels)`, float64.
+        residuals: the residual of each kernel, `(out_channels, in_channels)`, float64.
     """
 
     filter: FrequencyFilter
@@ -96,7 +96,7 @@ def _check(filter: object, taps: Tensor) -> Tensor:
     if not taps.isfinite().all():
         raise ValueError("taps contain NaN or inf; remove them before fitting")
     for inside in filter.modules():
-        if isinstance(inside, FrequencyFilter) and (inside.shared or inside.frozen_seed is not None):
+        if isinstance(inside, FrequencyFilter) and not inside.learns_alone:
             state = "shared with other layers" if inside.shared else "frozen"
             raise ValueError(
                 f"{type(inside).__name__}({inside.extra_repr()}) is {state} and cannot be fitted; use a trainable "

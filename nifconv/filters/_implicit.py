@@ -207,7 +207,7 @@ class ImplicitFilter(FrequencyFilter):
         return rearrange(parts, "two ... -> ... two").contiguous()
 
     def _features(self, size: Sequence[int], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """What the real and the imaginary head work on, each `(*half_shape(size), hidden[-1])`."""
+        """The inputs of the real and of the imaginary head, each `(*half_shape(size), hidden[-1])`."""
         inputs = cached_grid(self.inputs, tuple(size), dtype, self.real.weight.device)
         trained = self.inputs.trained(size, inputs.device)
         found = [evaluate(trunk, inputs, trained) for trunk in self.trunks]  # (2, *half, hidden[-1]), at f and -f

@@ -100,7 +100,7 @@ class Convolution(ABC):
 
 @dataclass(frozen=True)
 class Composition:
-    """What a layer does to maps of one size, as plain convolutions: one with `taps`, then perhaps a 1x1.
+    """A layer on maps of one size, as plain convolutions: one with `taps`, then perhaps a 1x1.
 
     Attributes:
         taps: `(channels, in_channels_per_group, *k)`, laid out as a conv weight.
@@ -166,6 +166,12 @@ class SpatialLayer(nn.Module, Convolution):
     def bias_holder(self) -> nn.Module:
         """The module whose `bias` is added to the output: this one or a submodule."""
         return self
+
+    def _with_bias(self, y: Tensor) -> Tensor:
+        """`y`, `(..., out_channels, *map)`, plus the bias if there is one."""
+        bias: nn.Parameter | None = self.bias_holder.bias  # type: ignore[assignment]
+        # y has the dtype of the input, which under autocast is not that of the bias.
+        return y if bias is None else y + bias.to(y.dtype).view(-1, *(1,) * self.ndim)
 
     @property
     def structure(self) -> str:

@@ -68,9 +68,7 @@ class FrequencyConv(SpatialLayer):
             geometry = Geometry(size, kernel_size, self.stride, padding, self.dilation, self.padding_mode)
             kernel = FilterKernel(self.filter, kernel_size)
             y = convolve(x, kernel, geometry, self.groups, pointwise, self.method)
-        if self.bias is not None:
-            # y has the dtype of the input, which under autocast is not that of the bias.
-            y = y + self.bias.to(y.dtype).view(-1, *(1,) * self.ndim)
+        y = self._with_bias(y)
         return y if batched else y.squeeze(0)
 
     def kernels(self, map_size: int | Sequence[int] | None) -> Tensor:
@@ -93,7 +91,7 @@ class FrequencyConv(SpatialLayer):
     @property
     def taps_module(self) -> nn.Module | None:
         # The weight of a shared filter belongs to other layers too, and that of a frozen one is not a parameter.
-        own = isinstance(self.filter, SpatialFilter) and not self.filter.shared and self.filter.frozen_seed is None
+        own = isinstance(self.filter, SpatialFilter) and self.filter.learns_alone
         return self.filter if own else None
 
     def extra_repr(self) -> str:

@@ -39,7 +39,7 @@ def factor_(filter: FrequencyFilter, pointwise: ConvNd, taps: Tensor, size: Sequ
     expansion = filter.out_channels // (groups * taps.shape[1])
     small = tuple(map(min, taps.shape[2:], size))
     wanted = rearrange(resize_taps(taps, small).flatten(2), "(q o) i n -> (q i) o n", q=groups)
-    if all(_learns_alone(module) for module in filter.modules()):
+    if all(inside.learns_alone for inside in filter.modules() if isinstance(inside, FrequencyFilter)):
         _fit_vectors_(filter, wanted, small, size)
     with torch.no_grad():
         filters = rearrange(filter.taps(size).detach().double(), "(c e) 1 ... -> c e ...", e=expansion)
@@ -77,7 +77,3 @@ def _least_squares(filters: Tensor, wanted: Tensor, small: Sequence[int]) -> Ten
     # W is zero outside `small`, so that those rows of Q have nothing to multiply.
     q = resize_taps(q.mT.unflatten(2, filters.shape[2:]), small).flatten(2)  # (c, e, n)
     return wanted @ q.mT @ torch.linalg.pinv(r.mT, rtol=_RANK_TOLERANCE)
-
-
-def _learns_alone(module: object) -> bool:
-    return not isinstance(module, FrequencyFilter) or not (module.shared or module.frozen_seed is not None)

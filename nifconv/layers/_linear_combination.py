@@ -63,10 +63,7 @@ class LCConv(SpatialLayer):
 
     def forward(self, input: Tensor) -> Tensor:
         # In one pass: where it saves work, the 1x1 weights are multiplied into the kernels first (see `combine`).
-        y = self.spatial(input, self.pointwise.weight)
-        if self.pointwise.bias is not None:
-            y = y + self.pointwise.bias.to(y.dtype).view(-1, *(1,) * self.ndim)
-        return y
+        return self._with_bias(self.spatial(input, self.pointwise.weight))
 
     def kernels(self, map_size: int | Sequence[int] | None) -> Tensor:
         return self.combined_taps(self.applied_size(map_size))

@@ -107,7 +107,7 @@ def combine(kernels: Tensor, pointwise: Tensor, groups: int) -> Tensor:
     Args:
         kernels: `(channels, in_channels // groups, *axes)`, real or complex.
         pointwise: `(out_channels, channels // pointwise_groups)`, of the same dtype.
-        groups: of the first convolution, a multiple of those of the second.
+        groups: groups of the first convolution, a multiple of those of the second.
 
     Returns:
         `(out_channels, in_channels // pointwise_groups, *axes)`.

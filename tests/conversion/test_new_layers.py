@@ -115,7 +115,7 @@ def test_a_tied_bias_stays_tied() -> None:
     assert model[0].pointwise.bias is model[1].pointwise.bias
 
 
-def test_a_filter_that_froze_itself_is_not_thawed() -> None:
+def test_a_filter_that_froze_itself_stays_frozen() -> None:
     class Fixed(ImplicitFilter):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)

@@ -102,7 +102,7 @@ def test_another_process_draws_the_same_bits(threads: str) -> None:
 
 
 @pytest.mark.parametrize("factory", FACTORIES.values(), ids=FACTORIES)
-def test_nothing_thaws_it(factory: Any) -> None:
+def test_nothing_unfreezes_it(factory: Any) -> None:
     layer = FrequencyConv2d(4, 4, filter=frozen(factory, seed=0))
     before = layer.filter.taps(5).clone()
     layer.requires_grad_(True).train()
@@ -194,7 +194,7 @@ def test_refuses_invalid_seeds(seed: Any, error: type[Exception], message: str) 
         frozen(ImplicitFilter, seed=seed)
 
 
-def test_refuses_a_filter_in_the_place_of_a_factory_and_a_missing_kernel_size() -> None:
+def test_refuses_a_filter_instead_of_a_factory_and_a_missing_kernel_size() -> None:
     with pytest.raises(TypeError, match=r"give ImplicitFilter, not ImplicitFilter\(\.\.\.\)"):
         frozen(ImplicitFilter(1, 1), seed=0)
     with pytest.raises(ValueError, match="needs a kernel size"):
