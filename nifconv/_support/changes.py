@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import asdict, dataclass
+from typing import Any, Generic, TypeVar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +62,10 @@ class ChangeReport(Generic[Change]):
         before = sum(layer.parameters_before for layer in among)
         after = sum(layer.parameters_after for layer in among)
         return f"{verb} {len(self.replaced)} of {len(self.layers)} {kind}; their parameters: {before:,} -> {after:,}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        return asdict(self)
 
     def rows(self) -> list[str]:
         """A line for each layer: its name and outcome, in columns."""

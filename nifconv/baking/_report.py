@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -63,10 +62,6 @@ class BakeReport(ChangeReport[BakedLayer]):
     error: float
     seconds_before: float
     seconds_after: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, ready for JSON."""
-        return asdict(self)
 
     def __str__(self) -> str:
         lines = [

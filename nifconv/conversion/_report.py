@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from torch import nn
 
@@ -39,7 +39,7 @@ class Decision(LayerChange):
 
     @property
     def outcome(self) -> str:
-        # In columns: the width holds two counts of up to seven digits, and a kept layer leaves it empty.
+        # In columns: the width holds two counts of six digits, and a kept layer leaves it empty.
         change = f"{self.parameters_before:,} -> {self.parameters_after:,}" if self.replaced else ""
         reason = self.reason if self.residual is None else f"{self.reason}; residual {self.residual:.2g}"
         return f"{'replaced' if self.replaced else 'kept    '}  {change:>20}  {reason}"
@@ -60,10 +60,6 @@ class ConversionReport(ChangeReport[Decision]):
     def decisions(self) -> tuple[Decision, ...]:
         """The same as `layers`."""
         return self.layers
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, ready for JSON."""
-        return asdict(self)
 
     @property
     def summary(self) -> str:

@@ -170,7 +170,7 @@ class SpatialLayer(nn.Module, Convolution):
     def _with_bias(self, y: Tensor) -> Tensor:
         """`y`, `(..., out_channels, *map)`, plus the bias if there is one."""
         bias: nn.Parameter | None = self.bias_holder.bias  # type: ignore[assignment]
-        # y has the dtype of the input, which under autocast is not that of the bias.
+        # y has the dtype of the input, which under autocast need not be that of the bias.
         return y if bias is None else y + bias.to(y.dtype).view(-1, *(1,) * self.ndim)
 
     @property
