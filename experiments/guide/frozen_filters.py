@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from experiments.nets.separable import separable_net
 from experiments.study.training import train_and_test
@@ -20,10 +21,12 @@ from nifconv import SpatialFilter, compact_state_dict, convert, count_parameters
 pools = digit_pools(side=16)
 
 
-def build(expansion: int) -> torch.nn.Module:
+def build(expansion: int) -> nn.Module:
     """A small net whose 3x3 convolutions become linear combinations of frozen random filters."""
     torch.manual_seed(0)
-    plain = separable_net(16, 3, classes=CLASSES, depth=2, padding_mode="zeros")
+    plain = separable_net(
+        16, 3, classes=CLASSES, depth=3, padding_mode="zeros", halve_after=(0, 1), pool=nn.AdaptiveMaxPool2d
+    )
     return convert(plain, to="lc", expansion=expansion, filter=frozen(SpatialFilter, seed=7)).model
 
 
@@ -34,7 +37,7 @@ for expansion in (1, 8):
     net = build(expansion)
     outcome = train_and_test(
         net,
-        Batches(pools.train.images, pools.train.labels, 50, seed=0),
+        Batches(pools.train.images, pools.train.labels, 32, seed=0),
         Batches(pools.test.images, pools.test.labels, 100),
         classes=CLASSES,
         epochs=15,

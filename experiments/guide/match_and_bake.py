@@ -50,5 +50,4 @@ with tempfile.TemporaryDirectory() as folder:
     torch.onnx.export(baked.model, (image,), path, dynamo=True, verbose=False)
     session = onnxruntime.InferenceSession(path)
     (output,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
-    nodes = path.stat().st_size
-print(f"ONNX: {nodes:,} bytes, output differs by {(torch.from_numpy(output) - baked.model(image)).abs().max():.0e}")
+print(f"ONNX: the output differs by {(torch.from_numpy(output) - baked.model(image)).abs().max():.0e}")
