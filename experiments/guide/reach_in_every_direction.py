@@ -41,13 +41,13 @@ for name, net in nets.items():
         FreshBatches(train, batches=50, batch_size=32, seed=0),
         FreshBatches(test, batches=8, batch_size=32, seed=1),
         classes=4,
-        epochs=3,
+        epochs=2,
         learning_rate=0.02,
         progress=False,
     )
     print(f"{name:18} {parameters(net):,} parameters, accuracy {100 * outcome.accuracy:.0f} % (chance is 25 %)")
 
 # %%
-# The kernels of the last net, after 150 steps: lobes at the places where the second digit can be.
+# The kernels of the last net, after 100 steps: lobes at the places where the second digit can be.
 
 footprint.survey(nets["multi-scale filter"], torch.zeros(1, 1, CANVAS, CANVAS)).plot("kernels")

@@ -38,7 +38,8 @@ include_patterns = [
     "experiments/README.md",
     "experiments/**/REPORT.md",
     "experiments/recipes/README.md",
-    "experiments/guide/site/*.md",
+    "experiments/guide/*.md",
+    "experiments/guide/site/api.md",
     "build/guide/*.rst",
     "build/api/*.rst",
 ]
