@@ -221,7 +221,8 @@ class ImplicitFilter(FrequencyFilter):
         coordinates = RawCoordinates(self.ndim, image=True)
         # Integers in float64, (*half, ndim); the second half of the grid, at -f, has the same magnitudes.
         cycles, _ = cached_grid(coordinates, tuple(size), torch.float64, spectrum.device)
-        return spectrum * (cycles.abs() <= self.band_limit).all(-1)
+        # Whole numbers, but k / n * n may be a rounding error above k.
+        return spectrum * (cycles.round().abs() <= self.band_limit).all(-1)
 
     def _basis_taps(self, size: Sequence[int], *, bias: bool = False) -> Tensor:
         """The kernel that each weight of the two heads multiplies, float64, `(2 * hidden[-1], *size)`.

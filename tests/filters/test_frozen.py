@@ -49,7 +49,7 @@ class Frozen(FilterContract):
         subject = self.filter(ndim)
         assert not any(subject.get_buffer(name).requires_grad for name in subject.frozen_names)
 
-    def test_resetting_draws_anew_with_the_same_gain(self, ndim: int) -> None:
+    def test_resetting_draws_new_weights_of_the_same_gain(self, ndim: int) -> None:
         subject = self.filter(ndim)
         taps = subject.taps(7)
         for name in subject.frozen_names:

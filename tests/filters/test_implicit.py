@@ -43,7 +43,7 @@ class TestImageCoordinates(FilterContract):
     def make(self, out_channels: int, in_channels: int, ndim: int, **changes: Any) -> FrequencyFilter:
         return ImplicitFilter(out_channels, in_channels, ndim, coordinates="image", **changes)
 
-    def test_resetting_draws_anew_with_the_same_gain(self, ndim: int) -> None:
+    def test_resetting_draws_new_weights_of_the_same_gain(self, ndim: int) -> None:
         subject = self.make(64, 1, ndim)
         before = subject.taps(32)
         subject.reset_parameters()

@@ -133,6 +133,14 @@ def test_nothing_passes_above_the_band_limit(ndim: int) -> None:
     assert "band_limit=3" in repr(limited)
 
 
+@pytest.mark.parametrize(("length", "limit"), [(25, 7), (41, 14), (112, 29), (224, 58)])
+def test_the_band_limit_itself_passes_where_its_frequency_is_rounded_up(length: int, limit: int) -> None:
+    assert limit / length * length > limit
+    limited = ImplicitFilter(2, 1, 1, coordinates="image", band_limit=limit)
+    assert (limited(length)[..., limit].abs() > 0).all()
+    assert not limited(length)[..., limit + 1 :].any()
+
+
 def test_the_gain_of_a_limited_filter_is_the_stated_one_and_falls_on_larger_maps() -> None:
     subject = ImplicitFilter(64, 1, coordinates="image", band_limit=8)
     assert_close(subject.gain(32).square().mean().sqrt().item(), 3**-0.5, rtol=0.01, atol=0)
