@@ -24,6 +24,7 @@ from nifconv.spectral import (
     side_by_side,
 )
 
+# Batch, channels and side of the map, as in the four stages of a ResNet on images of 224 pixels.
 CASES = ((32, 64, 56), (32, 128, 28), (32, 256, 14), (32, 512, 7))
 
 
@@ -32,10 +33,10 @@ def bench(
         Path | None, typer.Option(help="File for a table of where direct sums are faster, measured here.")
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Number of rounds of each comparison.")] = 7,
-    quick: Annotated[bool, typer.Option("--quick", help="Run only the smallest sizes, as a trial.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Run only the smallest sizes, to try the command.")] = False,
     device: Annotated[str | None, typer.Option(help="Where to measure: cpu or cuda; the GPU if there is one.")] = None,
 ) -> None:
-    """Times global depthwise kernels against nn.Conv2d, forward and backward; or measures a table of crossovers.
+    """Times global depthwise kernels against 7x7 ones of nn.Conv2d, forward and backward, or measures crossovers.
 
     On a GPU the table also says where the fused kernels are faster than torch.fft.
     """
@@ -55,8 +56,9 @@ def _against_conv(batch: int, channels: int, size: int, repeats: int, device: to
     x = torch.randn(batch, channels, size, size, device=device, requires_grad=True)
     shape = (channels, 1, *frequency.half_shape((size, size)))
     spectrum = torch.randn(shape, dtype=torch.complex64, device=device, requires_grad=True)
+    # (channels, 1, size, size // 2 + 1)
     conv = torch.nn.Conv2d(channels, channels, 7, padding=3, groups=channels, device=device)
-    dy = torch.randn_like(x)
+    dy = torch.randn_like(x)  # instead of a loss, whose own cost would be timed
     calls = {
         "ours": lambda: torch.autograd.grad(spectral_conv(x, spectrum, groups=channels), (x, spectrum), dy),
         "conv": lambda: torch.autograd.grad(conv(x), (x, *conv.parameters()), dy),

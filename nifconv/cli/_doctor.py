@@ -17,7 +17,7 @@ _BATCH, _CHANNELS = 8, 32
 
 
 def doctor() -> None:
-    """Says which engine computes frequency convolutions here, with what, and what `method="auto"` goes by."""
+    """Shows which engine computes frequency convolutions on this machine and which table `method="auto"` reads."""
     gpu = current_gpu()
     lines = [
         ("torch", f"{torch.__version__}, {torch.get_num_threads()} threads"),
@@ -74,6 +74,7 @@ def _crossover(table: Crossover | None) -> str:
     path = os.environ.get("NIFCONV_CROSSOVER")
     source = path if path and Crossover.load(path).device == table.device else "the table of this release"
     measured = ", ".join(f"{name} {value}" for name, value in origin.items())
+    # Releases of torch differ in their FFT and their direct sums; on a CPU both depend on the number of threads.
     fits = origin.get("torch") == torch.__version__
     if table.device == "cpu":
         fits = fits and origin.get("threads") == torch.get_num_threads()
