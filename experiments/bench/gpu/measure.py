@@ -17,7 +17,7 @@ from experiments.bench.memory import peak_bytes
 from experiments.bench.models import SMALL, SPLIT, inference_call, step_call, variants
 from experiments.bench.peers import Peer
 from nifconv import FrequencyConv2d
-from nifconv.spectral import clock_for, side_by_side
+from nifconv.spectral import clock_for, fused, side_by_side
 
 _PASSES = {"forward": (2, 1), "training": (5, 3)}
 """How often maps (x, y; then x, dy, dx) and learned tensors (once each way, and a gradient) cross the memory bus."""
@@ -51,6 +51,7 @@ def layers(config: Config, device: torch.device, bytes_per_second: float) -> Ite
                         "padding": padding.__name__,
                         "dtype": _name(dtype),
                         "name": peer.name,
+                        "kernels": _kernels(case.size, padding is contenders.circular, dtype),
                         **{mode: vars(timings[peer.name]) for mode, timings in modes.items()},
                         "share_of_bandwidth": {
                             mode: _least_bytes(mode, peer, x) / bytes_per_second / timings[peer.name].median
@@ -115,6 +116,12 @@ def _with_method(net: nn.Module, method: str) -> nn.Module:
         if isinstance(module, FrequencyConv2d):
             module.method = method
     return net
+
+
+def _kernels(n: int, circular: bool, dtype: torch.dtype) -> list[str]:
+    """Which directions of `contenders.FUSED` the kernels computed; torch.fft computed the others."""
+    found = (v for v in fused.proven.verdicts if v.proven and (v.shape, v.dtype) == ((n, n), dtype))
+    return sorted({v.direction for v in found if (v.size == v.shape) == circular})
 
 
 def _least_bytes(mode: str, peer: Peer, x: Tensor) -> int:

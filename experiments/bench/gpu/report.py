@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.bench.gpu.contenders import REFERENCE
+from experiments.bench.gpu.contenders import FUSED, REFERENCE
 from experiments.study.report import render
 
 
@@ -17,7 +17,7 @@ def to_markdown(data: Mapping[str, Any]) -> str:
         {**row, "speedup": {mode: by_fft[_place(row)][mode]["median"] / row[mode]["median"] for mode in _MODES}}
         for row in data["layers"]
     ]
-    return render(Path(__file__).with_name("REPORT.md.j2"), {**data, "layers": layers})
+    return render(Path(__file__).with_name("REPORT.md.j2"), {**data, "layers": layers}, fused=FUSED)
 
 
 _MODES = ("forward", "training")

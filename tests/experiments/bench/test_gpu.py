@@ -20,7 +20,9 @@ from experiments.bench.gpu import contenders, measure, report
 from experiments.bench.gpu.cases import SMOKE
 from experiments.bench.memory import peak_bytes
 from experiments.bench.peers import Peer
-from nifconv.spectral import fused
+from nifconv.spectral import _products, fused
+from nifconv.spectral._transforms import Placement
+from tests.spectral.fused.test_proof import Fake
 
 CPU = torch.device("cpu")
 PEER = "nvSubquadratic, fused"
@@ -95,7 +97,8 @@ def test_it_runs_and_reports_on_a_cpu(tmp_path: Path, monkeypatch: pytest.Monkey
     assert {path.name for path in tmp_path.iterdir()} == set(command.FILES)
     text = (tmp_path / "REPORT.md").read_text()
     assert text == report.to_markdown(data)
-    assert text.startswith("# Large kernels on cpu\n")
+    assert text.startswith("# Large kernels on cpu\n\nA trial of the code on a CPU, whose numbers mean nothing.\n")
+    assert "| nifconv, fused (nothing by the kernels) |" in text
     assert {row["dtype"] for row in data["layers"]} == {"float32", "bfloat16"}
     assert {row["compiler"] for row in data["nets"]} == {"none", "eager"}
     assert len(data["nets"]) == 3 * len(SMOKE.compilers) * len(SMOKE.models)
@@ -115,6 +118,16 @@ def test_what_was_refused_is_in_the_report() -> None:
     text = report.to_markdown({**data, "settings": {**settings, "model_batch": 1, "model_size": 8}})
     assert "- forward of maps of (7, 7): relative error 1" in text
     assert "at the 4800 GB/s of a copy" in text
+
+
+def test_what_the_kernels_computed_is_told_from_what_torch_fft_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    proven = fused.Proven(Fake(), _products)
+    monkeypatch.setattr(fused, "proven", proven)
+    x, spectrum = torch.randn(2, 3, 7, 7), torch.randn(3, 1, 7, 4, 2)
+    place = Placement((7, 7), (7, 7), (1, 1))
+    proven.forward(x, spectrum, 3, place, place)
+    assert measure._kernels(7, True, torch.float32) == ["forward"]
+    assert measure._kernels(7, False, torch.float32) == measure._kernels(7, True, torch.bfloat16) == []
 
 
 def test_a_share_of_the_limit_counts_every_tensor_once() -> None:
