@@ -264,9 +264,10 @@ def test_after_a_fork() -> None:
         (torch.zeros(2, 4, 6, 5, device="meta"), (4, 1), (6, 5)),
         (torch.zeros(2, 4, 6, 5, dtype=torch.complex64), (4, 1), (6, 5)),
         (torch.zeros(2, 4, 1 << 15), (4, 1), (1 << 15,)),
-        (torch.zeros(1, 4, 6, 5), (4, 1), (6, 5)),
+        (torch.zeros(1, 3, 112, 112), (3, 1), (112, 112)),
+        (torch.zeros(1, 15, 512, 512), (15, 1), (512, 512)),
     ],
-    ids=["dense", "volumes", "no CPU", "complex", "long", "few planes"],
+    ids=["dense", "volumes", "no CPU", "complex", "long", "few planes", "few large planes"],
 )
 def test_what_it_does_not_support(x: Tensor, filters: tuple[int, int], size: tuple[int, ...]) -> None:
     spectrum = torch.zeros(*filters, *half_shape(size), 2)
@@ -279,3 +280,9 @@ def test_what_it_supports(size: tuple[int, ...], dtype: torch.dtype) -> None:
     assert _products.supports(
         torch.zeros(2, 4, *size, dtype=dtype), torch.zeros(8, 1, *half_shape(size), 2), whole(size)
     )
+
+
+@pytest.mark.parametrize(("planes", "size"), [(1, (56, 56)), (4, (112, 112)), (16, (512, 512))])
+def test_how_many_planes_are_worth_it(planes: int, size: tuple[int, int]) -> None:
+    spectrum = torch.zeros(planes, 1, *half_shape(size), 2)
+    assert _products.supports(torch.zeros(1, planes, *size), spectrum, whole(size))
