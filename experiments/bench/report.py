@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.bench.cases import Case
 from experiments.bench.models import BAKED, SMALL, SPLIT
 from experiments.bench.peers import OURS
 from experiments.study.report import render
@@ -81,7 +82,10 @@ def _span(ratios: Sequence[float]) -> str:
 def _roofline(data: Row) -> Iterator[dict[str, Any]]:
     """Each case with the time of its five transforms, the limit, and of the formulations that are made of them."""
     theirs = {(row["case"], row["name"]): row["training"]["median"] for row in data["layers"]}
-    for row in data["roofline"]:
+    for row, sizes in zip(data["roofline"], data["settings"]["cases"], strict=True):
         case, parts = row["case"], row["parts"]
         times = {"textbook": theirs[case, _TEXTBOOK], "full_complex": theirs[case, _FULL_COMPLEX]}
-        yield {**row, **times, "limit": 3 * parts["rfft2"] + 2 * parts["irfft2"]}
+        counts = Case(**sizes)
+        rates = {"flops": counts.flops / row["training"], "bytes": counts.bytes / row["training"]}
+        rates["copied"] = 8 * counts.batch * counts.channels * counts.size**2 / parts["copy"]
+        yield {**row, **times, "limit": 3 * parts["rfft2"] + 2 * parts["irfft2"], "rates": rates}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 
 import torch
 from torch import Tensor
@@ -19,8 +20,10 @@ LARGEST_NDIM = 2
 """Number of spatial axes that the engine knows."""
 # Longer lines, one in each lane of a vector, leave the cache.
 _LONGEST_AXIS = 1 << 13
-# Fewer planes leave too many lanes of a vector empty.
-_FEWEST_PLANES = 6
+# Empty lanes of a vector cost nothing on small maps, where torch.fft spends its time on bookkeeping. On larger ones the
+# engine wins from about one plane for so many grid positions, and where vectors are full on all.
+_POSITIONS_PER_PLANE = 3200
+_FULL_VECTOR = 16
 
 
 def supports(x: Tensor, spectrum: Tensor, source: Placement) -> bool:
@@ -29,7 +32,8 @@ def supports(x: Tensor, spectrum: Tensor, source: Placement) -> bool:
     if found is None or not (found.threaded or torch.get_num_threads() <= _WORTH_OF_ONE_THREAD):
         return False
     known = x.dtype in _TYPES and spectrum.dtype in _TYPES and x.device.type == "cpu" == spectrum.device.type
-    fills_lanes = len(x) == 0 or x.shape[0] * x.shape[1] >= _FEWEST_PLANES
+    planes = x.shape[0] * x.shape[1]
+    fills_lanes = len(x) == 0 or planes >= min(math.prod(source.size) / _POSITIONS_PER_PLANE, _FULL_VECTOR)
     fits = len(source.size) <= LARGEST_NDIM and max(source.size) <= _LONGEST_AXIS
     return known and fills_lanes and fits and spectrum.shape[1] == 1
 
