@@ -25,8 +25,10 @@ def engine_for(method: str, x: Tensor, spectrum: Tensor, source: Placement) -> M
     """
     if method == "fused":
         return fused  # which compares itself with torch.fft first, and gives way to it
-    if method in ("auto", "native") and native.supports(x, spectrum, source):
-        return native
+    if method in ("auto", "native"):
+        for engine in (native, native.dense):
+            if engine.supports(x, spectrum, source):
+                return engine
     if method == "native" and native.absence():
         _say_once(f"method='native' is computed by torch.fft: {native.absence()}")
     return _products

@@ -4,7 +4,8 @@
 optional shared library beside this file, built at installation: `engine()` is what runs, `absence()` why none does.
 """
 
+from nifconv.spectral.native import _dense as dense
 from nifconv.spectral.native._library import Engine, absence, engine
 from nifconv.spectral.native._products import LARGEST_NDIM, forward, gradients, supports
 
-__all__ = ["LARGEST_NDIM", "Engine", "absence", "engine", "forward", "gradients", "supports"]
+__all__ = ["LARGEST_NDIM", "Engine", "absence", "dense", "engine", "forward", "gradients", "supports"]

@@ -7,8 +7,7 @@
 // Work is cut into items by sizes alone, never by the number of threads, and sums run in a fixed order within and
 // between them: every number of threads gives the same bits.
 
-#include "parallel.h"
-#include "real.h"
+#include "dense.h"
 
 namespace nifconv {
 namespace NIFCONV_ISA {
@@ -214,9 +213,25 @@ bool convolve(const Convolution& c) {
     return grid.H == 1 ? convolve_with<T, SignalTransform<T>>(c, grid) : convolve_with<T, MapTransform<T>>(c, grid);
 }
 
+template <class T, class Transform>
+bool run_with(const Dense& d, const Grid& grid) {
+    const PlanHolder<T> rows(Transform::row_length(grid)), columns(Transform::column_length(grid));
+    using Job = DenseJob<T, Transform>;
+    constexpr int line = 64 / sizeof(T);  // samples of a cache line
+    Job job{d, grid, *rows.plan, *columns.plan, int(ceil_div<int64_t>(d.problem.batch, line) * line / lanes_of<T>)};
+    return for_each(Job::items(d, grid), Job::item, &job);
+}
+
+template <class T>
+bool run(const Dense& d) {
+    const Grid grid(d.problem.grid);
+    return grid.H == 1 ? run_with<T, SignalTransform<T>>(d, grid) : run_with<T, MapTransform<T>>(d, grid);
+}
+
 }  // namespace
 
-extern const InstructionSet instruction_set = {NIFCONV_NAME, convolve<float>, convolve<double>};
+extern const InstructionSet instruction_set = {NIFCONV_NAME, convolve<float>, convolve<double>, run<float>,
+                                               run<double>};
 
 }  // namespace NIFCONV_ISA
 }  // namespace nifconv
