@@ -51,10 +51,10 @@ class FrequencyFilter(DrawnModule):
 
     def forward(self, size: Sequence[int]) -> Tensor:
         """Frequency response H, complex, `(out_channels, in_channels, *half_shape(size))`, complex64 at least."""
-        return torch.view_as_complex(self._real_spectrum(ints_per_axis("size", size, self.ndim)))
+        return torch.view_as_complex(self._real_spectrum(ints_per_axis("size", size, self.ndim)).contiguous())
 
     def _real_spectrum(self, size: Sequence[int]) -> Tensor:
-        """H as real and imaginary parts, contiguous: for filters that need no complex number, which suits compilers."""
+        """H as real and imaginary parts, in any layout: for filters that need no complex number, which suits compilers."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(size) or _real_spectrum(size)")
 
     def _fit_(self, taps: Tensor, steps: int) -> None:

@@ -198,10 +198,22 @@ class ImplicitFilter(FrequencyFilter):
 
     def _real_spectrum(self, size: Sequence[int]) -> Tensor:
         with full_precision(self.real.weight.device):
-            real, imag = self._features(size, at_least_single(self.real.weight.dtype))
-            parts = torch.stack([evaluate(self.real, real), evaluate(self.imag, imag)])
-        parts = self._limited(rearrange(parts, "two ... (o i) -> two o i ...", o=self.out_channels), size)
-        return rearrange(parts, "two ... -> ... two").contiguous()
+            dtype = at_least_single(self.real.weight.dtype)
+            features = rearrange(torch.stack(self._features(size, dtype)), "two ... h -> two h ...")
+            features = torch.cat([features, torch.ones_like(features[:, :1])], dim=1)  # (2, hidden[-1] + 1, *half)
+            features = self._limited(features, size).flatten(2)
+            parts = torch.bmm(features.mT, self._heads(dtype).permute(1, 2, 0))  # (2, bins, out * in)
+        parts = parts.view(2, *frequency.half_shape(size), self.out_channels, self.in_channels)
+        spectrum = rearrange(parts, "two ... o i -> o i ... two")
+        return spectrum if self.in_channels > 1 else spectrum.contiguous()
+
+    def _heads(self, dtype: torch.dtype) -> Tensor:
+        """Both linear heads, `(out * in, 2, hidden[-1] + 1)`: a bias is the weight of a constant feature."""
+        real, imag = self.real, self.imag
+        # A bias of the imaginary part cancels, and its gradient is zero.
+        constant = imag.weight.new_zeros(len(imag.weight)) if imag.bias is None else imag.bias - imag.bias
+        columns = [real.weight, real.bias[:, None], imag.weight, constant[:, None]]
+        return torch.cat([column.to(dtype) for column in columns], dim=1).unflatten(1, (2, -1))
 
     def _features(self, size: Sequence[int], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """What the real and the imaginary head work on, each `(*half_shape(size), hidden[-1])`."""
