@@ -1,7 +1,7 @@
 """How a convolution is computed: as a product of spectra or a direct sum, and the choice between them."""
 
 from nifconv.spectral import fused, native
-from nifconv.spectral._convolution import combine, convolve, multiply
+from nifconv.spectral._convolution import combine, combines_first, convolve, multiply
 from nifconv.spectral._crossover import METHODS, Crossover, active_crossover, use_crossover
 from nifconv.spectral._geometry import PADDING_MODES, Geometry
 from nifconv.spectral._kernel import Kernel
@@ -20,6 +20,7 @@ __all__ = [
     "active_crossover",
     "as_table",
     "combine",
+    "combines_first",
     "convolve",
     "crossovers",
     "fused",

@@ -18,7 +18,7 @@ from nifconv._support.arguments import at_least_single
 from nifconv.spectral._products import empty_output
 from nifconv.spectral._transforms import Placement
 from nifconv.spectral.native._library import Dense
-from nifconv.spectral.native._products import as_map, call, can_run, readable
+from nifconv.spectral.native._products import Argument, as_map, call, can_run, readable
 
 # Fewer samples leave too many lanes of a vector empty.
 _FEWEST_SAMPLES = 4
@@ -37,9 +37,10 @@ def forward(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target:
     dtype, wide = x.dtype, at_least_single(x.dtype, spectrum.dtype)
     x, filters = readable(x, wide), _by_bin(spectrum.to(wide))
     y = empty_output(x, len(spectrum), target.shape)
-    for samples in _chunks(x, filters, source):
-        bins = _Bins(y[samples].shape[0], groups, filters, source.size)
-        bins.to_map(bins.product(bins.of_map(x[samples], source)), y[samples], target)
+    for samples, spectra in _chunks(len(x), filters, groups, source.size):
+        spectra.read(spectra.x, x[samples], source)
+        spectra.product()
+        spectra.write(spectra.y, y[samples], target)
     return y.to(dtype)
 
 
@@ -57,72 +58,87 @@ def gradients(
     dtype, wide = x.dtype, at_least_single(x.dtype, spectrum.dtype)
     x, grad, filters = readable(x, wide), readable(grad, wide), _by_bin(spectrum.to(wide))
     dx = empty_output(x, x.shape[1], source.shape) if wants_x else x.new_empty(0)
-    by_bin = _empty_like(filters) if wants_spectrum else filters
-    for samples in _chunks(x, filters, source):
-        bins = _Bins(x[samples].shape[0], groups, filters, source.size)
-        arriving = bins.of_map(grad[samples], target)
+    dh = _empty_like(filters) if wants_spectrum else filters
+    for samples, spectra in _chunks(len(x), filters, groups, source.size):
+        spectra.read(spectra.y, grad[samples], target)
         if wants_x:
-            bins.to_map(bins.adjoint(arriving), dx[samples], source)
+            spectra.adjoint()
+            spectra.write(spectra.x, dx[samples], source)
         if wants_spectrum:
-            bins.outer(arriving, bins.of_map(x[samples], source), by_bin, add=samples.start > 0)
+            spectra.read(spectra.x, x[samples], source)
+            spectra.outer(dh, add=samples.start > 0)
     if not wants_spectrum:
         return dx.to(dtype), spectrum.new_empty(0)
-    dh = by_bin if len(x) else by_bin.zero_()
-    return dx.to(dtype), _by_channel(dh.to(spectrum.dtype), spectrum)
+    return dx.to(dtype), _by_channel((dh if len(x) else dh.zero_()).to(spectrum.dtype), spectrum)
 
 
 @dataclass(frozen=True)
-class _Bins:
-    """Some samples, bin by bin: float, `(bins, channels, samples in whole cache lines, 2)` up to the lanes' order.
+class _Spectra:
+    """The spectra of some samples of x and y, or of their gradients, and the steps between them.
 
     Attributes:
         batch: number of samples.
         groups: of channels.
         filters: see `_by_bin`.
         size: of the grid.
+        x, y: room for `(bins, channels, samples in whole cache lines)` complex numbers.
     """
 
     batch: int
     groups: int
     filters: Tensor
     size: tuple[int, ...]
+    x: Tensor
+    y: Tensor
 
-    def of_map(self, x: Tensor, placement: Placement) -> Tensor:
+    def read(self, spectra: Tensor, map_: Tensor, placement: Placement) -> None:
         """The spectra of a map."""
-        spectra = self._empty(x.shape[1])
-        call("nifconv_dense_to_bins", self._problem(), ctypes.c_int64(x.shape[1]), as_map(x, placement), spectra)
-        return spectra
+        self._call("to_bins", ctypes.c_int64(map_.shape[1]), as_map(map_, placement), spectra)
 
-    def to_map(self, spectra: Tensor, y: Tensor, placement: Placement) -> None:
-        """Writes the map that has these spectra."""
-        call("nifconv_dense_from_bins", self._problem(), ctypes.c_int64(y.shape[1]), as_map(y, placement), spectra)
+    def write(self, spectra: Tensor, map_: Tensor, placement: Placement) -> None:
+        """The map that has these spectra."""
+        self._call("from_bins", ctypes.c_int64(map_.shape[1]), as_map(map_, placement), spectra)
 
-    def product(self, x: Tensor) -> Tensor:
+    def product(self) -> None:
         """Y = H X."""
-        y = self._empty(self.filters.shape[-2])
-        call("nifconv_dense_product", self._problem(), self.filters, x, y)
-        return y
+        self._call("product", self.filters, self.x, self.y)
 
-    def adjoint(self, dy: Tensor) -> Tensor:
-        """dX = conj(H) dY, summed over outputs."""
-        dx = self._empty(self.groups * self.filters.shape[-1])
-        call("nifconv_dense_adjoint", self._problem(), self.filters, dx, dy)
-        return dx
+    def adjoint(self) -> None:
+        """X = conj(H) Y, summed over outputs."""
+        self._call("adjoint", self.filters, self.x, self.y)
 
-    def outer(self, dy: Tensor, x: Tensor, into: Tensor, *, add: bool) -> None:
-        """dH = dY conj(X), summed over samples and in every bin as often as that counts in the inverse transform."""
-        call("nifconv_dense_outer", self._problem(), into, x, dy, ctypes.c_int32(add))
+    def outer(self, dh: Tensor, *, add: bool) -> None:
+        """The gradient Y conj(X) by H, summed over samples; a bin counts as often as in the inverse transform."""
+        self._call("outer", dh, self.x, self.y, ctypes.c_int32(add))
 
-    def _empty(self, channels: int) -> Tensor:
-        lanes = _CACHE_LINE // self.filters.element_size()
-        bins = math.prod(frequency.half_shape(self.size))
-        return self.filters.new_empty(bins, channels, -(-self.batch // lanes), 2, lanes)
-
-    def _problem(self) -> Dense:
+    def _call(self, step: str, *arguments: Argument) -> None:
         outputs, inputs = self.filters.shape[-2:]
-        strides = self.filters.stride(0), outputs * inputs * (2 if _is_paired(self.filters) else 1)
-        wide = self.filters.dtype == torch.float64
-        return Dense(self.batch, self.groups, outputs // self.groups, inputs, (1, *self.size)[-2:], *strides, wide)
+        problem = Dense(
+            batch=self.batch,
+            groups=self.groups,
+            outputs=outputs // self.groups,
+            inputs=inputs,
+            grid=(1, *self.size)[-2:],
+            part_stride=self.filters.stride(0),
+            bin_stride=outputs * inputs * (2 if _is_paired(self.filters) else 1),
+            wide=self.filters.dtype == torch.float64,
+        )
+        call(f"nifconv_dense_{step}", problem, *arguments)
+
+
+def _chunks(batch: int, filters: Tensor, groups: int, size: tuple[int, ...]) -> Iterator[tuple[slice, _Spectra]]:
+    """Ranges of samples whose spectra take no more room than the filters or than a fixed amount, in the same room."""
+    lanes = _CACHE_LINE // filters.element_size()
+    # Complex numbers of one cache line of samples, for x and for y.
+    room = [
+        lanes * 2 * math.prod(frequency.half_shape(size)) * n for n in (groups * filters.shape[-1], filters.shape[-2])
+    ]
+    lines = max(1, max(_CHUNK_BYTES, filters.nbytes) // (filters.element_size() * max(room)))
+    lines = min(lines, -(-batch // lanes))
+    x, y = (filters.new_empty(lines * numbers) for numbers in room)
+    for b in range(0, batch, lines * lanes):
+        samples = slice(b, min(b + lines * lanes, batch))
+        yield samples, _Spectra(samples.stop - b, groups, filters, size, x, y)
 
 
 def _by_bin(spectrum: Tensor) -> Tensor:
@@ -158,12 +174,3 @@ def _by_channel(by_bin: Tensor, spectrum: Tensor) -> Tensor:
         like.view(matrices.shape[1], -1).copy_(matrices.t())
         return like
     return like.copy_(planes)
-
-
-def _chunks(x: Tensor, filters: Tensor, source: Placement) -> Iterator[slice]:
-    bins = math.prod(frequency.half_shape(source.size))
-    lanes = _CACHE_LINE // filters.element_size()
-    line = 2 * lanes * filters.element_size() * bins * max(x.shape[1], filters.shape[-2])
-    width = lanes * max(1, max(_CHUNK_BYTES, filters.nbytes) // line)
-    for b in range(0, len(x), width):
-        yield slice(b, min(b + width, len(x)))
