@@ -26,9 +26,10 @@ def engine_for(method: str, x: Tensor, spectrum: Tensor, source: Placement) -> M
     if method == "fused":
         return fused  # which compares itself with torch.fft first, and gives way to it
     if method in ("auto", "native"):
-        for engine in (native, native.dense):
-            if engine.supports(x, spectrum, source):
-                return engine
+        if native.supports(x, spectrum, source):
+            return native
+        if native.dense.supports(x, spectrum, source) and (method == "native" or native.dense.pays(x, spectrum)):
+            return native.dense
     if method == "native" and native.absence():
         _say_once(f"method='native' is computed by torch.fft: {native.absence()}")
     return _products

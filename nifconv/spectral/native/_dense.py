@@ -18,10 +18,10 @@ from nifconv._support.arguments import at_least_single
 from nifconv.spectral._products import empty_output
 from nifconv.spectral._transforms import Placement
 from nifconv.spectral.native._library import Dense
-from nifconv.spectral.native._products import Argument, as_map, call, can_run, readable
+from nifconv.spectral.native._products import as_map, call, can_run, readable
 
-# Fewer samples leave too many lanes of a vector empty.
-_FEWEST_SAMPLES = 4
+# Fewer products for each bin of a transform do not make up for lanes without a sample.
+_FEWEST_PRODUCTS = 64
 # Spectra of one chunk take no more room than this or the filters do.
 _CHUNK_BYTES = 32 << 20
 _CACHE_LINE = 64
@@ -29,7 +29,12 @@ _CACHE_LINE = 64
 
 def supports(x: Tensor, spectrum: Tensor, source: Placement) -> bool:
     """Whether `forward` and `gradients` compute this: on a CPU, signals and maps, and the engine is here."""
-    return can_run(x, spectrum, source) and (len(x) == 0 or len(x) >= _FEWEST_SAMPLES)
+    return can_run(x, spectrum, source) and spectrum.shape[1] > 1
+
+
+def pays(x: Tensor, spectrum: Tensor) -> bool:
+    """Whether this is faster than torch.fft, which transforms each sample by itself."""
+    return len(x) * spectrum.shape[1] >= _FEWEST_PRODUCTS
 
 
 def forward(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement) -> Tensor:
@@ -93,37 +98,38 @@ class _Spectra:
 
     def read(self, spectra: Tensor, map_: Tensor, placement: Placement) -> None:
         """The spectra of a map."""
-        self._call("to_bins", ctypes.c_int64(map_.shape[1]), as_map(map_, placement), spectra)
+        channels = ctypes.c_int64(map_.shape[1])
+        call("nifconv_dense_to_bins", self._problem(self.filters), channels, as_map(map_, placement), spectra)
 
     def write(self, spectra: Tensor, map_: Tensor, placement: Placement) -> None:
         """The map that has these spectra."""
-        self._call("from_bins", ctypes.c_int64(map_.shape[1]), as_map(map_, placement), spectra)
+        channels = ctypes.c_int64(map_.shape[1])
+        call("nifconv_dense_from_bins", self._problem(self.filters), channels, as_map(map_, placement), spectra)
 
     def product(self) -> None:
         """Y = H X."""
-        self._call("product", self.filters, self.x, self.y)
+        call("nifconv_dense_product", self._problem(self.filters), self.filters, self.x, self.y)
 
     def adjoint(self) -> None:
         """X = conj(H) Y, summed over outputs."""
-        self._call("adjoint", self.filters, self.x, self.y)
+        call("nifconv_dense_adjoint", self._problem(self.filters), self.filters, self.x, self.y)
 
     def outer(self, dh: Tensor, *, add: bool) -> None:
         """The gradient Y conj(X) by H, summed over samples; a bin counts as often as in the inverse transform."""
-        self._call("outer", dh, self.x, self.y, ctypes.c_int32(add))
+        call("nifconv_dense_outer", self._problem(dh), dh, self.x, self.y, ctypes.c_int32(add))
 
-    def _call(self, step: str, *arguments: Argument) -> None:
-        outputs, inputs = self.filters.shape[-2:]
-        problem = Dense(
+    def _problem(self, filters: Tensor) -> Dense:
+        outputs, inputs = filters.shape[-2:]
+        return Dense(
             batch=self.batch,
             groups=self.groups,
             outputs=outputs // self.groups,
             inputs=inputs,
             grid=(1, *self.size)[-2:],
-            part_stride=self.filters.stride(0),
-            bin_stride=outputs * inputs * (2 if _is_paired(self.filters) else 1),
-            wide=self.filters.dtype == torch.float64,
+            part_stride=filters.stride(0),
+            bin_stride=outputs * inputs * (2 if _is_paired(filters) else 1),
+            wide=filters.dtype == torch.float64,
         )
-        call(f"nifconv_dense_{step}", problem, *arguments)
 
 
 def _chunks(batch: int, filters: Tensor, groups: int, size: tuple[int, ...]) -> Iterator[tuple[slice, _Spectra]]:
@@ -133,8 +139,8 @@ def _chunks(batch: int, filters: Tensor, groups: int, size: tuple[int, ...]) -> 
     room = [
         lanes * 2 * math.prod(frequency.half_shape(size)) * n for n in (groups * filters.shape[-1], filters.shape[-2])
     ]
-    lines = max(1, max(_CHUNK_BYTES, filters.nbytes) // (filters.element_size() * max(room)))
-    lines = min(lines, -(-batch // lanes))
+    most = max(_CHUNK_BYTES, filters.nbytes) // (filters.element_size() * max(room))
+    lines = max(1, min(most, -(-batch // lanes)))
     x, y = (filters.new_empty(lines * numbers) for numbers in room)
     for b in range(0, batch, lines * lanes):
         samples = slice(b, min(b + lines * lanes, batch))
