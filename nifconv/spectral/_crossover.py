@@ -21,7 +21,7 @@ VARIABLE = "NIFCONV_CROSSOVER"
 """Environment variable with the path of a table to be used instead of the committed one."""
 _MODES = ("inference", "training")
 _KINDS = ("depthwise", "dense", "depthwise circular", "dense circular")
-_NATIVE_KINDS = ("depthwise native", "depthwise circular native")
+_NATIVE_KINDS = tuple(f"{name} native" for name in _KINDS)
 """Against the native engine, where it was there to be measured; else its limits are those against torch.fft."""
 
 
@@ -91,7 +91,7 @@ def active_crossover() -> Crossover:
 
 def kind(*, depthwise: bool, wraps: bool, native: bool = False) -> str:
     """The key of `Crossover.limits[mode]`."""
-    words = ("depthwise" if depthwise else "dense", "circular" * wraps, "native" * (native and depthwise))
+    words = ("depthwise" if depthwise else "dense", "circular" * wraps, "native" * native)
     return " ".join(filter(None, words))
 
 

@@ -96,7 +96,7 @@ def _contests(channels: int) -> Iterator[tuple[int, str, str]]:
     """Groups, padding mode, and the engine that a direct sum is measured against."""
     for groups, padding_mode in itertools.product((channels, 1), ("zeros", "circular")):
         yield groups, padding_mode, "fft"
-        if groups > 1 and native.engine() is not None:
+        if native.engine() is not None:
             yield groups, padding_mode, "native"
 
 

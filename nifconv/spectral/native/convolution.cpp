@@ -160,14 +160,6 @@ private:
     }
 };
 
-template <class T>
-struct PlanHolder {
-    const Plan<T>* plan;
-    explicit PlanHolder(int length) : plan(acquire_plan<T>(length)) {}
-    ~PlanHolder() { release_plan(plan); }
-    PlanHolder(const PlanHolder&) = delete;
-};
-
 template <class T, class Transform>
 struct Job {
     const Convolution& c;
@@ -213,25 +205,10 @@ bool convolve(const Convolution& c) {
     return grid.H == 1 ? convolve_with<T, SignalTransform<T>>(c, grid) : convolve_with<T, MapTransform<T>>(c, grid);
 }
 
-template <class T, class Transform>
-bool run_with(const Dense& d, const Grid& grid) {
-    const PlanHolder<T> rows(Transform::row_length(grid)), columns(Transform::column_length(grid));
-    using Job = DenseJob<T, Transform>;
-    constexpr int line = 64 / sizeof(T);  // samples of a cache line
-    Job job{d, grid, *rows.plan, *columns.plan, int(ceil_div<int64_t>(d.problem.batch, line) * line / lanes_of<T>)};
-    return for_each(Job::items(d, grid), Job::item, &job);
-}
-
-template <class T>
-bool run(const Dense& d) {
-    const Grid grid(d.problem.grid);
-    return grid.H == 1 ? run_with<T, SignalTransform<T>>(d, grid) : run_with<T, MapTransform<T>>(d, grid);
-}
-
 }  // namespace
 
-extern const InstructionSet instruction_set = {NIFCONV_NAME, convolve<float>, convolve<double>, run<float>,
-                                               run<double>};
+extern const InstructionSet instruction_set = {NIFCONV_NAME, convolve<float>, convolve<double>, dense<float>,
+                                               dense<double>};
 
 }  // namespace NIFCONV_ISA
 }  // namespace nifconv

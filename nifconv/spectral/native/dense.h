@@ -11,7 +11,7 @@
 //     dH[o, i] = sum_b dY[o, b] conj(X[i, b])    a row of dY, and X with inputs as lanes, transposed within the cache
 // Bins of spectra lie by columns, [k, h], as the transform leaves them; those of filters by rows, [h, k].
 //
-// A bin is one item of work and all sums have a fixed order: every number of threads gives the same bits, and a sample
+// A channel or a bin is one item of work and all sums have a fixed order: every number of threads gives the same bits, and a sample
 // has the same result in any batch.
 #pragma once
 
@@ -143,28 +143,25 @@ __attribute__((noinline)) void outer(const Complex<T>* dy, int outputs, int vect
     });
 }
 
-// The work of one thread on one item.
+template <class T>
+int vectors_of_samples(const Dense& d) {
+    constexpr int line = 64 / sizeof(T);  // of the cache, in samples
+    return int((d.problem.batch + line - 1) / line * line / lanes_of<T>);
+}
+
+// One item of the transforms: all samples of one channel.
 template <class T, class Transform>
-struct DenseJob {
+struct DenseTransform {
     const Dense& d;
     const Grid& grid;
     const Plan<T>&rows, &columns;
-    const int vectors;  // of samples
 
-    static bool item(int64_t n, void* context) {
-        const DenseJob& job = *static_cast<DenseJob*>(context);
-        switch (job.d.operation) {
-            case Dense::to_bins: return job.template move<true>(n);
-            case Dense::from_bins: return job.template move<false>(n);
-            default: return job.multiply(n);
-        }
-    }
-    static int64_t items(const Dense& d, const Grid& grid) {
-        return d.operation == Dense::to_bins || d.operation == Dense::from_bins ? d.channels
-                                                                                : d.problem.groups * grid.bins;
+    static bool item(int64_t channel, void* context) {
+        const auto& self = *static_cast<DenseTransform*>(context);
+        return self.d.operation == Dense::to_bins ? self.template move<true>(channel)
+                                                  : self.template move<false>(channel);
     }
 
-    // All samples of one channel between map and spectra.
     template <bool in>
     bool move(int64_t channel) const {
         const Room room = Transform::room(grid, rows, columns);
@@ -173,18 +170,18 @@ struct DenseJob {
         if (!memory) return false;
         Transform transform(grid, rows, columns, memory, memory + room.own);
         Complex<T>* lines = memory + room.own + room.shared;
-        const ptrdiff_t from_bin_to_bin = d.channels * vectors, ahead = lanes_of<T> * d.map.batch_stride;
+        const int vectors = vectors_of_samples<T>(d);
+        const ptrdiff_t next_bin = d.channels * vectors, ahead = lanes_of<T> * d.map.batch_stride;
         for (int v = 0; v < vectors; v++) {
             Complex<T>* spectrum = static_cast<Complex<T>*>(d.x) + channel * vectors + v;
             const Lanes<T> lanes = samples(channel, v);
             if (in) transform.enter(d.map, lanes, ahead);
             for (Group group; Transform::next(grid, group);) {
-                Complex<T>* bins = spectrum + group.offset() * from_bin_to_bin;
+                Complex<T>* bins = spectrum + group.offset() * next_bin;
                 if (in) transform.to_frequency(d.map, group, lines);
                 for (int n = 0; n < group.count(); n++) {
-                    Complex<T>& bin = bins[n * from_bin_to_bin];
-                    if (in) bin = lines[n];
-                    else lines[n] = bin;
+                    if (in) bins[n * next_bin] = lines[n];
+                    else lines[n] = bins[n * next_bin];
                 }
                 if (!in) transform.to_space(d.map, group, lines);
             }
@@ -197,30 +194,39 @@ struct DenseJob {
         Lanes<T> lanes;
         for (int l = 0; l < lanes_of<T>; l++) {
             const int64_t sample = v * lanes_of<T> + l;
-            lanes.offset[l] = sample < d.problem.batch ? channel * d.map.channel_stride + sample * d.map.batch_stride
-                                                       : Lanes<T>::absent;
+            const int64_t offset = channel * d.map.channel_stride + sample * d.map.batch_stride;
+            lanes.offset[l] = sample < d.problem.batch ? offset : Lanes<T>::absent;
         }
         lanes.find_adjacent();
         return lanes;
     }
+};
 
-    // One bin of one group.
+// One item of the products: one group at one bin.
+template <class T>
+struct DenseProduct {
+    const Dense& d;
+    const Grid& grid;
+
+    static bool item(int64_t n, void* context) { return static_cast<DenseProduct*>(context)->multiply(n); }
+
     bool multiply(int64_t n) const {
         const nifconv_dense& p = d.problem;
         const int64_t bin = n / p.groups, group = n % p.groups, k = bin / grid.H, h = bin % grid.H;
-        const int64_t entry = (h * grid.columns + k) * p.bin_stride + group * p.outputs * p.inputs;
-        T* H = static_cast<T*>(d.spectrum) + entry;
-        auto* x = static_cast<Complex<T>*>(d.x) + (bin * p.groups + group) * p.inputs * vectors;
-        auto* y = static_cast<Complex<T>*>(d.y) + (bin * p.groups + group) * p.outputs * vectors;
+        const int vectors = vectors_of_samples<T>(d);
+        auto* x = static_cast<Complex<T>*>(d.x) + n * p.inputs * vectors;
+        auto* y = static_cast<Complex<T>*>(d.y) + n * p.outputs * vectors;
+        T* H = static_cast<T*>(d.spectrum) + (h * grid.columns + k) * p.bin_stride + group * p.outputs * p.inputs;
         const Filters<const T> filters = {H, H + p.part_stride};
+        const T scale = scale_of<T>(grid, 2);
         if (d.operation == Dense::product) {
-            mix<false, T>(filters, p.inputs, 1, p.outputs, p.inputs, x, y, vectors, scale_of<T>(grid, 2));
+            mix<false, T>(filters, p.inputs, 1, p.outputs, p.inputs, x, y, vectors, scale);
         } else if (d.operation == Dense::adjoint) {
-            mix<true, T>(filters, 1, p.inputs, p.inputs, p.outputs, y, x, vectors, scale_of<T>(grid, 2));
+            mix<true, T>(filters, 1, p.inputs, p.inputs, p.outputs, y, x, vectors, scale);
         } else {
             const int64_t width = (p.inputs + lanes_of<T> - 1) / lanes_of<T>;
-            const size_t size = vectors * lanes_of<T> * width * sizeof(Complex<T>);
-            auto* transposed = static_cast<Complex<T>*>(thread_memory(size));
+            auto* transposed =
+                static_cast<Complex<T>*>(thread_memory(vectors * lanes_of<T> * width * sizeof(Complex<T>)));
             if (!transposed) return false;
             transpose(x, p.inputs, vectors, transposed);
             outer<T>(y, p.outputs, vectors, transposed, p.inputs, p.batch,
@@ -229,6 +235,22 @@ struct DenseJob {
         return true;
     }
 };
+
+template <class T, class Transform>
+bool transform_dense(const Dense& d, const Grid& grid) {
+    const PlanHolder<T> rows(Transform::row_length(grid)), columns(Transform::column_length(grid));
+    DenseTransform<T, Transform> work{d, grid, *rows.plan, *columns.plan};
+    return for_each(d.channels, DenseTransform<T, Transform>::item, &work);
+}
+
+template <class T>
+bool dense(const Dense& d) {
+    const Grid grid(d.problem.grid);
+    if (d.operation == Dense::to_bins || d.operation == Dense::from_bins)
+        return grid.H == 1 ? transform_dense<T, SignalTransform<T>>(d, grid) : transform_dense<T, MapTransform<T>>(d, grid);
+    DenseProduct<T> work{d, grid};
+    return for_each(d.problem.groups * grid.bins, DenseProduct<T>::item, &work);
+}
 
 }  // namespace NIFCONV_ISA
 }  // namespace nifconv
