@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Case:
-    """One depthwise layer on square maps."""
+    """One layer on square maps."""
 
     batch: int
     channels: int
@@ -46,6 +46,7 @@ class Config:
 
     Attributes:
         cases: depthwise layers.
+        dense: layers that sum over all channels.
         full_kernel_sizes: map sizes on which the direct convolution with a kernel as large as the map is timed; on
             larger maps it takes minutes.
         kernel_sizes: taps per axis on a map of size `kernel_map`, for the flatness in the size of the kernel.
@@ -66,6 +67,7 @@ class Config:
         Case(128, 256, 8),
         Case(8, 64, 112),
     )
+    dense: tuple[Case, ...] = (Case(32, 64, 56), Case(32, 128, 28), Case(32, 256, 14), Case(32, 512, 7))
     full_kernel_sizes: tuple[int, ...] = (7, 8, 14, 16, 28, 32)
     kernel_sizes: tuple[int, ...] = (7, 31, 63, 111, 223)
     kernel_map: int = 224
@@ -80,6 +82,7 @@ class Config:
 
 SMOKE = Config(
     cases=(Case(2, 4, 8), Case(1, 2, 14)),
+    dense=(Case(2, 4, 8),),
     full_kernel_sizes=(8, 14),
     kernel_sizes=(3, 7),
     kernel_map=16,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.bench import dense
 from experiments.bench.cases import Case
 from experiments.bench.models import BAKED, SMALL, SPLIT
 from experiments.bench.peers import OURS
@@ -40,6 +41,8 @@ def verdicts(data: Row) -> Iterator[tuple[str, str, str]]:
     yield "nn.Conv2d 7x7 on maps of 28 and more", "1", _span(_ratios(data, "nn.Conv2d 7x7", large))
     yield "nn.Conv2d, kernel = map, 28 and more", "20", _span(_ratios(data, "nn.Conv2d, kernel = map", large))
     yield "fft-conv-pytorch, kernel = map", "4", _span(_ratios(data, "fft-conv-pytorch, kernel = map"))
+    for name, target in ((dense.GLOBAL, "at most 3"), (dense.LC, "at most 2")):
+        yield f"{name}, training step", target, _span([row["ratio"] for row in data["dense"] if row["name"] == name])
     for mode, target in (("circular", "at most 1.15"), ("zeros", "none")):
         seconds = [row["median"] for row in data["flatness"] if row["padding_mode"] == mode]
         yield f"slowest over fastest kernel size, {mode} padding", target, f"{max(seconds) / min(seconds):.2f}"
