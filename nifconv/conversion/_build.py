@@ -76,7 +76,8 @@ def _move_parametrization(layer: SpatialLayer | None, conv: ConvNd, *, keep_taps
     target = None if layer is None else layer.taps_module
     if target is None or target.get_parameter("weight").shape != effective_weight(conv).shape:
         return False
-    initial = target.get_parameter("weight").detach().clone()
+    # The new layer is not yet where `conv` is, nor of its dtype.
+    initial = target.get_parameter("weight").detach().clone().to(effective_weight(conv))
     # A copy, since registering a parametrization may set its buffers by the weight it finds.
     parametrize.transfer_parametrizations_and_params(copy.deepcopy(conv).eval(), target.eval(), "weight")
     moved, source = (m.get_submodule("parametrizations.weight") for m in (target, conv))

@@ -93,7 +93,9 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def _is_pickle(path: str | Path) -> bool:
     """Whether a file begins as those of torch.save do: a zip archive, or before torch 1.6 a bare pickle."""
     with Path(path).open("rb") as file:
-        return file.read(4)[:2] in (b"PK", b"\x80\x02")
+        head = file.read(9)
+    # A safetensors file begins with the length of its header in 8 bytes, which may be any two bytes at the start.
+    return head[:2] in (b"PK", b"\x80\x02") and head[8:] != b"{"
 
 
 def _checksum(tensors: Mapping[str, Tensor], content: Mapping[str, Any]) -> str:

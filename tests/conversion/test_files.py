@@ -136,3 +136,13 @@ def test_without_safetensors_the_remedy_is_named(saved: Path, monkeypatch: pytes
     for action in (lambda: _files.read(saved), lambda: _files.write(saved, {}, {})):
         with pytest.raises(ImportError, match="saving and loading need safetensors; install it"):
             action()
+
+
+@pytest.mark.parametrize("length", [0x0280, 0x4B50])
+def test_a_header_whose_length_begins_like_a_pickle_or_a_zip_is_read(length: int, tmp_path: Path) -> None:
+    path = tmp_path / "file.safetensors"
+    _files.write(path, {"x": torch.zeros(2)}, {"note": ""})
+    missing = length - int.from_bytes(path.read_bytes()[:8], "little")
+    _files.write(path, {"x": torch.zeros(2)}, {"note": "n" * missing})
+    assert path.read_bytes()[:8] == length.to_bytes(8, "little")
+    assert _files.read(path)[1] == {"note": "n" * missing}
