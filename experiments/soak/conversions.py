@@ -75,6 +75,8 @@ def draw(chance: random.Random) -> tuple[nn.Module, Tensor]:
                 break
             layers.append(layer)
             channels = getattr(layer, "out_channels", channels)
+    if not layers:
+        return draw(chance)
     net = nn.Sequential(*layers).double().eval()
     if chance.random() < 0.1 and isinstance(net[0], CONVS[ndim]):
         nn.utils.parametrizations.weight_norm(net[0])
@@ -117,7 +119,7 @@ def _check_match(conversion: Conversion, options: dict[str, Any], before: Tensor
     assert max(residuals, default=0.0) > 1e-11 or change < 1e-8, f"residual 0, output off by {change:.2g}: {about}"
     reported = conversion.report.output_change
     if reported is not None and max(reported, change) > 1e-8:
-        norm = float((after - before).norm() / before.norm())
+        norm = float((after - before).detach().norm() / before.norm())
         assert abs(reported - norm) <= 1e-6 * norm, f"reported {reported:.3g}, measured {norm:.3g}: {about}"
 
 

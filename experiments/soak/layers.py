@@ -66,14 +66,14 @@ def check(seed: int) -> dict[str, Any]:
         reference = expected(exact, x.double().contiguous(), seed)
     except (RuntimeError, ValueError) as error:
         return _both_refuse(case, layer, x, error)
-    found = ours(layer, x, seed)
-    # A gradient that is zero, such as that of a phase at frequency zero, is rounding as large as in the others.
-    least = 0.01 * max((float(other.abs().max()) for other in reference if other.numel()), default=0.0)
-    worst = 0.0
-    for number, (one, other) in enumerate(zip(found, reference, strict=True)):
-        assert one.shape == other.shape, f"tensor {number} has shape {tuple(one.shape)}, not {tuple(other.shape)}; {case}"
-        worst = max(worst, _error(one, other, least))
-        assert worst <= TOLERANCES[case.dtype], f"tensor {number} is off by {worst:.2g}; {case}"
+    # What should be zero, such as the gradient of a phase at frequency zero, is rounding of what is not.
+    least = 0.1 * max(float(one.abs().max()) for one in (x, *reference) if one.numel()) if x.numel() else 1.0
+    worst = _distance(ours(layer, x, seed), reference, least, case)
+    if worst > TOLERANCES[case.dtype]:
+        # Where large terms cancel, the plain sum in the same precision is no better.
+        rounding = _distance(expected(Oracle(layer), x.contiguous(), seed), reference, least, case)
+        assert worst <= 20 * rounding, f"off by {worst:.2g}, the plain sum by {rounding:.2g}; {case}"
+        return {"outcome": "equal up to cancellation"}
     return {"outcome": "equal", "of": f"{case.transform}, {str(case.dtype).removeprefix('torch.')}", "error": worst}
 
 
@@ -85,11 +85,16 @@ def _both_refuse(case: Case, layer: Any, x: Tensor, reason: Exception) -> dict[s
     raise AssertionError(f"the oracle refuses it: {reason}; {case}")
 
 
-def _error(found: Tensor, expected: Tensor, least: float) -> float:
-    if not expected.numel():
-        return 0.0
-    assert found.isfinite().all(), "the result is not finite"
-    return float((found.double() - expected).abs().max() / expected.abs().max().clamp_min(max(least, 1e-30)))
+def _distance(found: list[Tensor], expected: list[Tensor], least: float, case: Case) -> float:
+    """The largest error of a tensor over its largest entry, or over `least`."""
+    worst = 0.0
+    for number, (one, other) in enumerate(zip(found, expected, strict=True)):
+        assert one.shape == other.shape, f"tensor {number} has shape {tuple(one.shape)}, not {tuple(other.shape)}; {case}"
+        assert one.isfinite().all(), f"tensor {number} is not finite; {case}"
+        if one.numel():
+            scale = other.abs().max().clamp_min(least)
+            worst = max(worst, float((one.double() - other).abs().max() / scale))
+    return worst
 
 
 def _draw(chance: random.Random) -> Case:

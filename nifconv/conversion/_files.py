@@ -78,7 +78,7 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         content = json.loads(metadata[_KEY])
         version, checksum = content["format"], content.pop("checksum")
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{str(path)!r} has an unreadable description; copy or save it again") from error
     if version != _FORMAT:
         raise ValueError(
@@ -86,8 +86,11 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         )
     if checksum != _checksum(tensors, content):
         raise ValueError(f"{str(path)!r} was altered since it was saved: its checksum differs; copy or save it again")
-    tensors.update({name: tensors[first] for name, first in content["aliases"].items()})
-    return tensors, content["description"]
+    try:
+        tensors.update({name: tensors[first] for name, first in content["aliases"].items()})
+        return tensors, content["description"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{str(path)!r} has an unreadable list of tensors ({error}); save it again") from error
 
 
 def _is_pickle(path: str | Path) -> bool:
