@@ -24,10 +24,10 @@ in its row.
 
 {table}
 
-Layers are compared with a sum over taps in float64, at a tolerance relative to the largest entry: {tolerances}. Where
-large terms cancel, the error may be 20 times that of the plain sum in the same precision. "Refused by both": the case is
-one that `torch.nn.functional.convNd` refuses too. Nets are converted, saved, loaded and baked in float64. Files are
-saved models, edited; one that is refused is refused with its name, within a second and 100 MB, and runs nothing.
+Layers are compared with a sum over taps in float64, at a tolerance relative to the largest entry: {tolerances}.
+Where large terms cancel, the error may be 20 times that of the plain sum in the same precision. "Refused by both": the
+case is one that `torch.nn.functional.convNd` refuses too. Nets are converted, saved, loaded and baked in float64. Files
+are saved models, edited; one that is refused is refused with its name, within a second and 100 MB, and runs nothing.
 
 {failures}
 
@@ -35,6 +35,8 @@ saved models, edited; one that is refused is refused with its name, within a sec
 
 Run it: `python -m experiments.soak`; the same command goes on after an interruption, and `--layers 1000000` after that.
 """
+_GROWTH = """Memory of a process that trains {steps} steps, each on maps of another size, grows by {slope:.3f} kB a step
+(bound {bound:g}), {resident:.0f} MB at the end; it has no more threads and open files than half-way."""
 
 
 def main(
@@ -98,21 +100,19 @@ def to_markdown(data: dict[str, Any]) -> str:
     for part, found in data["parts"].items():
         outcomes = ", ".join(f"{count} {kind}" for kind, count in sorted(found["outcomes"].items()))
         rows.append(row([part, found["cases"], outcomes, len(found["failures"])]))
-        failures += [f"- `python -m experiments.soak --case {part}:{seed}`: {e}" for seed, e in found["failures"].items()]
+        for seed, error in found["failures"].items():
+            failures.append(f"- `python -m experiments.soak --case {part}:{seed}`: {error}")
     tables = ["\n".join([head(["cases", "number", "outcomes", "failed"], 1), *rows])]
     for part, title in (("layers", "largest error"), ("conversions", "largest error"), ("files", "most seconds")):
         worst = sorted(data["parts"].get(part, {}).get("worst", {}).items())
         lines = [row([kind, one["cases"], f"{one['error']:.1e}"]) for kind, one in worst]
         tables.append("\n".join([head([part, "cases", title]), *lines]))
-    grown = data.get("growth")
+    tolerances = [f"{value:g} in {str(key).removeprefix('torch.')}" for key, value in layers.TOLERANCES.items()]
     return _TEXT.format(
         table="\n\n".join(tables),
-        tolerances=", ".join(f"{value:g} in {str(key).removeprefix('torch.')}" for key, value in layers.TOLERANCES.items()),
+        tolerances=", ".join(tolerances),
         failures="\n".join(failures) or "No case failed.",
-        growth="" if grown is None else (
-            f"Memory of a process that trains {grown['steps']} steps, each on maps of another size, grows by "
-            f"{grown['slope']:.3f} kB a step (bound {grown['bound']:g}); it has no more threads and files than half-way."
-        ),
+        growth=_GROWTH.format(**data["growth"]) if "growth" in data else "",
     )
 
 

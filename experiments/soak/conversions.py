@@ -40,7 +40,7 @@ def check(seed: int) -> dict[str, Any]:
         warnings.simplefilter("ignore", UserWarning)  # of nets in which nothing can be replaced, and poor matches
         try:
             conversion = convert(net, **options, **({"example_input": x} if options.get("match") else {}))
-        except ValueError as error:
+        except ValueError:
             return {"outcome": "refused", "of": "convert"}
     assert all(torch.equal(value, net.state_dict()[name]) for name, value in state.items()), f"changed: {about}"
     try:
