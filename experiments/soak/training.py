@@ -26,6 +26,8 @@ from experiments.training.resume.checkpoints import checkpoint_folder, checkpoin
 
 FOLDER = Path(__file__).resolve().parent / "trainings"
 FILES = ("results.json", "REPORT.md")
+STEPS = 16
+"""Of a run."""
 _TEXT = """# Trainings that are killed, and files that are spoiled
 
 A run of sixteen steps with dropped paths, mixed images and a checkpoint after each step, on one process or on two
@@ -96,7 +98,11 @@ def _interrupted(
     chance, out = random.Random(seed), place / "run"  # noqa: S311 - reproducible, not secret
     shutil.rmtree(out, ignore_errors=True)
     run = Run(out, options)
-    time.sleep(chance.uniform(0, seconds))
+    # After a step that is drawn, and then at any point of the next one or, for step 0, of the start.
+    step = chance.randrange(STEPS)
+    while run.processes[0].is_alive() and _steps(out) < step:
+        time.sleep(0.01)
+    time.sleep(chance.uniform(0, seconds / (STEPS if step else 2)))
     run.send(number, chance.randrange(len(run.processes)))
     first = run.wait()
     saved = len(checkpoints(checkpoint_folder(out)))
@@ -104,6 +110,11 @@ def _interrupted(
     second = again.wait()
     equal = second == [0] * len(second) and same_weights(out, whole)
     return {"first": first, "second": second, "saved": saved, "equal": equal, "error": again.error}
+
+
+def _steps(out: Path) -> int:
+    """Steps that a run has saved."""
+    return max((int(path.stem.rpartition("=")[2]) for path in checkpoints(checkpoint_folder(out))), default=0)
 
 
 def _summary(trials: list[dict[str, Any]]) -> dict[str, Any]:
