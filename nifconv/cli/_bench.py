@@ -24,9 +24,14 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Run only the smallest sizes, as a trial.")] = False,
 ) -> None:
     """Times global depthwise kernels against nn.Conv2d, forward and backward; or measures a table of crossovers."""
-    if crossover is not None:
-        _write_crossovers(crossover, repeats, quick)
-        return
+    with torch.random.fork_rng(devices=[]):  # for a caller from Python, whose random numbers go on as they were
+        if crossover is None:
+            _print_comparison(repeats, quick)
+        else:
+            _write_crossovers(crossover, repeats, quick)
+
+
+def _print_comparison(repeats: int, quick: bool) -> None:
     typer.echo("batch x channels x map   global kernel, ms   7x7 of nn.Conv2d, ms   ratio")
     for batch, channels, size in CASES[-1:] if quick else CASES:
         ours, conv = _against_conv(batch, channels, size, repeats)
