@@ -81,7 +81,7 @@ def assert_same(after: Any, before: Any) -> None:
         assert after == before
 
 
-def saved_and_loaded(net: nn.Module, folder: Path) -> None:
+def saved_and_loaded(_: nn.Module, folder: Path) -> None:
     plain = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1))
     nifconv.convert(plain, where=lambda *_: True).save(folder / "net.safetensors")
     nifconv.load(folder / "net.safetensors", plain)

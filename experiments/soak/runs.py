@@ -48,6 +48,7 @@ class Run:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["experiments.train"])
         self.errors = Path(tempfile.mkdtemp()) / "errors"
+        self.errors.parent.chmod(0o755)
         self.errors.touch()
         self.errors.chmod(0o666)
         together = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "NODE_RANK": "0"}

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 from filelock import FileLock
 
-from experiments.files import write_json, write_text
+from experiments.files import read_json, write_json, write_text
 from experiments.soak.runs import PAIR, Run, same_weights
 from experiments.study.environment import environment
 from experiments.study.options import Out, Smoke, results_folder
@@ -52,26 +52,28 @@ def main(
     kills: Annotated[int, typer.Option(min=0, help="Runs of one process that are killed.")] = 50,
     pairs: Annotated[int, typer.Option(min=0, help="Runs of two, of which one is.")] = 10,
 ) -> None:
-    """Ends trainings at random moments, resumes them, and compares the weights."""
+    """Ends trainings at random moments, resumes them, and compares the weights. Rows that are there are not repeated."""
     folder = results_folder(out, FOLDER, "soak.training", FILES, smoke=smoke)
+    before = {(one["name"], one["runs"]): one for one in (read_json(folder / "results.json") or {}).get("signals", [])}
     data: dict[str, Any] = {"experiment": "soak.training", "settings": environment(), "signals": [], "files": []}
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
         place.chmod(0o755)  # a process of another user looks into it
-        whole, seconds = _whole(place / "whole", ())
         rows: list[tuple[str, int, int, tuple[str, ...]]] = [("SIGKILL", signal.SIGKILL, kills, ())]
         if not smoke:
             rows += [("SIGTERM", signal.SIGTERM, 5, ()), ("SIGINT", signal.SIGINT, 5, ())]
             rows += [("SIGKILL to one of two", signal.SIGKILL, pairs, PAIR)]
             rows += [("SIGTERM to one of two", signal.SIGTERM, 5, PAIR)]
         for name, number, count, options in rows:
-            if options:
-                whole, seconds = _whole(place / "pair", options)
             seeds = range(1 if smoke else count)
+            if (name, len(seeds)) in before:
+                data["signals"].append(before[name, len(seeds)])
+                continue
+            whole, seconds = _whole(place / f"whole{len(options)}", options)
             trials = [_interrupted(place, whole, seconds, number, options, seed) for seed in seeds]
             data["signals"].append({"name": name, **_summary(trials)})
             _write(folder, data)
-        half, whole = place / "half", place / "whole"
+        half, whole = place / "half", _whole(place / "whole", ())[0]
         _stop_half_way(half)
         for spoil in (_two_in_one,) if smoke else SPOILS:
             data["files"].append(_spoiled(spoil, half, place / "spoiled", whole))
@@ -153,12 +155,12 @@ def _spoiled(spoil: Callable[[Path], Run], half: Path, out: Path, whole: Path) -
                 path.unlink()
         shutil.copytree(half, out, dirs_exist_ok=True)
         Run(out).wait()
-    error = run.error.replace(str(out), "run").replace(str(half.parent), "")
+    error = " ".join(run.error.replace(str(out), "run").split())
     return {
         "name": (spoil.__doc__ or "").rstrip("."),
         "outcome": outcome,
         "error": error,
-        "names_the_folder": outcome == "goes on" or str(out) in run.error,
+        "names_it": outcome == "goes on" or str(out) in run.error,
         "lost": max(lost, 0) if outcome != "goes on" else 0,
         "equal": same_weights(out, whole),
     }
@@ -251,12 +253,21 @@ def to_markdown(data: dict[str, Any]) -> str:
     keys = ("name", "runs", "while_training", "equal", "hung")
     signals = [row(one[key] for key in keys) for one in data["signals"]]
     files = [
-        row([one["name"], one["outcome"], f"`{one['error'][:300]}`" if one["error"] else "", one["lost"], one["equal"]])
+        row(
+            [
+                one["name"],
+                one["outcome"],
+                f"`{one['error'][:300]}`" if one["error"] else "",
+                one["names_it"],
+                one["lost"],
+                one["equal"],
+            ]
+        )
         for one in data["files"]
     ]
     return _TEXT.format(
         signals="\n".join([head(columns), *signals]),
-        files="\n".join([head(["what", "outcome", "error", "checkpoints lost", "equal"], 3), *files]),
+        files="\n".join([head(["what", "outcome", "error", "names the file", "checkpoints lost", "equal"], 3), *files]),
     )
 
 

@@ -1,6 +1,6 @@
 import dataclasses
-from functools import partial
 import resource
+from functools import partial
 from pathlib import Path
 from typing import Any
 

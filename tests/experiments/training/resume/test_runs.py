@@ -1,5 +1,6 @@
 """The folder of a run: whose it is, and which configuration it holds."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -64,11 +65,13 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path, monkeypatch: 
 
 def test_images_that_changed_are_named_before_a_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ImageData, "contents", "as they were")
-    run = commands.arguments(tmp_path / "run")
-    commands.run([*run, "--trainer.max_epochs", "1"])
-    (tmp_path / "run" / "config.yaml").unlink()  # resumes with the configuration of the next command
+    ask = ("--trainer.callbacks.step", "3", f"--trainer.callbacks.marker={tmp_path / 'asked'}")
+    ask += ("--trainer.callbacks.by", str(signal.SIGTERM.value))
+    run = commands.arguments(tmp_path / "run", "--trainer.callbacks+=tests.experiments.crash.CrashOnce", *ask)
+    with pytest.raises(SystemExit):
+        commands.run(run)
     monkeypatch.setattr(ImageData, "contents", "as they are")
-    with pytest.raises(ValueError, match=r"training images have changed since .*step=8\.ckpt.*--resume=false"):
+    with pytest.raises(ValueError, match=r"training images have changed since .*step=3\.ckpt.*--resume=false"):
         commands.run(run)
     monkeypatch.setattr(ImageData, "contents", "as they were")
     commands.run(run)
