@@ -52,7 +52,7 @@ def main(
     kills: Annotated[int, typer.Option(min=0, help="Runs of one process that are killed.")] = 50,
     pairs: Annotated[int, typer.Option(min=0, help="Runs of two, of which one is.")] = 10,
 ) -> None:
-    """Ends trainings at random moments, resumes them, and compares the weights. Rows that are there are not repeated."""
+    """Ends trainings at random moments, resumes them, and compares the weights; rows that exist are kept."""
     folder = results_folder(out, FOLDER, "soak.training", FILES, smoke=smoke)
     before = {(one["name"], one["runs"]): one for one in (read_json(folder / "results.json") or {}).get("signals", [])}
     data: dict[str, Any] = {"experiment": "soak.training", "settings": environment(), "signals": [], "files": []}

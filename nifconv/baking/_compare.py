@@ -22,12 +22,12 @@ def measure_errors(
 
     def compare(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor) -> None:
         with forward.evaluating(new[layer]):
-            # Not called but run, since the hooks of the layer are those of the new module too.
+            # `forward` rather than a call: the new module shares the hooks of the layer, which would run twice.
             baked = new[layer].forward(*args, **kwargs)
         error = forward.relative_error((baked - output).double(), output.double())
         errors[layer] = max(error, errors.get(layer, 0.0))
 
-    # Before other hooks, which may change the output.
+    # Ahead of other hooks, which may change the output.
     hooks = [layer.register_forward_hook(compare, with_kwargs=True, prepend=True) for layer in new]
     try:
         forward.run(model, example_input)
@@ -38,8 +38,8 @@ def measure_errors(
 
 
 def timed_run(model: nn.Module, example_input: forward.ExampleInput) -> tuple[Any, float]:
-    """What the model returns, and the median time of a run after the first."""
-    output = forward.run(model, example_input)
+    """The output of the model, and the median time of a run after the first."""
+    output = forward.run(model, example_input)  # untimed: the first run fills caches and makes FFT plans
     seconds = []
     for _ in range(_RUNS):
         start = time.perf_counter()

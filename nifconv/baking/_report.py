@@ -1,9 +1,8 @@
-"""What became of the frequency layers of a model that was baked."""
+"""The report on a baked model."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -53,20 +52,16 @@ class BakeReport(ChangeReport[BakedLayer]):
 
     Attributes:
         layers: one entry for each frequency layer, in the order of the model.
-        tolerance: what was asked for.
+        tolerance: the tolerance that `bake` was given.
         error: the largest |new - old| / |old| over the output tensors of the model on the example input.
         seconds_before: median time of one run on the example input, before baking.
-        seconds_after: the same, after.
+        seconds_after: median time of one run afterwards.
     """
 
     tolerance: float
     error: float
     seconds_before: float
     seconds_after: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, ready for JSON."""
-        return asdict(self)
 
     def __str__(self) -> str:
         lines = [
@@ -77,8 +72,8 @@ class BakeReport(ChangeReport[BakedLayer]):
         ]
         if self.replaced:
             lines.append(
-                "the baked model runs on other input sizes too, where every map has the size given; its kernels stay "
-                "those of the maps it was baked on"
+                "the baked model runs on other input sizes too, if every map is at least as large as stated; its "
+                "kernels stay those of the maps it was baked on"
             )
         return "\n".join(lines)
 

@@ -10,10 +10,10 @@ def main() -> None:
         SystemExit: always, with the exit status, or with what is wrong and what to do about it.
     """
     try:
-        from nifconv.cli._app import app
+        from nifconv.cli._app import app  # here, so that a missing extra is one line and not a traceback
     except ImportError as error:
         raise SystemExit(f"the command line needs {error.name}; install it with: pip install 'nifconv[cli]'") from error
     try:
         app()
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError) as error:  # worded for users; others are defects and keep tracebacks
         raise SystemExit(f"nifconv: {error}") from error

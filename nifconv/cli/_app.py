@@ -14,7 +14,7 @@ app = typer.Typer(
     help="Convolutions whose kernels are functions of frequency: convert models, and measure them.",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_enable=False,
+    pretty_exceptions_enable=False,  # main() reports errors in one line; a defect shows Python's own traceback
 )
 
 app.command("convert")(convert_model)

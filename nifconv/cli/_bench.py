@@ -13,6 +13,7 @@ from nifconv import frequency
 from nifconv.functional import spectral_conv
 from nifconv.spectral import MAPS, TAPS, as_table, crossovers, side_by_side
 
+# Batch, channels and side of the map, as in the four stages of a ResNet on images of 224 pixels.
 CASES = ((32, 64, 56), (32, 128, 28), (32, 256, 14), (32, 512, 7))
 
 
@@ -21,9 +22,9 @@ def bench(
         Path | None, typer.Option(help="File for a table of where direct sums are faster, measured here.")
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Number of rounds of each comparison.")] = 7,
-    quick: Annotated[bool, typer.Option("--quick", help="Run only the smallest sizes, as a trial.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Run only the smallest sizes, to try the command.")] = False,
 ) -> None:
-    """Times global depthwise kernels against nn.Conv2d, forward and backward; or measures a table of crossovers."""
+    """Times global depthwise kernels against 7x7 ones of nn.Conv2d, forward and backward, or measures crossovers."""
     with torch.random.fork_rng(devices=[]):  # for a caller from Python, whose random numbers go on as they were
         if crossover is None:
             _print_comparison(repeats, quick)
@@ -43,9 +44,9 @@ def _print_comparison(repeats: int, quick: bool) -> None:
 def _against_conv(batch: int, channels: int, size: int, repeats: int) -> tuple[float, float]:
     x = torch.randn(batch, channels, size, size, requires_grad=True)
     shape = (channels, 1, *frequency.half_shape((size, size)))
-    spectrum = torch.randn(shape, dtype=torch.complex64, requires_grad=True)
+    spectrum = torch.randn(shape, dtype=torch.complex64, requires_grad=True)  # (channels, 1, size, size // 2 + 1)
     conv = torch.nn.Conv2d(channels, channels, 7, padding=3, groups=channels)
-    dy = torch.randn_like(x)
+    dy = torch.randn_like(x)  # instead of a loss, whose own cost would be timed
     calls = {
         "ours": lambda: torch.autograd.grad(spectral_conv(x, spectrum, groups=channels), (x, spectrum), dy),
         "conv": lambda: torch.autograd.grad(conv(x), (x, *conv.parameters()), dy),

@@ -23,8 +23,7 @@ from nifconv.conversion import ConversionReport, convert
 from nifconv.filters import PRESETS, TableFilter, frozen
 from nifconv.functional import PADDING_MODES
 
-_TABLE = "table"
-"""The one filter here that needs an argument; the arguments of the others are available from Python."""
+_TABLE = "table"  # the one filter here that needs an argument, and so cannot be a preset
 # Built by calls, since in a class body a member called `split` would hide the method of str.
 Filter = Enum("Filter", {name: name for name in (*PRESETS, _TABLE)}, type=str)  # type: ignore[misc]
 To = Enum("To", {word: word for word in ("split", "dense", "lc")}, type=str)  # type: ignore[misc]
@@ -70,7 +69,7 @@ def convert_model(
             to=to.value,
             expansion=expansion,
             filter=factory if frozen_seed is None else frozen(factory, seed=frozen_seed),
-            where=where or None,
+            where=where or None,  # a repeatable option that was not given may be an empty list
             kernel_size=kernel_size,
             padding_mode=None if padding_mode is None else padding_mode.value,
             match=match,
@@ -78,7 +77,7 @@ def convert_model(
             example_input=None
             if input_size is None
             else torch.randn(1, channels, *parse_pixels("--input-size", input_size)),
-            inplace=True,
+            inplace=True,  # the model was built here, and nobody else holds it
         )
     console = Console()
     console.print(_table(conversion.report))
@@ -93,7 +92,7 @@ def convert_model(
 def _warnings_as_options() -> Iterator[None]:
     """A context whose warnings to users go to the terminal, in the words of the command line."""
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
+        warnings.simplefilter("always", UserWarning)  # by default Python shows a repeated warning only once
         yield
     for warning in caught:
         typer.echo(f"nifconv: {in_options(str(warning.message))}", err=True)
@@ -104,7 +103,7 @@ def _table(report: ConversionReport) -> Table:
     for decision in report.decisions:
         change = f"{decision.parameters_before:,} -> {decision.parameters_after:,}" if decision.replaced else ""
         residual = "" if decision.residual is None else f"; residual {decision.residual:.2g}"
-        style = None if decision.replaced else "dim"
+        style = None if decision.replaced else "dim"  # of a hundred layers, the replaced ones stand out
         verb = "replaced" if decision.replaced else "kept"
         table.add_row(decision.name or "(model)", f"{verb}: {decision.reason}{residual}", change, style=style)
     table.columns[2].justify = "right"

@@ -12,7 +12,7 @@ from nifconv.spectral import Crossover, active_crossover, fused, native
 
 
 def doctor() -> None:
-    """Says which engine computes frequency convolutions here, with what, and what `method="auto"` goes by."""
+    """Shows which engine computes frequency convolutions on this machine and which table `method="auto"` reads."""
     lines = {
         "torch": f"{torch.__version__}, {torch.get_num_threads()} threads",
         "processor": f"{platform.machine()}, torch uses {torch.backends.cpu.get_cpu_capability()}",
@@ -36,19 +36,20 @@ def _native() -> str:
 def _fused() -> str:
     if not torch.cuda.is_available():
         return "none: there is no GPU"
-    verdicts = fused.verdicts()
+    verdicts = fused.verdicts()  # of this process only; the command itself runs no convolution
     proven = (
         f"{len(verdicts)} shapes compared with torch.fft so far"
         if verdicts
         else "compared with torch.fft when first used"
     )
-    return f'{torch.cuda.get_device_name()}; for method="fused" alone; {proven}'
+    return f'{torch.cuda.get_device_name()}; used only with method="fused"; {proven}'
 
 
 def _crossover(table: Crossover) -> str:
     origin = dict(table.origin)
     source = os.environ.get("NIFCONV_CROSSOVER", "the table of this release")
     measured = ", ".join(f"{name} {value}" for name, value in origin.items())
+    # Releases of torch differ in their FFT and their direct sums, and both depend on the number of threads.
     fits = origin.get("torch") == torch.__version__ and origin.get("threads") == torch.get_num_threads()
     advice = "" if fits else "; measured elsewhere: `nifconv bench --crossover FILE` measures this machine"
     return f"{source} ({measured}){advice}"

@@ -17,8 +17,9 @@ from rich.text import Text
 from torch import Tensor, nn
 
 from nifconv import footprint
+from nifconv._support.text import by_size
 from nifconv.cli._models import load_model
-from nifconv.cli._options import by_size, parse_pixels
+from nifconv.cli._options import parse_pixels
 from nifconv.cli._weights import SUFFIXES, load_weights
 from nifconv.footprint import LayerFootprint, ReceptiveField, Survey
 from nifconv.footprint.measures import BY_NAME, HEADLINE
@@ -53,15 +54,16 @@ def inspect_model(
     ] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="JSON file for everything.", dir_okay=False)] = None,
 ) -> None:
-    """Measures the kernels of a model at the map sizes they run at, beside those of re-initialised models."""
+    """Measures the kernels of a model at the map sizes they run at, and compares them with re-initialised models."""
     size = parse_pixels("--input-size", input_size)
     sizes = [parse_pixels("--erf-size", text) for text in erf_size or [input_size]]
-    for path in (csv, html, json_path):
+    for path in (csv, html, json_path):  # now, rather than after minutes of measuring
         if path is not None and not path.absolute().parent.is_dir():
             raise typer.BadParameter(f"{path.absolute().parent} is not a folder; create it first", param_hint=str(path))
     console = Console()
+    # Eight inputs to average receptive fields over; a survey needs one, to see the sizes of the maps.
     x = torch.randn(8, channels, *size, generator=torch.Generator().manual_seed(seed))
-    wanted = sizes if erf or erf_layer or erf_size else []
+    wanted = sizes if erf or erf_layer or erf_size else []  # the other two options imply --erf
     surveys: dict[str, Survey] = {}
     fields: dict[str, tuple[ReceptiveField, ...]] = {}
     for name, (source, file) in _subjects(model, weights, compare or []).items():
@@ -86,9 +88,9 @@ def _measure(
     sizes: Sequence[tuple[int, ...]],
     erf_layer: str | None,
 ) -> tuple[Survey, tuple[ReceptiveField, ...]]:
-    bar = Console(stderr=True)
+    bar = Console(stderr=True)  # standard output may be a file, which should hold the tables alone
     model = _load(source, file)
-    # Whole models are re-initialised, as this architecture does it itself.
+    # Whole models, so that the null distribution has the initialisation of this architecture, not that of nn.ConvNd.
     fresh = partial(load_model, source)
     try:
         watch = _bar(f"{name}: kernels", bar)
@@ -137,6 +139,7 @@ def _layer_table(name: str, survey: Survey) -> Table:
     with_null = any(layer.null for layer in survey.layers)
     title = f"{name}: kernels, median of each layer{' (z against the null)' if with_null else ''}"
     table = Table(title=Text(title), title_justify="left")
+    # Wide enough for most names, which rich would otherwise fold first in a narrow terminal.
     table.add_column("layer", overflow="fold", min_width=min(max((len(x.name) for x in survey.layers), default=5), 36))
     table.add_column("kind")
     table.add_column("map", justify="right", no_wrap=True)
@@ -150,10 +153,11 @@ def _layer_table(name: str, survey: Survey) -> Table:
             table.add_section()
         stage = layer.stage
         sizes = (by_size(layer.map_size), by_size(layer.taps.shape[2:]))
+        # Text, since rich would read square brackets in a name as markup.
         table.add_row(Text(layer.name or layer.kind), layer.kind, *sizes, *_measured(layer))
     if not survey.layers:
         table.caption = Text("no spatial convolution ran")
-    if survey.not_run:
+    if survey.not_run:  # says more than that none ran, and replaces it
         table.caption = Text(f"did not run: {', '.join(survey.not_run)}")
     return table
 
@@ -162,22 +166,22 @@ def _measured(layer: LayerFootprint) -> list[str]:
     cells = []
     for key in HEADLINE:
         value = layer.statistic(key)
-        z = layer.null.effect(key, value).z if layer.null else None
+        z = layer.null.effect(key, value).z if layer.null else None  # also None if all copies measured the same
         cells.append(BY_NAME[key].format(value) + ("" if z is None else f" ({z:+.1f})"))
     return cells
 
 
 def _field_table(name: str, fields: Sequence[ReceptiveField]) -> Table:
-    table = Table(title=Text(f"{name}: effective receptive field, side in pixels (part of the input)"))
+    table = Table(title=Text(f"{name}: effective receptive field, side in pixels (share of the input's area)"))
     table.title_justify = "left"
     table.add_column("layer")
     table.add_column("input", justify="right")
     rows = [field.to_dict() for field in fields]
-    for share in rows[0]["side"]:
+    for share in rows[0]["side"]:  # the same thresholds in every field
         table.add_column(f"{100 * float(share):g} %", justify="right")
     for row in rows:
         cells = [
-            "-" if side is None else f"{side:.0f} ({100 * row['area'][share]:.0f} %)"
+            "-" if side is None else f"{side:.0f} ({100 * row['area'][share]:.0f} %)"  # None: nothing contributes
             for share, side in row["side"].items()
         ]
         table.add_row(Text(row["layer"] or "output"), by_size(row["size"]), *cells)
@@ -204,6 +208,7 @@ def _write(
     if json_path is not None:
         receptive = {key: [field.to_dict() for field in some] for key, some in fields.items()}
         data: dict[str, Any] = {key: value.to_dict() for key, value in surveys.items()}
+        # NaN is not JSON; to_dict has None instead, and a NaN that slipped through should fail here.
         text = json.dumps({"surveys": data, "receptive_fields": receptive}, indent=2, allow_nan=False)
         json_path.write_text(text + "\n", encoding="utf-8")
 

@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from nifconv.filters import load_compact_state_dict
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt")
-_WRAPPERS = ("state_dict", "model_state_dict", "model")
+_WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts save the state dict
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
     """Loads a state dict, full or compact, into `model`.
 
-    A state dict inside a training checkpoint is found under "state_dict", "model_state_dict" or "model"; the prefix
-    "module." of data-parallel training is removed.
+    In a training checkpoint it is found under "state_dict", "model_state_dict" or "model"; the prefix "module." of
+    data-parallel training is removed.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -30,13 +30,13 @@ def load_weights(model: nn.Module, path: Path) -> None:
         raise ValueError(f"{path} has the suffix {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
     state = _state_dict(path, _read(path))
     try:
-        if any(key.endswith(".frozen_checksum") for key in state):
+        if any(key.endswith(".frozen_checksum") for key in state):  # of `compact_state_dict`, without frozen weights
             load_compact_state_dict(model, state)
         else:
             model.load_state_dict(state)
     except (RuntimeError, ValueError) as error:
-        first = " ".join(str(error).split())
-        raise ValueError(f"{path} does not fit the model: {first[:300]}; name the model it was saved from") from error
+        reason = " ".join(str(error).split())[:300]  # torch lists every key, thousands of them for a wrong model
+        raise ValueError(f"{path} does not fit the model: {reason}; name the model it was saved from") from error
 
 
 def _read(path: Path) -> Any:
@@ -53,6 +53,7 @@ def _read(path: Path) -> Any:
                 f"{path} is not a safetensors file: {error}; write it with safetensors.torch.save_file"
             ) from error
     try:
+        # On the CPU, since the file may come from a machine with a GPU; without pickled code, which could do anything.
         return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

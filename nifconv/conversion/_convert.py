@@ -36,14 +36,14 @@ def convert(
 ) -> Conversion:
     """Replaces the spatial convolutions of a model by frequency convolutions, of the same gain or the same function.
 
-    By default those with stride 1 and more than one tap are replaced, and the stem is kept (the first convolution,
-    where it reads an image: at most 4 channels), as in Grabinski, Keuper & Keuper 2024. 1x1 convolutions are never
-    replaced, and what cannot be replaced faithfully is kept, with the reason in the report.
+    By default convolutions with stride 1 and more than one tap are replaced, except for the stem (the first
+    convolution, if it reads an image: at most 4 channels), as in Grabinski, Keuper & Keuper 2024. 1x1 convolutions are
+    never replaced, and a convolution that cannot be replaced faithfully is kept, with the reason in the report.
 
-    The new filters are newly initialised, with the std(output) / std(input) under white input of the replaced layer,
-    unless `match` asks for its function. They keep its bias, device, dtype, train/eval state, `requires_grad` and
-    hooks. A module with several places is replaced by one module at all of them, and convolutions that share a weight
-    by layers that share a filter. A parametrization of the weight moves to the taps of a `SpatialFilter` of that shape.
+    The filters are newly initialised, with the std(output) / std(input) under white input of the replaced layer,
+    unless `match` is given. New layers inherit bias, device, dtype, train/eval state, `requires_grad` and hooks. A
+    module at several places is replaced by one module at all of them, and convolutions that share a weight by layers
+    that share a filter. A parametrization of the weight moves to the taps of a `SpatialFilter` of that shape.
 
     With `match`, a `SpatialFilter` or a `TableFilter` that is large enough copies the taps exactly, and other filters
     approximate them (see `fit`); "lc" and "split" factor them: exact for a depthwise convolution, and for any other if
@@ -59,7 +59,7 @@ def convert(
             to keep `conv`; a `nifconv.layers.SpatialLayer` of your own takes part in all that follows.
         expansion: E, spatial filters per input channel, for "lc".
         filter: as in `FrequencyConv2d`. `SpatialFilter` without a size gets that of the replaced convolution; a
-            `frozen` filter is drawn for each layer from the seed and the layer's name; a `FilterBank` is shared.
+            `frozen` filter gets its weights from the seed and the name of each layer; a `FilterBank` is shared.
         where: which convolutions to replace, instead of the default choice: a name pattern such as "layer1.*", several
             patterns, a type, a predicate `(name, conv) -> bool`, or a mapping with some of the keys name, type,
             kernel_size, stride and groups (a number or "depthwise"), all of which must hold; a list as a value means
@@ -90,6 +90,7 @@ def convert(
             from the original than `tolerance`.
     """
     torch_module("model", model)
+    # Any other padding would double the grid of a kernel as large as the map; `match` has to keep the original one.
     is_global = kernel_size is None and not needs_kernel_size(filter)
     if padding_mode is None and is_global and not match:
         padding_mode = "circular"
@@ -109,6 +110,7 @@ def convert_inplace(
 ) -> Conversion:
     """Converts a model in place, or raises and leaves it as it is; see `convert`."""
     candidates = choose(model, where)
+    # New layers are built and matched beside the model, which is touched only by `_substitute`.
     for candidate in candidates:
         if candidate.reason is None:
             build_layer(candidate, plan)
@@ -118,7 +120,7 @@ def convert_inplace(
     # After matching, which would otherwise fit a shared filter once for each layer that uses it.
     tie_filters(model, candidates, match=plan.match)
     _check_tolerance(chosen, tolerance)
-    chosen = [candidate for candidate in chosen if candidate.layer is not None]
+    chosen = [candidate for candidate in chosen if candidate.layer is not None]  # without those that tying has kept
     if tolerance is None:
         warn_of_misfits(chosen, plan)
     new = {candidate.conv: candidate.layer for candidate in chosen if candidate.layer is not None}
@@ -135,7 +137,7 @@ def _match(chosen: Sequence[Candidate], map_sizes: Mapping[nn.Module, set[tuple[
 def _map_sizes(
     model: nn.Module, example_input: forward.ExampleInput | None, chosen: Sequence[Candidate]
 ) -> dict[nn.Module, set[tuple[int, ...]]]:
-    """Sizes of the maps that reach each convolution; nothing for one that does not run."""
+    """Sizes of the maps that reach each convolution; one that does not run has no entry."""
     sizes: dict[nn.Module, set[tuple[int, ...]]] = {}
     if example_input is not None:
         for conv, size in forward.map_sizes(model, example_input, [candidate.conv for candidate in chosen]):
@@ -146,7 +148,7 @@ def _map_sizes(
 def _substitute(
     model: nn.Module, new: Mapping[nn.Module, nn.Module], example_input: forward.ExampleInput | None
 ) -> tuple[nn.Module, float | None]:
-    """The model with its new layers, and how much its output changed, where there is an input to tell by."""
+    """The model with its new layers, and how much its output changed, if there is an example input."""
     if example_input is None:
         return substitute(model, new), None
     before = forward.run(model, example_input)
@@ -155,7 +157,7 @@ def _substitute(
     try:
         return converted, forward.relative_change(before, forward.run(converted, example_input))
     except Exception:
-        set_children(old)
+        set_children(old)  # with `inplace` the caller keeps the model, whole
         raise
 
 
@@ -163,6 +165,7 @@ def _check_tolerance(chosen: Sequence[Candidate], tolerance: float | None) -> No
     if tolerance is None:
         return
     found = {candidate.names[0]: candidate.residual for candidate in chosen if candidate.residual is not None}
+    # `not <=` rather than `>`, so that NaN is not accepted.
     above = [f"{name} ({residual:.2g})" for name, residual in found.items() if not residual <= tolerance]
     if above:
         raise ValueError(
@@ -174,6 +177,6 @@ def _check_tolerance(chosen: Sequence[Candidate], tolerance: float | None) -> No
 def _check_matching(plan: Plan, tolerance: float | None, example_input: forward.ExampleInput | None) -> None:
     given = [name for name, value in (("tolerance", tolerance), ("example_input", example_input)) if value is not None]
     if given and not plan.match:
-        raise ValueError(f"{' and '.join(given)} without match=True: nothing is compared then; give match=True")
+        raise ValueError(f"{' and '.join(given)} without match=True has no effect; give match=True")
     if tolerance is not None:
         positive_float("tolerance", tolerance)

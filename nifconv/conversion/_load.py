@@ -1,4 +1,4 @@
-"""Building a converted model again from a file."""
+"""Rebuilding a converted model from a file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def load(path: str | Path, base_model: nn.Module) -> Conversion:
     """Reads what `Conversion.save` wrote: converts a copy of `base_model` in the same way and loads the weights.
 
     Args:
-        path: of the file.
+        path: the file that `Conversion.save` wrote.
         base_model: a model of the architecture that was converted, with any weights; it is not changed. The new model
             is on its device.
 
@@ -64,7 +64,8 @@ def load(path: str | Path, base_model: nn.Module) -> Conversion:
         )
     model = copy_model(base_model)
     with _refused(path, "describes a conversion that base_model does not allow"):
-        # Without `match`, since the weights come from the file; the padding that `match` implied is in the plan.
+        # By name, since the file does not hold the original `where`. Without `match`, since the weights come from the
+        # file; the padding mode that `match` implied is in the plan.
         conversion = convert_inplace(replace(plan, match=False), model, lambda name, _: name in layers)
     conversion = replace(conversion, plan=plan)
     replaced = {decision.name for decision in conversion.report.replaced}
@@ -75,6 +76,7 @@ def load(path: str | Path, base_model: nn.Module) -> Conversion:
         )
     _check_tensors(path, tensors, conversion.model.state_dict())
     conversion.model.load_state_dict(tensors)
+    # Plain attributes that a state_dict does not hold; without them reset_parameters() would use other gains.
     for name, module in conversion.model.named_modules():
         if isinstance(module, FrequencyFilter):
             module.initial_gain = gains.get(name, module.initial_gain)
@@ -111,6 +113,7 @@ def _check_sizes(spec: dict[str, Any], convs: Mapping[str, Any], tensors: Mappin
 
 
 def _check_tensors(path: str | Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Any]) -> None:
+    # load_state_dict would cast another dtype without a word, and list every key of another architecture.
     def kind(tensor: object) -> str:
         return f"{tensor.dtype} {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else "nothing"
 

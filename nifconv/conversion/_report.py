@@ -1,11 +1,11 @@
-"""What became of the convolutions of a model."""
+"""The report on a conversion, and the conversion itself."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from torch import nn
 
@@ -29,7 +29,7 @@ class Decision(LayerChange):
         before: the convolution as printed by torch.
         after: the module in its place, as printed by torch; None if the convolution was kept.
         parameters_before: learnable and frozen parameters of the convolution, bias included.
-        parameters_after: the same of the module in its place.
+        parameters_after: learnable and frozen parameters of the module in its place.
         residual: |taps - original| / |original| of the new layer, if it was matched.
     """
 
@@ -39,6 +39,7 @@ class Decision(LayerChange):
 
     @property
     def outcome(self) -> str:
+        # In columns: the width holds two counts of six digits, and a kept layer leaves it empty.
         change = f"{self.parameters_before:,} -> {self.parameters_after:,}" if self.replaced else ""
         reason = self.reason if self.residual is None else f"{self.reason}; residual {self.residual:.2g}"
         return f"{'replaced' if self.replaced else 'kept    '}  {change:>20}  {reason}"
@@ -59,10 +60,6 @@ class ConversionReport(ChangeReport[Decision]):
     def decisions(self) -> tuple[Decision, ...]:
         """The same as `layers`."""
         return self.layers
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, ready for JSON."""
-        return asdict(self)
 
     @property
     def summary(self) -> str:
@@ -107,7 +104,7 @@ class Conversion:
     Attributes:
         model: the model.
         report: what was replaced and kept, and why.
-        plan: what was asked for.
+        plan: the arguments of `convert` that describe the new layers.
     """
 
     model: nn.Module
@@ -115,7 +112,7 @@ class Conversion:
     plan: Plan
 
     def save(self, path: str | Path) -> None:
-        """Writes the weights of the model as they are now, and how it was converted, for `nifconv.load`.
+        """Writes the current weights of the model, and how it was converted, for `nifconv.load`.
 
         One safetensors file, with the description as JSON in its metadata and a checksum over everything; no pickle.
         For a copy of the model, such as averaged weights, save `dataclasses.replace(conversion, model=copy)`; wrappers
@@ -127,6 +124,7 @@ class Conversion:
             TypeError: the state_dict holds something other than tensors.
             ImportError: safetensors is not installed.
         """
+        # Before anything is written: a plan that cannot be described is an error that leaves no file.
         plan, layers = self.plan.to_spec(), [layer.name for layer in self.report.replaced]
         model = model_to_save(self.model, layers)
         filters = ((name, m) for name, m in model.named_modules() if isinstance(m, FrequencyFilter))
@@ -143,4 +141,5 @@ class Conversion:
         Raises:
             TypeError: always.
         """
+        # Easily forgotten: without this, `model = convert(model)` fails far away, as "object is not callable".
         raise TypeError("a Conversion holds the model and the report on it, and is not a model; call conversion.model")

@@ -1,4 +1,4 @@
-"""Sizes, names and tables as text."""
+"""Names and tables as text."""
 
 from __future__ import annotations
 
@@ -7,21 +7,16 @@ from collections.abc import Sequence
 from html import escape
 
 
-def by_size(size: Sequence[int]) -> str:
-    """`(56, 56) -> "56 x 56"`."""
-    return " x ".join(map(str, size))
-
-
 def short(name: str) -> str:
     """A name that fits into a title or a column: at most 24 characters, its beginning and its end."""
-    return name if len(name) <= 24 else f"{name[:8]}..{name[-14:]}"
+    return name if len(name) <= 24 else f"{name[:8]}..{name[-14:]}"  # more of the end, where layers of a stage differ
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns of plain text, the first aligned to the left and the others to the right; headings are wrapped."""
     columns = [_column(title, [row[i] for row in rows]) for i, title in enumerate(header)]
     tall = max(len(column) for column in columns)
-    padded = [[""] * (tall - len(column)) + column for column in columns]
+    padded = [[""] * (tall - len(column)) + column for column in columns]  # short headings stand just above the cells
     widths = [max(map(len, column)) for column in padded]
     lines = [
         "  ".join(
@@ -40,7 +35,7 @@ def html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _column(title: str, cells: list[str]) -> list[str]:
-    """The heading, in lines as wide as the cells or its longest word, and the cells."""
-    words = title.replace(" %", "\u00a0%").split(" ")
+    """The heading, wrapped to the width of the cells or of its longest word, and the cells."""
+    words = title.replace(" %", "\u00a0%").split(" ")  # a percent sign stays on the line of its number
     width = max(map(len, [*words, *cells]))
     return [line.replace("\u00a0", " ") for line in textwrap.wrap(" ".join(words), width)] + cells

@@ -111,7 +111,7 @@ def test_weights_are_loaded_and_compared(tmp_path: Path, suffix: str) -> None:
     assert list(json.loads(data.read_text())["surveys"]) == [f"{ME}:small, trained{suffix}"]
 
 
-def test_two_models_are_compared_and_two_draws_stay_apart(tmp_path: Path) -> None:
+def test_two_models_are_compared_and_two_initialisations_stay_apart(tmp_path: Path) -> None:
     html, csv = tmp_path / "a.html", tmp_path / "a.csv"
     others = ["--compare", f"{ME}:small", "--compare", f"{ME}:bracketed"]
     result = inspect(f"{ME}:small", "--input-size", "8", *others, "--html", str(html), "--csv", str(csv))
@@ -140,9 +140,9 @@ def test_compact_checkpoints_are_loaded(tmp_path: Path) -> None:
     model, path = with_frozen(), tmp_path / "compact.pt"
     nn.init.ones_(model[0].bias)
     torch.save(compact_state_dict(model), path)
-    fresh = with_frozen()
-    load_weights(fresh, path)
-    assert torch.equal(fresh[0].bias, model[0].bias)
+    loaded = with_frozen()
+    load_weights(loaded, path)
+    assert torch.equal(loaded[0].bias, model[0].bias)
 
 
 def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:

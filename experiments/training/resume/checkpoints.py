@@ -59,8 +59,8 @@ class VerifiedCheckpointIO(CheckpointIO):
             return torch.load(path, map_location=map_location or "cpu", weights_only=weights_only is not False)
         except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError) as error:
             raise DamagedCheckpointError(
-                f"{path} has the right checksum, but holds no checkpoint, or code besides ({type(error).__name__}). Remove it "
-                f"together with its {_CHECKSUM} file, and the same command resumes from the one before."
+                f"{path} has the right checksum, but holds no checkpoint, or code besides ({type(error).__name__}). "
+                f"Remove it together with its {_CHECKSUM} file, and the same command resumes from the one before."
             ) from error
 
     def remove_checkpoint(self, path: str | Path) -> None:
