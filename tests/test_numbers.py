@@ -1,8 +1,8 @@
 """Numbers at the edge of what a dtype holds: the same for every method, as far as arithmetic allows.
 
 What `experiments/guide/limits.md` says under "Numbers at the edge" is tested here. A direct sum lets what is not
-finite reach the taps' surroundings alone; a product of spectra lets it reach the whole map of its sample, in all outputs
-of its group. No method lets it reach another sample or another group.
+finite reach the taps' surroundings alone; a product of spectra lets it reach the whole map of its sample, in all the
+outputs of its group. No method lets it reach another sample or another group.
 """
 
 import copy

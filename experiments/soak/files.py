@@ -24,7 +24,23 @@ from nifconv.conversion import _files
 SECONDS, MEGABYTES = 1.0, 100.0
 """What refusing one file may take."""
 _ACTS = ("os.system", "os.exec", "os.spawn", "os.fork", "subprocess.Popen", "pickle.find_class", "socket.connect")
-_HUGE = (0, -1, 10**6, 10**9, 2**31, 2**63, 10**30, 1e308, float("nan"), "", "../../x", None, [], {}, True)
+_HUGE: tuple[Any, ...] = (
+    0,
+    -1,
+    10**6,
+    10**9,
+    2**31,
+    2**63,
+    10**30,
+    1e308,
+    float("nan"),
+    "",
+    "../../x",
+    None,
+    [],
+    {},
+    True,
+)
 _NAMES = ("../../etc/passwd", "__class__", "0/../0.weight", "os.system('touch here')", "torch.nn.Module", "x" * 10**5)
 _acts: list[str] = []
 
@@ -64,7 +80,7 @@ def check(seed: int) -> dict[str, Any]:
 @functools.cache
 def _saved() -> list[tuple[Any, nn.Module, bytes, dict[str, Any]]]:
     """Options, base model, file and weights of a few conversions; loaded once, so that imports are done."""
-    found = []
+    found: list[tuple[Any, nn.Module, bytes, dict[str, Any]]] = []
     bank = FilterBank(draw_once(functools.partial(TableFilter, size=3), seed=1), 16)
     encoded = functools.partial(ImplicitFilter, encoding=FourierFeatures(reach=4, features=5, seed=0), hidden=(4, 3))
     for options in (

@@ -80,7 +80,7 @@ def test_one_case_is_repeated_by_its_name() -> None:
     app = typer.Typer()
     app.command()(soak.main)
     result = CliRunner().invoke(app, ["--case", "layers:0"])
-    assert "'seed': 0, 'outcome': 'equal'" in result.output
+    assert result.output == f"{watchdog.outcome('layers', 0)}\n"
 
 
 def test_trainings_are_killed_and_spoiled(tmp_path: Path) -> None:
