@@ -3,10 +3,14 @@
 import re
 from pathlib import Path
 
+import pytest
+import torch
 from typer.testing import CliRunner
 
+from nifconv.cli import _bench
 from nifconv.cli._app import app
 from nifconv.spectral import Crossover
+from tests.spectral.fake_gpu import NAME, FakeGpu
 
 
 def test_the_command_writes_a_table_that_can_be_used(tmp_path: Path) -> None:
@@ -28,3 +32,24 @@ def test_the_command_refuses_a_folder_that_is_not_there(tmp_path: Path) -> None:
     result = runner.invoke(app, ["bench", "--crossover", str(tmp_path / "none" / "table.json")])
     assert result.exit_code == 2
     assert "is not a folder; create it" in result.output
+
+
+def test_on_a_gpu_the_table_holds_the_fused_kernels_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    gpu, path = FakeGpu(monkeypatch), tmp_path / "table.json"
+    monkeypatch.setattr(_bench, "current_gpu", lambda: torch.device("cpu"))
+    monkeypatch.setattr(_bench, "device_name", lambda device: NAME)
+    monkeypatch.setattr(_bench, "clock_for", lambda device: gpu.clock)
+    result = CliRunner().invoke(app, ["bench", "--quick", "--repeats", "1", "--crossover", str(path)])
+    assert result.exit_code == 0, result.output
+    assert "forward, float32: 2.00 at 49 pixels, 2.00 at 196 pixels" in result.output
+    table = Crossover.load(path)
+    assert table.device == NAME
+    assert table.prefers_fused("gradients", torch.bfloat16, (10, 10))
+
+
+@pytest.mark.parametrize(("name", "reason"), [("tpu", "'tpu' is none of: cpu, cuda"), ("cuda", "torch sees no GPU")])
+def test_devices_that_are_not_there_are_refused(name: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_bench, "current_gpu", lambda: None)
+    result = CliRunner(env={"COLUMNS": "300", "NO_COLOR": "1", "TERM": "dumb"}).invoke(app, ["bench", "--device", name])
+    assert result.exit_code == 2
+    assert reason in result.output
