@@ -41,9 +41,15 @@ def bench(
     On a GPU the table also says where the fused kernels are faster than torch.fft.
     """
     place = _device(device)
-    if crossover is not None:
-        _write_crossovers(crossover, repeats, quick, place)
-        return
+    # For a caller from Python, whose random numbers go on as they were.
+    with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
+        if crossover is None:
+            _print_comparison(repeats, quick, place)
+        else:
+            _write_crossovers(crossover, repeats, quick, place)
+
+
+def _print_comparison(repeats: int, quick: bool, place: torch.device) -> None:
     typer.echo("batch x channels x map   global kernel, ms   7x7 of nn.Conv2d, ms   ratio")
     for batch, channels, size in CASES[-1:] if quick else CASES:
         ours, conv = _against_conv(batch, channels, size, repeats, place)

@@ -78,7 +78,8 @@ def _move_parametrization(layer: SpatialLayer | None, conv: ConvNd, *, keep_taps
     target = None if layer is None else layer.taps_module
     if target is None or target.get_parameter("weight").shape != effective_weight(conv).shape:
         return False
-    initial = target.get_parameter("weight").detach().clone()
+    # The new layer is not yet where `conv` is, nor of its dtype.
+    initial = target.get_parameter("weight").detach().clone().to(effective_weight(conv))
     # From a copy in eval mode: registering a parametrization may set its buffers from the weight that it finds.
     parametrize.transfer_parametrizations_and_params(copy.deepcopy(conv).eval(), target.eval(), "weight")
     moved, source = (m.get_submodule("parametrizations.weight") for m in (target, conv))

@@ -82,7 +82,7 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         content = json.loads(metadata[_KEY])
         version, checksum = content["format"], content.pop("checksum")
     # JSON that is not an object fails in various ways.
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{str(path)!r} has an unreadable description; copy or save it again") from error
     if version != _FORMAT:
         raise ValueError(
@@ -90,14 +90,19 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         )
     if checksum != _checksum(tensors, content):
         raise ValueError(f"{str(path)!r} was altered since it was saved: its checksum differs; copy or save it again")
-    tensors.update({name: tensors[first] for name, first in content["aliases"].items()})
-    return tensors, content["description"]
+    try:
+        tensors.update({name: tensors[first] for name, first in content["aliases"].items()})
+        return tensors, content["description"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{str(path)!r} has an unreadable list of tensors ({error}); save it again") from error
 
 
 def _is_pickle(path: str | Path) -> bool:
     """Whether a file begins as those of torch.save do: a zip archive, or before torch 1.6 a bare pickle."""
     with Path(path).open("rb") as file:
-        return file.read(4)[:2] in (b"PK", b"\x80\x02")
+        head = file.read(9)
+    # A safetensors file begins with the length of its header in 8 bytes, which may be any two bytes at the start.
+    return head[:2] in (b"PK", b"\x80\x02") and head[8:] != b"{"
 
 
 def _checksum(tensors: Mapping[str, Tensor], content: Mapping[str, Any]) -> str:

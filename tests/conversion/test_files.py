@@ -136,3 +136,34 @@ def test_without_safetensors_the_remedy_is_named(saved: Path, monkeypatch: pytes
     for action in (lambda: _files.read(saved), lambda: _files.write(saved, {}, {})):
         with pytest.raises(ImportError, match="saving and loading need safetensors; install it"):
             action()
+
+
+@pytest.mark.parametrize("length", [0x0280, 0x4B50])
+def test_a_header_whose_length_begins_like_a_pickle_or_a_zip_is_read(length: int, tmp_path: Path) -> None:
+    path = tmp_path / "file.safetensors"
+    _files.write(path, {"x": torch.zeros(2)}, {"note": ""})
+    missing = length - int.from_bytes(path.read_bytes()[:8], "little")
+    _files.write(path, {"x": torch.zeros(2)}, {"note": "n" * missing})
+    assert path.read_bytes()[:8] == length.to_bytes(8, "little")
+    assert _files.read(path)[1] == {"note": "n" * missing}
+
+
+def test_a_description_nested_without_end_is_refused(saved: Path) -> None:
+    rewritten(saved, lambda metadata: metadata.update(nifconv="[" * 100_000))
+    with pytest.raises(ValueError, match="has an unreadable description"):
+        _files.read(saved)
+
+
+@pytest.mark.parametrize("aliases", [{"tied": "nothing"}, []])
+def test_a_list_of_tensors_that_are_not_there_is_refused(aliases: Any, saved: Path) -> None:
+    def change(metadata: dict[str, str]) -> None:
+        content = {**json.loads(metadata["nifconv"]), "aliases": aliases}
+        content.pop("checksum")
+        from safetensors.torch import load_file
+
+        content["checksum"] = _files._checksum(load_file(saved), content)
+        metadata["nifconv"] = json.dumps(content)
+
+    rewritten(saved, change)
+    with pytest.raises(ValueError, match="has an unreadable list of tensors"):
+        _files.read(saved)

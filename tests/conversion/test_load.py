@@ -1,4 +1,5 @@
 import dataclasses
+import resource
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -188,3 +189,54 @@ def test_what_a_file_cannot_hold_is_refused_before_it_is_written(tmp_path: Path)
 def test_refuses_what_is_not_a_module(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"base_model must be a torch\.nn\.Module, not str"):
         load(tmp_path, "resnet50")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"filter": {"ImplicitFilter": {"hidden": [10**6, 10**6]}}}, r"'2' would have \d+ numbers, and the whole file"),
+        ({"filter": {"TableFilter": {"size": 10**5}}}, r"would have \d+ numbers"),
+        ({"filter": {"frozen": {"filter": {"TableFilter": {"size": 10**5}}, "seed": 1}}}, r"would have \d+ numbers"),
+        ({"filter": {"FilterBank": {"filter": {"ImplicitFilter": {}}, "kernels": 10**9}}}, r"would have \d+ numbers"),
+        ({"filter": {"ImplicitFilter": {"hidden": {"Budget": {"parameters": 10**30}}}}}, "has an incomplete descr"),
+        ({"filter": {"ImplicitFilter": {"hidden": [1] * 10**5}}}, "its plan is longer than 10000 characters"),
+        ({"to": "lc", "expansion": 10**9}, "has an incomplete description"),
+        ({"kernel_size": "os.system('ls')"}, r"kernel_size=\"os\.system\('ls'\)\" must be an integer"),
+        ({"filter": {"os.system": {}}}, r"os\.system.* does not describe a filter"),
+    ],
+)
+def test_absurd_descriptions_are_refused_before_anything_is_built(
+    change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    conversion = convert(net())
+    conversion.save(tmp_path / "model")
+    saved_before = tmp_path / "before"
+    conversion.save(saved_before)
+    tensors, description = _files.read(tmp_path / "model")
+    _files.write(tmp_path / "model", tensors, {**description, "plan": {**description["plan"], **change}})
+    load(saved_before, net())  # imports what it needs
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path / "model", net())
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+@pytest.mark.parametrize("gain", [-1.0, float("nan"), float("inf"), "much", None])
+def test_gains_that_are_none_are_refused(gain: Any, tmp_path: Path) -> None:
+    convert(net()).save(tmp_path / "model")
+    tensors, description = _files.read(tmp_path / "model")
+    name = next(iter(description["gains"]))
+    _files.write(tmp_path / "model", tensors, {**description, "gains": {name: gain}})
+    with pytest.raises(ValueError, match=r"incomplete description .*(gains must be finite|float)"):
+        load(tmp_path / "model", net())
+
+
+def test_a_description_of_many_brackets_is_refused(tmp_path: Path) -> None:
+    nested: Any = []
+    for _ in range(500):
+        nested = [nested]
+    convert(net()).save(tmp_path / "model")
+    tensors, description = _files.read(tmp_path / "model")
+    _files.write(tmp_path / "model", tensors, {**description, "plan": {"filter": nested}})
+    with pytest.raises(ValueError, match="has an incomplete description"):
+        load(tmp_path / "model", net())

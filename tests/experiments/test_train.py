@@ -97,14 +97,16 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
         commands.run(commands.arguments(tmp_path / "file" / "run"))
 
 
-def test_an_asked_for_end_is_no_success(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_asked_for_end_saves_and_is_no_success(number: signal.Signals, tmp_path: Path) -> None:
     ask = ("--trainer.callbacks.step", "3", f"--trainer.callbacks.marker={tmp_path / 'asked'}")
     command = commands.arguments(tmp_path / "run", "--trainer.callbacks+=tests.experiments.crash.CrashOnce", *ask)
-    command += ["--trainer.callbacks.by", str(signal.SIGTERM.value), "--checkpoints.every_n_steps", "1"]
+    command += ["--trainer.callbacks.by", str(number.value)]
     with pytest.raises(SystemExit) as end:
         commands.run(command)
-    assert end.value.code == 128 + signal.SIGTERM
-    assert commands.last(tmp_path / "run")["global_step"] in (2, 3)
+    assert end.value.code == 128 + number
+    assert commands.last(tmp_path / "run")["global_step"] == 3  # though only epochs are saved otherwise
+    assert signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
     commands.run(command)
     assert commands.last(tmp_path / "run")["global_step"] == 16
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 from PIL import Image
 from torchvision.datasets import ImageFolder, VisionDataset
@@ -62,6 +63,10 @@ class ImageNetData(FilesData):
         names = self._names()
         require("all classes", self.root, [folder / name for name in names], remedy)
         return _Folders(folder, transform, names)
+
+    def _identity(self, source: VisionDataset) -> list[Any]:
+        folders = cast(_Folders, source)
+        return [(str(Path(path).relative_to(folders.root)), label) for path, label in folders.samples]
 
     def _augmented(self) -> Transform:
         return self.views.training()

@@ -41,6 +41,20 @@ def test_photographs_have_the_labels_of_their_folders(photographs: Path) -> None
         assert labels.bincount().tolist() == [count // 3] * 3
 
 
+def test_contents_change_with_the_files_and_nothing_else(photographs: Path) -> None:
+    def contents() -> str:
+        data = ImageNetData(photographs, classes=3, views=Views(size=24, test_size=32), batch_size=3)
+        data.train_dataloader()
+        return data.contents
+
+    before = contents()
+    assert before
+    assert contents() == before
+    first = min((photographs / "train").rglob("*.*"))
+    first.rename(first.with_name(f"a{first.name}"))
+    assert contents() != before
+
+
 def test_without_images_held_out_training_watches_the_official_validation(photographs: Path) -> None:
     data = ImageNetData(photographs, classes=3, views=Views(test_size=32), batch_size=3)
     assert torch.equal(loaded(data.val_dataloader())[0], loaded(data.test_dataloader())[0])

@@ -1,10 +1,12 @@
 """The folder of a run: whose it is, and which configuration it holds."""
 
+import signal
 from pathlib import Path
 
 import pytest
 from filelock import FileLock, Timeout
 
+from experiments.training.data.module import ImageData
 from experiments.training.resume import runs
 from tests.experiments import commands
 
@@ -50,3 +52,27 @@ def test_where_nothing_can_be_locked_a_run_says_so(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(FileLock, "acquire", without)
     with pytest.warns(UserWarning, match=f"{tmp_path} cannot be locked"):
         runs.reserve(tmp_path)
+
+
+def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise PermissionError("Permission denied")
+
+    monkeypatch.setattr(FileLock, "acquire", forbidden)  # root may write anywhere
+    with pytest.raises(ValueError, match=rf"out='{tmp_path}' is read-only \(Permission denied\); allow writing, or"):
+        runs.reserve(tmp_path)
+
+
+def test_images_that_changed_are_named_before_a_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageData, "contents", "as they were")
+    ask = ("--trainer.callbacks.step", "3", f"--trainer.callbacks.marker={tmp_path / 'asked'}")
+    ask += ("--trainer.callbacks.by", str(signal.SIGTERM.value))
+    run = commands.arguments(tmp_path / "run", "--trainer.callbacks+=tests.experiments.crash.CrashOnce", *ask)
+    with pytest.raises(SystemExit):
+        commands.run(run)
+    monkeypatch.setattr(ImageData, "contents", "as they are")
+    with pytest.raises(ValueError, match=r"training images have changed since .*step=3\.ckpt.*--resume=false"):
+        commands.run(run)
+    monkeypatch.setattr(ImageData, "contents", "as they were")
+    commands.run(run)
+    assert commands.last(tmp_path / "run")["global_step"] == 16
