@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from nifconv._support.tables import html_table
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayerChange(ABC):
@@ -61,6 +63,13 @@ class ChangeReport(Generic[Change]):
         before = sum(layer.parameters_before for layer in among)
         after = sum(layer.parameters_after for layer in among)
         return f"{verb} {len(self.replaced)} of {len(self.layers)} {kind}; their parameters: {before:,} -> {after:,}"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [layer.name or "(model)", f"{layer.parameters_before:,}", f"{layer.parameters_after:,}", layer.outcome]
+            for layer in self.layers
+        ]
+        return html_table(["layer", "parameters before", "after", "outcome"], rows)
 
     def rows(self) -> list[str]:
         """A line for each layer: its name and outcome, in columns."""

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import platform
+from typing import TYPE_CHECKING
 
-import torch
 import typer
 
-from nifconv.spectral import Crossover, active_crossover, fused, native
+if TYPE_CHECKING:
+    from nifconv.spectral import Crossover
 
 
 def doctor() -> None:
     """Says which engine computes frequency convolutions here, with what, and what `method="auto"` goes by."""
+    import torch
+
+    from nifconv.spectral import active_crossover
+
     lines = {
         "torch": f"{torch.__version__}, {torch.get_num_threads()} threads",
         "processor": f"{platform.machine()}, torch uses {torch.backends.cpu.get_cpu_capability()}",
@@ -26,6 +31,8 @@ def doctor() -> None:
 
 
 def _native() -> str:
+    from nifconv.spectral import native
+
     engine = native.engine()
     if engine is None:
         return f"none; torch.fft computes everything: {native.absence()}"
@@ -34,6 +41,10 @@ def _native() -> str:
 
 
 def _fused() -> str:
+    import torch
+
+    from nifconv.spectral import fused
+
     if not torch.cuda.is_available():
         return "none: there is no GPU"
     verdicts = fused.verdicts()
@@ -46,6 +57,8 @@ def _fused() -> str:
 
 
 def _crossover(table: Crossover) -> str:
+    import torch
+
     origin = dict(table.origin)
     source = os.environ.get("NIFCONV_CROSSOVER", "the table of this release")
     measured = ", ".join(f"{name} {value}" for name, value in origin.items())

@@ -20,13 +20,6 @@ def parse_pixels(option: str, text: str) -> tuple[int, ...]:
     return numbers * 2 if len(numbers) == 1 else numbers
 
 
-def in_options(text: str) -> str:
-    """A message of the library in the words of the command line: `expansion=9` -> `--expansion 9`."""
-    text = text.replace("filter=SpatialFilter", "--filter spatial").replace("match=True", "--match")
-    text = re.sub(r"\b(to|expansion|tolerance)='?([\w.]+)'?", r"--\1 \2", text)
-    return re.sub(r"`?\b(where|kernel_size)\b(?!=)`?", lambda found: f"--{found[1].replace('_', '-')}", text)
-
-
 def by_size(size: Sequence[int]) -> str:
-    """A size as tables show it: `(56, 56) -> "56 x 56"`."""
-    return " x ".join(map(str, size))
+    """A size as tables show it: `(56, 56) -> "56x56"`."""
+    return "x".join(map(str, size))

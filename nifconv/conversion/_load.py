@@ -1,17 +1,13 @@
-"""Building a converted model again from a file."""
+"""Building a converted model again from its description."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from nifconv._support.arguments import torch_module
-from nifconv._support.modules import copy_model
-from nifconv.conversion import _files
 from nifconv.conversion._convert import convert_inplace
 from nifconv.conversion._plan import Plan
 from nifconv.conversion._report import Conversion
@@ -19,61 +15,59 @@ from nifconv.filters import FrequencyFilter
 from nifconv.layers import SpatialLayer
 
 
-def load(path: str | Path, base_model: nn.Module) -> Conversion:
-    """Reads what `Conversion.save` wrote: converts a copy of `base_model` in the same way and loads the weights.
+def convert_again(source: str, description: Mapping[str, Any], model: nn.Module) -> Conversion:
+    """Repeats the conversions that `describe` found, in place, with newly initialised filters.
 
     Args:
-        path: of the file.
-        base_model: a model of the architecture that was converted, with any weights; it is not changed. The new model
-            is on its device.
+        source: where the description is from, for messages.
+        description: of a model with at least one conversion.
+        model: the base model, not yet converted.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        TypeError: `base_model` is not a module.
-        ValueError: the file is truncated, altered or of another format, or does not fit `base_model`, which may be
-            converted already.
-        ImportError: safetensors is not installed.
-
-    >>> import nifconv, tempfile
-    >>> net = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.ReLU())
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "net.safetensors"
-    ...     nifconv.convert(net, to="dense").save(path)
-    ...     model = nifconv.load(path, net).model
-    >>> type(model[0]).__name__
-    'FrequencyConv2d'
+        ValueError: the description is incomplete, or does not fit `model`, which may be converted already.
     """
-    torch_module("base_model", base_model)
-    tensors, description = _files.read(path)
     try:
-        plan = Plan.from_spec(description["plan"])
-        layers, gains = set(description["layers"]), dict(description["gains"])
+        steps = [(Plan.from_spec(step["plan"]), set(step["layers"])) for step in description["conversions"]]
+        gains = dict(description["gains"])
+        conversion: Conversion | None = None
+        for plan, layers in steps:
+            conversion = _convert_again(source, plan, layers, model if conversion is None else conversion.model)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{str(path)!r} has an incomplete description ({error}); save it again") from error
-    modules = dict(base_model.named_modules())
-    if done := [name for name in sorted(layers) if isinstance(modules.get(name), SpatialLayer)]:
-        raise ValueError(
-            f"base_model is already converted: it has a {type(modules[done[0]]).__name__} at {done[0]!r}; give the "
-            "model as it was before convert"
-        )
-    # Without `match`, since the weights come from the file; the padding that `match` implied is in the plan.
-    conversion = convert_inplace(replace(plan, match=False), copy_model(base_model), lambda name, _: name in layers)
-    conversion = replace(conversion, plan=plan)
-    replaced = {decision.name for decision in conversion.report.replaced}
-    if replaced != layers:
-        raise ValueError(
-            f"{str(path)!r} was saved from a model with other layers: {', '.join(sorted(replaced ^ layers))} cannot be "
-            "converted in the same way; give a base_model of the architecture that was converted"
-        )
-    _check_tensors(path, tensors, conversion.model.state_dict())
-    conversion.model.load_state_dict(tensors)
+        raise ValueError(f"{source!r} has an incomplete description ({error}); save it again") from error
+    if conversion is None:
+        raise ValueError(f"{source!r} has an incomplete description (no conversion); save it again")
     for name, module in conversion.model.named_modules():
         if isinstance(module, FrequencyFilter):
             module.initial_gain = gains.get(name, module.initial_gain)
     return conversion
 
 
-def _check_tensors(path: str | Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Any]) -> None:
+def is_converted(description: Mapping[str, Any], model: nn.Module) -> bool:
+    """Whether the model has frequency layers already where the conversions of a description would put them."""
+    return _converted_layer(_layers(description), model) is not None
+
+
+def check_unconverted(description: Mapping[str, Any], model: nn.Module) -> None:
+    """Checks that the conversions of a description are still to be done.
+
+    Raises:
+        ValueError: a layer that they replaced is a frequency layer already.
+    """
+    name = _converted_layer(_layers(description), model)
+    if name is not None:
+        raise ValueError(
+            f"base_model is already converted: it has a {type(model.get_submodule(name)).__name__} at {name!r}; give "
+            "the model as it was before convert"
+        )
+
+
+def check_tensors(source: str, tensors: Mapping[str, Tensor], expected: Mapping[str, Any]) -> None:
+    """Checks names, shapes and dtypes.
+
+    Raises:
+        ValueError: some differ.
+    """
+
     def kind(tensor: object) -> str:
         return f"{tensor.dtype} {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else "nothing"
 
@@ -85,6 +79,26 @@ def _check_tensors(path: str | Path, tensors: Mapping[str, Tensor], expected: Ma
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise ValueError(
-            f"{str(path)!r} does not fit the model at {'; '.join(wrong[:3])}{more}; give a base_model of the "
-            "architecture that was converted, in the same dtype"
+            f"{source!r} does not fit the model at {'; '.join(wrong[:3])}{more}; give a base_model of the "
+            "architecture that was saved, in the same dtype"
         )
+
+
+def _convert_again(source: str, plan: Plan, layers: set[str], model: nn.Module) -> Conversion:
+    conversion = convert_inplace(plan, model, lambda name, _: name in layers, weights_follow=True)
+    replaced = {decision.name for decision in conversion.report.replaced}
+    if replaced != layers:
+        raise ValueError(
+            f"{source!r} was saved from a model with other layers: {', '.join(sorted(replaced ^ layers))} cannot be "
+            "converted in the same way; give a base_model of the architecture that was converted"
+        )
+    return replace(conversion, plan=plan)
+
+
+def _layers(description: Mapping[str, Any]) -> list[str]:
+    return [name for step in description.get("conversions", []) for name in step.get("layers", [])]
+
+
+def _converted_layer(layers: Sequence[str], model: nn.Module) -> str | None:
+    modules = dict(model.named_modules())
+    return next((name for name in sorted(layers) if isinstance(modules.get(name), SpatialLayer)), None)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from nifconv.cli._models import load_model
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from nifconv import cli, load
 from nifconv.cli._app import app
-from nifconv.cli._models import load_model
 
 FACTORY = """
 from torch import nn

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import Result
+from nifconv.cli._weights import load_weights
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
 from nifconv import FrequencyConv2d, ImplicitFilter, compact_state_dict, frozen
 from nifconv.cli._app import app
-from nifconv.cli._weights import load_weights
 
 ME = "tests.cli.test_inspect"
 

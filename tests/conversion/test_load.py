@@ -21,7 +21,7 @@ from nifconv import (
     frozen,
     load,
 )
-from nifconv.conversion import _files
+from nifconv._support import saved as _files
 
 
 def net(width: int = 8) -> nn.Sequential:
@@ -117,14 +117,23 @@ def test_a_model_that_could_not_be_loaded_is_not_saved(change: Any, tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
-def test_one_of_several_conversions_is_not_saved_alone(tmp_path: Path) -> None:
+def test_several_conversions_in_a_row_are_saved_and_loaded(tmp_path: Path) -> None:
     first = convert(net(), where="2")
     second = convert(first.model, where=["0", "4"], kernel_size=5)
-    with pytest.raises(ValueError, match=r"'2' was replaced in another conversion .*; save model\.st"):
-        second.save(tmp_path / "model")
+    second.save(tmp_path / "model")
+    loaded = load(tmp_path / "model", net())
+    assert torch.equal(loaded.model.eval()(X), second.model.eval()(X))
+    assert loaded.plan.kernel_size == 5
+    first.save(tmp_path / "first")
+    assert torch.equal(load(tmp_path / "first", net()).model.eval()(X), first.model.eval()(X))
+
+
+def test_a_conversion_of_a_part_is_not_saved_with_the_whole(tmp_path: Path) -> None:
+    part = convert(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1)), where="0").model
+    whole = convert(nn.Sequential(part, nn.Conv2d(3, 3, 3, padding=1)))
+    with pytest.raises(ValueError, match=r"'0\.0' was replaced in a conversion of a part .*; convert the whole model"):
+        whole.save(tmp_path / "model")
     assert not list(tmp_path.iterdir())
-    first.save(tmp_path / "model")
-    assert load(tmp_path / "model", net()).report.replaced
 
 
 def test_frequency_layers_that_the_model_has_of_its_own_are_no_obstacle(tmp_path: Path) -> None:
