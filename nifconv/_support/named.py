@@ -135,14 +135,17 @@ def _from_torchvision(name: str, model: NamedModel, pretrained: bool) -> nn.Modu
         arguments.setdefault("weights_backbone", None)
     if model.num_classes is not None:
         arguments["num_classes"] = model.num_classes
-    pretrained = pretrained or arguments.pop("weights", None) is not None
+    wanted = arguments.pop("weights", None) or ("DEFAULT" if pretrained else None)
     with _arguments_named(model):
         net = builder(weights=None, **arguments)
-    if pretrained:
-        # Not `weights=`, which refuses another number of classes.
-        published = models.get_model_weights(name).DEFAULT.get_state_dict(progress=False, check_hash=True)
-        own = net.state_dict()
-        net.load_state_dict({k: v if v.shape == own[k].shape else own[k] for k, v in published.items()})
+    if wanted is not None:
+        published = models.get_model_weights(name)
+        if wanted not in published.__members__:
+            listed = ", ".join(published.__members__)
+            raise ValueError(f"'torchvision:{name}' has no weights={wanted!r}; use one of {listed}")
+        # Not `weights=`, which refuses another number of classes: a head of another shape stays newly initialised.
+        own, found = net.state_dict(), published[wanted].get_state_dict(progress=False, check_hash=True)
+        net.load_state_dict({key: value if value.shape == own[key].shape else own[key] for key, value in found.items()})
     return net
 
 

@@ -48,7 +48,7 @@ def _lines(columns: Sequence[Sequence[str]]) -> str:
         _GAP.join(f"{cell:{'>' if i else '<'}{size}}" for i, (cell, size) in enumerate(zip(line, widths, strict=True)))
         for line in zip(*columns, strict=True)
     ]
-    return "\n".join(line.rstrip() for line in lines if any(line))
+    return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
 def _column(title: str, cells: list[str]) -> list[str]:

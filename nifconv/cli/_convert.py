@@ -21,8 +21,8 @@ from nifconv.cli._model import (
     opened,
 )
 from nifconv.cli._options import parse_pixels
-from nifconv.cli._output import Bar, check_writable, say, table, write_json
-from nifconv.cli._words import errors_in_options, warnings_in_options
+from nifconv.cli._output import Bar, check_writable, say, say_listed, table, write_json
+from nifconv.cli._words import errors_in_options, in_options, warnings_in_options
 
 if TYPE_CHECKING:
     from nifconv.conversion import ConversionReport
@@ -97,7 +97,7 @@ def convert_model(
             inplace=True,
             progress=Bar("matching"),
         )
-    say(_table(conversion.report))
+    _show(conversion.report)
     say(f"{described(source)}\n{conversion.report.summary}")
     if report is not None:
         write_json(report, conversion.report.to_dict())
@@ -110,8 +110,8 @@ def convert_model(
     say(f"written: {output}")
 
 
-def _table(report: ConversionReport) -> str:
-    """A row for each layer; those that have nothing spatial are counted below, as nobody asks about them."""
+def _show(report: ConversionReport) -> None:
+    """A row for each layer, and the reasons below; those that have nothing spatial are only counted."""
     shown = [layer for layer in report.layers if layer.replaced or not (layer.reason or "").startswith("1x1")]
     rows = [
         [
@@ -123,11 +123,12 @@ def _table(report: ConversionReport) -> str:
     ]
     columns = [0, 1] if all(not row[2] for row in rows) else [0, 1, 2]
     header = ["layer", "parameters", "residual"]
-    parts = [table([header[i] for i in columns], [[row[i] for i in columns] for row in rows])] if rows else []
-    parts += [f"{reason}: {', '.join(names)}" for reason, names in _by_reason(report).items()]
+    if rows:
+        say(table([header[i] for i in columns], [[row[i] for i in columns] for row in rows]) + "\n")
+    for reason, names in _by_reason(report).items():
+        say_listed(in_options(reason), names)
     if hidden := len(report.layers) - len(shown):
-        parts.append(f"{hidden} of 1x1: nothing spatial to replace")
-    return "\n".join(parts)
+        say(f"{hidden} of 1x1: nothing spatial to replace")
 
 
 def _by_reason(report: ConversionReport) -> dict[str, list[str]]:

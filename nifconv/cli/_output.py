@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +58,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def say(text: str) -> None:
     """Prints a result."""
     typer.echo(text)
+
+
+def say_listed(text: str, names: Sequence[str]) -> None:
+    """Prints what is true of several names, in lines that fit."""
+    line = f"{text}: {', '.join(names)}"
+    say(textwrap.fill(line, width(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))
 
 
 def heading(text: str) -> None:

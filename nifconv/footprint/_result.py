@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
+_ENOUGH = 20
+"""Re-initialisations from which on the spread of a null distribution can be trusted."""
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -137,6 +140,8 @@ class Survey:
         notes = ["Medians over the kernels of each layer."]
         if null:
             notes.append(f"In brackets z, the distance from the null distribution ({null} re-initialisations).")
+        if 0 < null < _ENOUGH:
+            notes.append(f"So few say little: {_ENOUGH} or more make z reliable.")
         if self.not_run:
             notes.append(f"Did not run: {', '.join(self.not_run)}.")
         return "\n".join(notes)

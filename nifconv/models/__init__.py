@@ -5,7 +5,7 @@
 Linear(in_features=512, out_features=10, bias=True)
 """
 
-from nifconv._support.named import NamedModel
+from nifconv._support.named import NamedModel, takes
 from nifconv.models._content import DESCRIPTION, SUFFIXES, checkpoints, read
 from nifconv.models._load import load
 from nifconv.models._open import OpenedModel, is_file, open_model
@@ -20,4 +20,5 @@ __all__ = [
     "load",
     "open_model",
     "read",
+    "takes",
 ]

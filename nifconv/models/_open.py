@@ -32,7 +32,7 @@ class OpenedModel:
 
 
 def open_model(
-    what: str,
+    what: str | NamedModel,
     *,
     weights: str | Path | None = None,
     pretrained: bool = False,
@@ -43,7 +43,7 @@ def open_model(
     """Opens whatever stands for a model.
 
     Args:
-        what: a name, as `NamedModel` takes it; or a file of `Conversion.save` or `Baked.save`, a checkpoint of
+        what: a `NamedModel` or the name of one; or a file of `Conversion.save` or `Baked.save`, a checkpoint of
             `experiments.train`, or the folder of such a run, whose last checkpoint is taken: these say how to build
             their model.
         weights: a file with weights for it, full or compact, also inside a checkpoint, and with the prefixes that
@@ -57,12 +57,12 @@ def open_model(
         ValueError: there is no such model, the file does not say what its model is, or the weights do not fit.
     """
     given = {"num_classes": num_classes, "in_channels": in_channels}
-    if not is_file(what):
-        named = NamedModel(what, num_classes, in_channels)
+    if isinstance(what, NamedModel) or not is_file(what):
+        named = what if isinstance(what, NamedModel) else NamedModel(what, num_classes, in_channels)
         start = "pretrained" if pretrained else "random (newly initialised)"
         if weights is None:
-            return OpenedModel(what, named.build(pretrained=pretrained), start, named.build)
-        return _with_weights(what, named, read(Path(weights)), pretrained)
+            return OpenedModel(named.name, named.build(pretrained=pretrained), start, named.build)
+        return _with_weights(named, read(Path(weights)), pretrained)
     refused = [name for name, value in {**given, "pretrained": pretrained or None}.items() if value is not None]
     if refused:
         raise ValueError(f"{refused[0]}={given.get(refused[0], True)} is for a model by name; {what!r} is a file")
@@ -83,14 +83,14 @@ def is_file(what: str) -> bool:
     return what.endswith(SUFFIXES) or "/" in what or (Path(what).is_dir() and bool(checkpoints(Path(what))))
 
 
-def _with_weights(what: str, named: NamedModel, content: Content, pretrained: bool) -> OpenedModel:
+def _with_weights(named: NamedModel, content: Content, pretrained: bool) -> OpenedModel:
     described = content.description and content.description.get("base")
-    if described and named.num_classes is None and named.in_channels is None and described["name"] == named.name:
+    if described and described["name"] == named.name and named == NamedModel(named.name):
         named = NamedModel.from_spec(described)  # the user names the function, and the file its arguments
     fresh = named.build if content.description is None else _builder(content, named.build)
     model = fresh() if content.description else named.build(pretrained=pretrained)
     content.load_into(model)
-    return OpenedModel(f"{what}, {content.path.name}", model, str(content.path), fresh)
+    return OpenedModel(f"{named.name}, {content.path.name}", model, str(content.path), fresh)
 
 
 def _builder(content: Content, build: Callable[[], nn.Module]) -> Callable[[], nn.Module]:

@@ -17,6 +17,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from experiments.files import write_bytes
+from experiments.training.resume.stopping import StopSignals
 from nifconv._support.files import replacing
 
 _SUFFIX, _CHECKSUM = ".ckpt", ".sha256"
@@ -61,7 +62,9 @@ class VerifiedCheckpointIO(CheckpointIO):
 
 
 class LastCheckpoints(Checkpoint):
-    """Saves the whole state of a training after each epoch, and at regular intervals within it.
+    """Saves the whole state of a training after each epoch, at regular intervals within it, and when it is interrupted.
+
+    After Ctrl-C or SIGTERM the step at hand is finished and saved; the second signal ends the process at once.
 
     Args:
         every_n_steps: number of optimiser steps between checkpoints within an epoch; by default there are none.
@@ -78,17 +81,34 @@ class LastCheckpoints(Checkpoint):
             raise ValueError(f"keep={keep} must be at least 2, so that a damaged checkpoint has one before it")
         self.every_n_steps = every_n_steps
         self.keep = keep
-        self._saved_step = 0
+        self._saved_step = self._last_step = 0
+        self._signals = StopSignals()
+        self._leaving = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        self._saved_step = trainer.global_step
+        self._saved_step = self._last_step = trainer.global_step
+        self._signals.catch()
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        due = self.every_n_steps is not None and trainer.global_step % self.every_n_steps == 0
         # With accumulated gradients several batches end at the same step; no gradient is pending only after the first.
+        stepped, self._last_step = trainer.global_step != self._last_step, trainer.global_step
+        due = self.every_n_steps is not None and trainer.global_step % self.every_n_steps == 0
+        stop = self._signals.agreed(trainer)
         # The last batch of an epoch is saved after the validation, with the epoch.
-        if due and trainer.global_step != self._saved_step and not trainer.is_last_batch:
+        if stepped and (due or stop) and not trainer.is_last_batch:
             self._save(trainer)
+            self._leaving = stop
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        # Not right after saving: Lightning logs a step, and an epoch, after the hooks at its end.
+        if self._leaving:
+            self._signals.exit()
+
+    def on_train_end(self, *_: Any) -> None:
+        self._signals.release()
+
+    def on_exception(self, *_: Any) -> None:
+        self._signals.release()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         # On the first process, the progress bar waits for the metrics of the other processes. They must be computed
@@ -96,6 +116,7 @@ class LastCheckpoints(Checkpoint):
         _ = trainer.callback_metrics
         if trainer.global_step != self._saved_step:
             self._save(trainer)
+        self._leaving = self._signals.agreed(trainer)
 
     def _save(self, trainer: Trainer) -> None:
         folder = checkpoint_folder(Path(trainer.default_root_dir))
@@ -104,7 +125,7 @@ class LastCheckpoints(Checkpoint):
         self._saved_step = trainer.global_step
         if trainer.is_global_zero:
             # Later steps are from before a fall-back; this training has not reached them yet.
-            earlier = [path for path in checkpoints(folder) if _step(path) <= trainer.global_step]
+            earlier = [path for path in checkpoints(folder) if step_of(path) <= trainer.global_step]
             for path in earlier[: -self.keep]:
                 trainer.strategy.remove_checkpoint(path)
 
@@ -120,7 +141,7 @@ def checkpoint_folder(run: Path) -> Path:
 
 def checkpoints(folder: Path) -> list[Path]:
     """All checkpoints in a folder, damaged ones included, the earliest first."""
-    return sorted((path for path in folder.glob(f"*{_SUFFIX}") if _STEP.search(path.name)), key=_step)
+    return sorted((path for path in folder.glob(f"*{_SUFFIX}") if _STEP.search(path.name)), key=step_of)
 
 
 def last_intact(folder: Path) -> Path | None:
@@ -147,6 +168,12 @@ def last_intact(folder: Path) -> Path | None:
     return None
 
 
+def step_of(path: Path) -> int:
+    """The optimiser steps before a checkpoint, from its name; -1 if it has none."""
+    found = _STEP.search(path.name)
+    return int(found[1]) if found else -1
+
+
 def verify(path: Path) -> None:
     """Compares a checkpoint with its checksum.
 
@@ -164,11 +191,6 @@ def verify(path: Path) -> None:
         )
     if beside.read_bytes().split()[:1] != [_sha256(path).encode()]:
         raise DamagedCheckpointError(f"{path} is damaged: its checksum is not the one in {beside.name}.")
-
-
-def _step(path: Path) -> int:
-    found = _STEP.search(path.name)
-    return int(found[1]) if found else -1
 
 
 def _checksum_path(path: Path) -> Path:
