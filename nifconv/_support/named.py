@@ -162,7 +162,7 @@ def _from_timm(name: str, model: NamedModel, pretrained: bool) -> nn.Module:
             return timm.create_model(name, **arguments)
     except RuntimeError as error:  # a tag of weights that the architecture does not have
         tags = ", ".join(timm.list_pretrained(name.partition(".")[0])) or "none"
-        raise ValueError(f"{model.name!r} cannot be built: {error}; timm has the tags {tags}") from error
+        raise ValueError(f"{model.name!r} cannot be built: {error}; timm has {tags}") from error
 
 
 def _from_function(model: NamedModel, pretrained: bool) -> nn.Module:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 # class body a member called `split` would hide the method of str.
 To = Enum("To", {word: word for word in ("split", "dense", "lc")}, type=str)  # type: ignore[misc]
 PaddingMode = Enum(  # type: ignore[misc]
-    "PaddingMode", {mode: mode for mode in ("zeros", "circular", "reflect", "replicate")}, type=str
+    "PaddingMode", {mode: mode for mode in ("circular", "zeros", "reflect", "replicate")}, type=str
 )
 
 

@@ -16,7 +16,7 @@ _OPTIONS = (
 _NAMES = {"in_channels": "channels"}
 _FILTERS = {"SpatialFilter": "spatial", "ImplicitFilter": "implicit", "TableFilter": "table"}
 _GIVEN = re.compile(rf"`?\b({'|'.join(_OPTIONS)})=(\[[^\]]*\]|'[^']*'|[\w.]+)`?")
-_NAMED = re.compile(rf"`({'|'.join(_OPTIONS)})`|\b(kernel_size|padding_mode|num_classes)\b(?!=)")
+_NAMED = re.compile(rf"`({'|'.join(_OPTIONS)})`|\b(kernel_size|padding_mode)\b(?!=)")
 
 
 def in_options(text: str) -> str:
@@ -26,7 +26,7 @@ def in_options(text: str) -> str:
         option, value = _option(found[1]), found[2].strip("[]'")
         return option if value == "True" else f"{option} {_FILTERS.get(value, value)}"
 
-    text = _GIVEN.sub(given, text)
+    text = _GIVEN.sub(given, text).replace("filter={", "--filter {")
     return _NAMED.sub(lambda found: _option(found[1] or found[2]), text).replace("base_model", "MODEL")
 
 

@@ -79,7 +79,7 @@ def test_mixed_precision_and_averaged_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--net.name", "resnet_50"), "unknown net.name='resnet_50'"),
+        (("--net.name", "resnet_50"), "net.name='resnet_50': unknown model 'resnet_50'"),
         (("--data.batch_size", "0"), "batch_size=0 must be 1 or more"),
         (("--limit", "0"), "limit=0 must be at least 1"),
         (("--checkpoints.keep", "1"), "keep=1 must be at least 2"),

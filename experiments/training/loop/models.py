@@ -93,31 +93,30 @@ class Network:
             package.module:function, a function of your own that returns a module and may take `num_classes` and
             `in_channels`; or a file that `nifconv convert` wrote.
         arguments: arguments of the function that builds it, except the numbers of classes and input channels.
+        conversion: conversion to frequency convolutions, if any; with `match`, of the weights below.
         weights: file of weights to start from, also one that `nifconv convert` wrote, which converts the network too.
         pretrained: start from the weights that torchvision or timm publishes.
-        conversion: conversion to frequency convolutions, if any; with `match`, of the weights above.
         trust: call the function that a file says its model is made by.
     """
 
     name: str
     arguments: dict[str, Any] = field(default_factory=dict)
+    conversion: Conversion | None = None
     weights: str | None = None
     pretrained: bool = False
-    conversion: Conversion | None = None
     trust: bool = False
 
     def build(self, classes: int, in_channels: int) -> nn.Module:
         """The network, newly initialised unless `weights` or `pretrained` says otherwise.
 
         Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: name or argument is unknown, the network cannot read that many channels, or the weights do not
-                fit.
+            ValueError: name or argument is unknown, there is no such file, the network cannot read that many channels,
+                or the weights do not fit.
         """
-        what: str | NamedModel = self.name if is_file(self.name) else self._named(classes, in_channels)
         try:
+            what = self.name if is_file(self.name) else self._named(classes, in_channels)
             opened = open_model(what, weights=self.weights, pretrained=self.pretrained, trust=self.trust)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, FileNotFoundError) as error:
             raise ValueError(f"net.name={self.name!r}: {error}") from error
         rank_zero_info(f"{self.name}: weights: {opened.weights}")
         return opened.module if self.conversion is None else self.conversion.apply(opened.module)

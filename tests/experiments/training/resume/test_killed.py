@@ -31,6 +31,6 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path: Path, options: tup
     commands.run(command)
     steps = commands.logged(tmp_path / "killed", "step")
     assert sorted(set(steps)) == list(range(16))  # each step is logged, those before and after in one file
-    assert len([step for step in commands.logged(tmp_path / "killed", "loss_step")]) == 16
+    assert len(commands.logged(tmp_path / "killed", "loss_step")) == 16
     commands.run(commands.arguments(tmp_path / "whole", *options, "--checkpoints.every_n_steps", "3"))
     commands.assert_same_weights(tmp_path / "killed", tmp_path / "whole")
