@@ -29,8 +29,9 @@ def multiply(
     """`functional.spectral_conv` of a spectrum given by real and imaginary parts; arguments are not checked."""
     if pointwise is None:
         shape = tuple(-(-n // s) for n, s in zip(output_size, stride, strict=True))
-        # The exporter knows no registered operator.
-        compute = _onnx.apply if torch.onnx.is_in_onnx_export() else _operator.apply
+        # The exporter and TorchScript know no registered operator.
+        plain = torch.onnx.is_in_onnx_export() or torch.jit.is_tracing()
+        compute = _onnx.apply if plain else _operator.apply
         return compute(x, pairs, groups, method, size, (1,) * len(size), stride, shape)
     weight, channels = pointwise.flatten(1), len(pairs)
     wide = at_least_single(x.dtype, pairs.dtype, weight.dtype)
