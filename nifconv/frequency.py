@@ -4,7 +4,7 @@ r"""Frequency grids, half spectra and taps: the only module that knows the layou
 the last, `rfftfreq` on the last. The *half grid* of a map of size S = (S_1, .., S_d) has shape (S_1, .., S_d//2 + 1).
 
 **Taps** are real kernels laid out as `torch.nn.ConvNd.weight` is, for a cross-correlation, with the centre at index
-S//2 of every axis. Taps w with K entries and the spectrum H that a layer multiplies with are tied by
+S//2 of every axis. Taps w with K entries and the spectrum H that a layer multiplies by are related by
 
     H(f) = sum_j w[j] exp(2 pi i f . (j - K//2)),      w = flip of irfftn(H), up to the position of the centre.
 
@@ -61,9 +61,9 @@ def mirrored_grid(
 ) -> Tensor:
     """Frequencies of the half grid and of the bins that mirror them, `(2, *half_shape(size), d)`.
 
-    A real kernel has H[-k] = conj H[k] for bins k, modulo the size. For a function of frequency that is not periodic
-    it matters which frequency stands for a bin: here the one in [-1/2, 1/2), so that the Nyquist bin of an even axis
-    is at -1/2 on the last axis too, and is its own mirror.
+    A real kernel has H[-k] = conj H[k] for bins k, modulo the size. Which frequency a bin stands for matters to a
+    function of frequency that is not periodic: here the one in [-1/2, 1/2), so that the Nyquist bin of an even axis
+    is at -1/2 on the last axis too, and is its own mirror image.
 
     >>> mirrored_grid((4,)).squeeze(-1)
     tensor([[ 0.0000,  0.2500, -0.5000],
@@ -79,14 +79,13 @@ def mirrored_grid(
     for sign in (1, -1):
         axes = [_centred(sign * count, n).double() / n for count, n in zip(counts, size, strict=True)]
         grids.append(torch.stack(torch.meshgrid(axes, indexing="ij"), dim=-1))
-    return torch.stack(grids).to(dtype or torch.get_default_dtype())
+    return torch.stack(grids).to(dtype or torch.get_default_dtype())  # (2, *half, d)
 
 
 def project_hermitian(spectrum: Tensor, size: Sequence[int]) -> Tensor:
     """The nearest half spectrum of a real kernel: afterwards `rfftn(irfftn(H)) == H`.
 
-    On the self-conjugate bins H(f) becomes (H(f) + conj H(-f)) / 2, an orthogonal projection; elsewhere nothing
-    changes.
+    On the self-conjugate bins H(f) becomes (H(f) + conj H(-f)) / 2, an orthogonal projection; others do not change.
 
     Args:
         spectrum: complex, `(..., *half_shape(size))`.
@@ -101,20 +100,16 @@ def project_hermitian(spectrum: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def project_pairs(pairs: Tensor, size: Sequence[int]) -> Tensor:
-    """`project_hermitian` of real and imaginary parts, `(..., *half_shape(size), 2)`, without a complex number."""
-    nyquist = size[-1] // 2 if size[-1] % 2 == 0 else size[-1]
-    first, last = pairs[..., :1, :], pairs[..., nyquist:, :]
+    """`project_hermitian` of real and imaginary parts, `(..., *half_shape(size), 2)`, without complex numbers."""
+    nyquist = size[-1] // 2 if size[-1] % 2 == 0 else size[-1]  # past the end for an odd size, which has no such bin
+    first, last = pairs[..., :1, :], pairs[..., nyquist:, :]  # f_d = 0 and f_d = 1/2
     between = pairs[..., 1:nyquist, :]
-    dims = tuple(axis - 1 for axis in _lead_dims(size))
+    dims = tuple(axis - 1 for axis in _lead_dims(size))  # one further from the end, since the last axis holds the pairs
     return torch.cat([(first + _mirror(first, dims)) / 2, between, (last + _mirror(last, dims)) / 2], dim=-2)
 
 
 def taps_to_spectrum(
-    taps: Tensor,
-    size: Sequence[int],
-    *,
-    dilation: int | Sequence[int] = 1,
-    origin: Sequence[int] | None = None,
+    taps: Tensor, size: Sequence[int], *, dilation: int | Sequence[int] = 1, origin: Sequence[int] | None = None
 ) -> Tensor:
     """Half spectrum, on the grid of `size`, of a kernel given by its taps; taps outside the map wrap around it.
 
@@ -123,7 +118,7 @@ def taps_to_spectrum(
 
     Args:
         taps: real, `(..., k_1, .., k_d)`.
-        size: the grid, d axes of any length, also shorter than the taps.
+        size: size of the map, d axes of any length, which may be shorter than the taps.
         dilation: distance between neighbouring taps, in pixels.
         origin: position, in pixels from tap 0, that is aligned with the output pixel. By default the centre,
             `dilation * (k // 2)`.
@@ -132,7 +127,7 @@ def taps_to_spectrum(
         Complex, `(..., *half_shape(size))`, in the precision of `taps` but at least complex64.
 
     Raises:
-        TypeError: `taps` are not real and floating, or another argument is not of integers.
+        TypeError: `taps` are not real and floating, or another argument does not hold integers.
         ValueError: an axis has no pixel, `taps` have fewer axes than `size` or no tap, `dilation` is below 1, or
             `origin` is below 0.
     """
@@ -143,18 +138,17 @@ def taps_to_spectrum(
     if origin is None:
         origin = [d * (k // 2) for d, k in zip(dilation, taps.shape[-ndim:], strict=True)]
     origin = ints_per_axis("origin", origin, ndim, minimum=0)
+    # Wrapped around the map axis by axis; index_add, since taps that meet on one pixel add up.
     for axis, n in zip(range(-ndim, 0), size, strict=True):
         shift = torch.arange(kernel.shape[axis], device=kernel.device) * dilation[axis] - origin[axis]
         shape = list(kernel.shape)
         shape[axis] = n
         kernel = kernel.new_zeros(shape).index_add(axis, shift % n, kernel)
-    return torch.fft.rfftn(kernel, dim=_dims(ndim)).conj()
+    return torch.fft.rfftn(kernel, dim=_dims(ndim)).conj()  # rfftn has exp(-2 pi i f . n): conjugate to correlate
 
 
 def spectrum_to_taps(spectrum: Tensor, size: Sequence[int]) -> Tensor:
-    """The kernel behind a half spectrum, as taps `(..., *size)` centred at `size // 2`.
-
-    The inverse of `taps_to_spectrum` at equal sizes.
+    """The taps `(..., *size)`, centred at `size // 2`, of a half spectrum; inverts `taps_to_spectrum` at equal sizes.
 
     Raises:
         TypeError: `spectrum` is not complex.
@@ -163,7 +157,7 @@ def spectrum_to_taps(spectrum: Tensor, size: Sequence[int]) -> Tensor:
     size = _check_half(spectrum, size)
     dims = _dims(len(size))
     kernel = torch.fft.irfftn(spectrum.conj().resolve_conj(), s=size, dim=dims)
-    return torch.roll(kernel, [n // 2 for n in size], dims)
+    return torch.roll(kernel, [n // 2 for n in size], dims)  # from the origin at index 0 to the centre
 
 
 def offsets(size: Sequence[int], *, device: torch.device | str | None = None) -> Tensor:
@@ -190,9 +184,9 @@ def resize_taps(taps: Tensor, size: Sequence[int]) -> Tensor:
     size = map_size("size", size)
     _check_taps(taps, len(size))
     pad: list[int] = []
-    for k, n in zip(reversed(taps.shape[-len(size) :]), reversed(size), strict=True):
-        pad += [n // 2 - k // 2, (n - n // 2) - (k - k // 2)]
-    # torch's ONNX optimizer makes an invalid model of a pad by nothing; a size that is left open is not compared.
+    for k, n in zip(reversed(taps.shape[-len(size) :]), reversed(size), strict=True):  # F.pad begins at the last axis
+        pad += [n // 2 - k // 2, (n - n // 2) - (k - k // 2)]  # before and after; negative values crop
+    # torch's ONNX optimizer turns a pad by nothing into an invalid model; a symbolic size must not be compared with 0.
     return taps.clone() if all(type(p) is int and p == 0 for p in pad) else torch.nn.functional.pad(taps, pad)
 
 
@@ -219,12 +213,12 @@ def fold(spectrum: Tensor, size: Sequence[int], stride: Sequence[int]) -> Tensor
     for n, s in zip(size, stride, strict=True):
         if n % s:
             raise ValueError(f"stride={stride} must divide size={size} on every axis; slice the output instead")
-    for axis, s in zip(_lead_dims(size), stride[:-1], strict=True):
+    for axis, s in zip(_lead_dims(size), stride[:-1], strict=True):  # (.., n, ..) -> (.., s, n / s, ..)
         spectrum = spectrum.unflatten(axis, (s, -1)).mean(axis - 1)
     n, s = size[-1], stride[-1]
     if s == 1:
         return spectrum
-    # The other half of the last axis, in the order n//2 + 1, .., n - 1; its bins are mirrors of n - those.
+    # Aliases lie in the other half of the last axis too, whose bins n//2 + 1, .., n - 1 mirror (n - 1)//2, .., 1.
     dims = tuple(axis - 1 for axis in _lead_dims(size))
     rest = _mirror(torch.view_as_real(spectrum[..., 1 : (n + 1) // 2].flip(-1)), dims)
     whole = torch.cat([spectrum, torch.view_as_complex(rest)], dim=-1)
@@ -232,14 +226,12 @@ def fold(spectrum: Tensor, size: Sequence[int], stride: Sequence[int]) -> Tensor
 
 
 def fast_length(minimum: int, *, multiple_of: int = 1) -> int:
-    """The smallest length of at least `minimum` that is a multiple of `multiple_of` and quick to transform.
-
-    Quick means that length / multiple_of has no prime factor above 7.
+    """The smallest length >= `minimum` that is quick to transform: `multiple_of` times a product of 2, 3, 5 and 7.
 
     >>> fast_length(223), fast_length(223, multiple_of=2)
     (224, 224)
     """
-    quotient = max(-(-minimum // multiple_of), 1)
+    quotient = max(-(-minimum // multiple_of), 1)  # rounded up
     while not _is_smooth(quotient):
         quotient += 1
     return quotient * multiple_of
@@ -253,7 +245,8 @@ def _is_smooth(n: int) -> bool:
 
 
 def _half_counts(size: Sequence[int], device: torch.device | str | None) -> list[Tensor]:
-    """Cycles per map of the bins of each axis, by hand: the ONNX exporter cannot translate fftfreq and rfftfreq."""
+    """Cycles per map of the bins of each axis."""
+    # Without fftfreq and rfftfreq, which the ONNX exporter cannot translate.
     counts = [_centred(torch.arange(n, device=device), n) for n in size[:-1]]
     return [*counts, torch.arange(size[-1] // 2 + 1, device=device)]
 
@@ -275,6 +268,7 @@ def _lead_dims(size: Sequence[int]) -> tuple[int, ...]:
 def _mirror(pairs: Tensor, dims: tuple[int, ...]) -> Tensor:
     """The conjugate of H(-f) along `dims`: index n goes to -n modulo the length, and the imaginary part is negated."""
     if dims:
+        # flip sends n to N - 1 - n, and the roll sends that to N - n.
         pairs = torch.roll(pairs.flip(dims), (1,) * len(dims), dims)
     real, imag = pairs.unbind(-1)
     return torch.stack([real, -imag], dim=-1)

@@ -41,12 +41,12 @@ def spectral_conv(
         spectrum: complex, `(out_channels, in_channels // groups, *half_shape(size))`.
         groups: number of channel groups; `in_channels` for a depthwise convolution, with
             `out_channels // in_channels` filters for each input channel.
-        stride: keep every stride-th output pixel of each axis, from the first on.
-        size: the grid the spectrum is sampled on; by default the map itself (circular boundary).
-        output_size: how many pixels, from the first on, count before the stride; by default those of the map.
+        stride: keep every stride-th output pixel of each axis, starting with the first.
+        size: the grid the spectrum is sampled on; by default the map itself (circular padding).
+        output_size: number of output pixels before the stride, starting with the first; by default that of the map.
         pointwise: weight of a 1x1 convolution that follows, `(mixed_channels, out_channels // pointwise_groups)` with
-            any number of axes of length 1 behind. Where it reduces the number of channels it is multiplied into the
-            spectrum, so that only mixed_channels maps are transformed back.
+            any number of axes of length 1 after these. Where it reduces the number of channels, it is multiplied into
+            the spectrum, so that only mixed_channels maps are transformed back.
 
     Returns:
         `(batch, out_channels, *ceil(output_size / stride))`, or with mixed_channels, in the dtype of
@@ -68,6 +68,7 @@ def spectral_conv(
     output_size = map_size if output_size is None else ints_per_axis("output_size", output_size, ndim)
     _check_sizes(map_size, size, output_size, tuple(spectrum.shape[2:]))
 
+    # view_as_real refuses a lazy conjugate; nothing below needs a complex tensor, so compilers and autocast meet none.
     pairs = torch.view_as_real(spectrum.resolve_conj())
     return multiply(x, pairs, groups, size, stride, output_size, pointwise)
 
@@ -105,6 +106,7 @@ def fft_conv(
             ranks, channels or groups do not fit one another, or the method is unknown.
     """
     ndim = real_floating("taps", taps).dim() - 2
+    # Ranks before all that is read off the shapes: with an axis too few, a channel would be taken for a pixel.
     choice("padding_mode", padding_mode, PADDING_MODES)
     choice("method", method, METHODS)
     if real_floating("x", x).dim() != ndim + 2:
@@ -124,6 +126,7 @@ def fft_conv(
 def _check_operands(x: Tensor, spectrum: Tensor, groups: int) -> None:
     real_floating("x", x)
     complex_spectrum(spectrum)
+    # Here the axes of `half` have to exist; whether they are those of the grid is known only with its size.
     if spectrum.dim() < 3 or x.dim() != spectrum.dim():
         raise ValueError(
             f"x has {x.dim()} axes and spectrum {spectrum.dim()}, but both need 2 + the number of spatial axes: "
@@ -144,17 +147,20 @@ def _check_channels(x: Tensor, kernel_shape: tuple[int, ...], groups: int, name:
 def _check_sizes(
     map_size: tuple[int, ...], size: tuple[int, ...], output_size: tuple[int, ...], half: tuple[int, ...]
 ) -> None:
+    # On the last axis an even S and S + 1 have equally many bins, so there a wrong `size` cannot be noticed.
     if half != frequency.half_shape(size):
         raise ValueError(
             f"spectrum has the frequency axes {half}, but the half grid of size={size} has "
             f"{frequency.half_shape(size)}; evaluate the filter at that size"
         )
+    # On a smaller grid the map would be cropped by rfftn, without a word.
     for name, smaller in (("the map of x", map_size), ("output_size", output_size)):
         if any(a > b for a, b in zip(smaller, size, strict=True)):
             raise ValueError(f"{name} is {smaller}, larger than the grid size={size}; use a grid that holds it")
 
 
 def _padding_pairs(padding: object, ndim: int) -> list[tuple[int, int]]:
+    # One error for all that is not pairs: an int, a string, too few or too many entries in a pair.
     try:
         pairs = [(integer("padding", before), integer("padding", after)) for before, after in padding]  # type: ignore[attr-defined]
     except (TypeError, ValueError) as error:

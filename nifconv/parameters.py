@@ -14,7 +14,7 @@ from nifconv.layers import as_convolution
 
 @dataclass(frozen=True)
 class ParameterCount:
-    """The parameters of a model, counted in two ways: by whether they learn, and by what they do.
+    """The parameters of a model, counted in two ways: by whether they are trained, and by what they do.
 
     learnable + frozen = spatial + pointwise + other. A tensor that several layers share counts once.
 
@@ -51,14 +51,14 @@ def count_parameters(model: nn.Module) -> ParameterCount:
     learnable 8, frozen 72, spatial 72, pointwise 0, other 8
     """
     torch_module("model", model)
-    roles: dict[Tensor, str] = {}
+    roles: dict[Tensor, str] = {}  # tensors compare by identity here, so that a shared one counts once
     for module in model.modules():
-        roles.update(_roles(module))
+        roles.update(_roles(module))  # a filter comes after its layer and has the last word
     for parameter in model.parameters():
         roles.setdefault(parameter, "other")
     counts = dict.fromkeys(("learnable", "frozen", "spatial", "pointwise", "other"), 0)
     for tensor, role in roles.items():
-        if not nn.parameter.is_lazy(tensor):
+        if not nn.parameter.is_lazy(tensor):  # it has no shape before the first call
             counts[role] += tensor.numel()
             counts["learnable" if tensor.requires_grad else "frozen"] += tensor.numel()
     return ParameterCount(**counts)
@@ -66,7 +66,7 @@ def count_parameters(model: nn.Module) -> ParameterCount:
 
 def _roles(module: nn.Module) -> Iterator[tuple[Tensor, str]]:
     if isinstance(module, FrequencyFilter):
-        for tensor in (*module.parameters(), *map(module.get_buffer, module.frozen_names)):
+        for tensor in (*module.parameters(), *map(module.get_buffer, module.frozen_names)):  # frozen ones are buffers
             yield tensor, "spatial"
     convolution = as_convolution(module)
     if convolution is not None:

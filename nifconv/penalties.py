@@ -17,7 +17,7 @@ _PROFILES: dict[str, Callable[[Tensor], Tensor]] = {
     "quadratic": torch.square,
     "linear": lambda distance: distance,
     "uniform": torch.ones_like,
-    "inverted": lambda distance: distance.max().square() - distance.square(),
+    "inverted": lambda distance: distance.max().square() - distance.square(),  # r_max is the kernel's farthest tap
 }
 
 
@@ -26,8 +26,8 @@ def locality_penalty(
 ) -> Tensor:
     r"""Sum over all spatial kernels of p(|n|) w[n]^2, with |n| the distance of a tap from the centre in pixels.
 
-    Over frequency layers and `nn.ConvNd` with more than one tap; frozen filters and weights without `requires_grad` do
-    not count. Source: the locality-promoting regularisation of Schneider 2020.
+    It covers frequency layers and `nn.ConvNd` with more than one tap, without frozen filters and weights that do not
+    require gradients. Source: the locality-promoting regularisation of Schneider 2020.
 
     The quadratic profile is smoothness in frequency: for each axis a, and the trigonometric polynomial
     H(f) = sum_n w[n] exp(2 pi i f . n) through the taps,
@@ -48,7 +48,7 @@ def locality_penalty(
 
     Raises:
         TypeError: `model` is not a module.
-        ValueError: `profile` is unknown, or a layer as large as the map is given no size.
+        ValueError: `profile` is unknown, or `size` gives no map size for a kernel as large as the map.
     """
     torch_module("model", model)
     weigh = _PROFILES[choice("profile", profile, tuple(_PROFILES))]
@@ -58,10 +58,11 @@ def locality_penalty(
         if not any(weight.requires_grad for weight in convolution.weights()):
             continue
         taps = convolution.kernels(_map_size(name, module, convolution, size))
-        taps = taps.to(at_least_single(taps.dtype))
+        taps = taps.to(at_least_single(taps.dtype))  # squared distances on a large map overflow float16
         spacing = torch.tensor(convolution.dilation, dtype=torch.float64, device=taps.device)
         offsets = frequency.offsets(taps.shape[2:], device=taps.device) * spacing  # (*taps, ndim), in pixels
         weights = weigh(offsets.norm(dim=-1)).to(taps.dtype)
+        # Layers may be on different devices; the sum moves along, and the gradient back.
         penalty = penalty.to(taps.device) + (taps.square() * weights).sum()
     return penalty
 

@@ -93,7 +93,7 @@ class FilterContract(ABC):
         assert_near(subject.taps(size), 3 * before.taps(size))
         assert subject.initial_gain == pytest.approx(3 * gain)
 
-    def test_resetting_draws_anew_with_the_same_gain(self, ndim: int) -> None:
+    def test_resetting_draws_new_weights_of_the_same_gain(self, ndim: int) -> None:
         subject = self.make(256, 1, ndim)
         subject.rescale_(2.0)
         before = subject.taps(7)

@@ -68,6 +68,6 @@ def test_lazy_parameters_count_nothing_yet() -> None:
     assert count_parameters(nn.LazyConv2d(4, 3)).learnable == 0
 
 
-def test_refuses_what_is_no_module() -> None:
+def test_anything_but_a_module_is_refused() -> None:
     with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module, not Tensor"):
         count_parameters(torch.zeros(1))

@@ -86,7 +86,7 @@ def test_global_kernels_take_their_sizes_from_a_survey() -> None:
     assert model[0].filter.real.weight.grad.abs().max() > 0
 
 
-def test_what_cannot_learn_has_no_part() -> None:
+def test_weights_that_are_not_trained_do_not_count() -> None:
     assert locality_penalty(FrequencyConv2d(2, 2, filter=frozen(ImplicitFilter, seed=0)), size=5).item() == 0
     assert locality_penalty(nn.Conv2d(2, 2, 3).requires_grad_(False)).item() == 0
     assert locality_penalty(nn.Linear(2, 2)).item() == 0

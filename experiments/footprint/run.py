@@ -35,7 +35,7 @@ class Recipe:
         layers: untrained layers of the published filter that are averaged at each map size.
         input_size: of the models, in pixels.
         maps: sizes at which the published filter is evaluated, and its channels there.
-        null: fresh draws of ConvNeXt in its survey.
+        null: re-initialised copies of ConvNeXt in its survey.
     """
 
     seed: int = 0
@@ -84,7 +84,7 @@ def resnet_rows(recipe: Recipe) -> tuple[list[dict[str, Any]], dict[str, Survey]
 
 
 def convnext(recipe: Recipe, page: Path) -> dict[str, Any]:
-    """A converted ConvNeXt-T: seconds to survey it with fresh draws, and to write its page."""
+    """A converted ConvNeXt-T: seconds to survey it with its null distribution, and to write its page."""
 
     def build() -> nn.Module:
         return convert(models.convnext_tiny(), filter=niff_big).model

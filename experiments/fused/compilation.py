@@ -146,5 +146,5 @@ def _assemble(ptx: str, arch: int) -> str:
 def _only(pattern: str, text: str) -> str:
     found = re.search(pattern, text)
     if found is None:
-        raise ValueError(f"the compiler's output has no {pattern!r}; is this a version of Triton that prints it anew?")
+        raise ValueError(f"the compiler's output has no {pattern!r}; does this version of Triton print it differently?")
     return found.group(1)

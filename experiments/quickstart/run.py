@@ -36,7 +36,7 @@ class Settings:
 
     Attributes:
         seed: of the canvases and of the initial weights.
-        epochs: passes over the training canvases, which are drawn anew for each.
+        epochs: passes over the training canvases, which are new for each.
         steps: batches in an epoch.
         batch_size: canvases in a batch; a multiple of 8 keeps the classes balanced.
         learning_rate: peak of the one-cycle schedule.

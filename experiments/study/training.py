@@ -56,6 +56,7 @@ def train_and_test(
     learning_rate: float,
     weight_decay: float = 0.01,
     penalty: Penalty | None = None,
+    progress: bool = True,
 ) -> Outcome:
     """Trains `net` in place on the CPU, with AdamW and a one-cycle learning rate, and tests it.
 
@@ -67,6 +68,7 @@ def train_and_test(
         learning_rate: peak of the one-cycle schedule.
         weight_decay: weight decay of AdamW, for all parameters.
         penalty: function of the net that is added to the loss.
+        progress: show a progress bar.
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     optimizer = partial(torch.optim.AdamW, lr=learning_rate, weight_decay=weight_decay)
@@ -82,7 +84,8 @@ def train_and_test(
             logger=False,
             enable_checkpointing=False,
             enable_model_summary=False,
-            callbacks=[RichProgressBar(), curve],
+            enable_progress_bar=progress,
+            callbacks=[*([RichProgressBar()] if progress else []), curve],
         )
         start = time.perf_counter()
         trainer.fit(classifier, train)

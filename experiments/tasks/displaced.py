@@ -1,4 +1,4 @@
-"""Displaced digits: two handwritten digits on a torus, and the question how far apart they are.
+"""Displaced digits: two handwritten digits on a canvas that wraps around, and the question how far apart they are.
 
 The class is the displacement between the digits alone. Which digits they are and where they stand is independent of
 it, and the canvas wraps around, so that no border tells a position. A network with global average pooling can solve

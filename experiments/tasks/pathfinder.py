@@ -1,6 +1,6 @@
 """Pathfinder: two dots, several dashed contours, and the question whether one contour joins the dots.
 
-After Linsley et al. 2018, on a torus as the displaced digits are: the canvas wraps around, so that neither a border nor
+After Linsley et al. 2018, on a canvas that wraps around, as for the displaced digits, so that neither a border nor
 a position tells anything. The contours of a canvas are drawn before its class is: one dot sits at the end of a long
 contour, and the end of another one is exactly as far from that dot as the contour's own other end, and leaves it in
 the same direction. The class decides which of the two has the second dot. So the contours, the ink, the distance of
@@ -151,7 +151,7 @@ class Pathfinder:
         turns = self.turn * (2 * torch.rand(*first.shape[:-1], dashes - 1, generator=generator) - 1)
         headings = torch.cat([first, first + turns.cumsum(-1)], -1)
         strokes = self.dash * _direction(headings)
-        # Half of the turn before the gap and half behind it: reversed, it is a contour of the same law.
+        # Half of the turn before the gap and half after it: reversed, it is a contour of the same law.
         steps = strokes[..., :-1, :] + self.gap * _direction(headings[..., :-1] + turns / 2)
         starts = torch.cat([torch.zeros_like(strokes[..., :1, :]), steps.cumsum(-2)], -2)
         return torch.stack([starts, starts + strokes], -2)

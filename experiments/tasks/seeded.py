@@ -55,7 +55,7 @@ class Seeded(Dataset[tuple[Any, ...]]):
 
 
 class Generated(Dataset[tuple[Tensor, Tensor]]):
-    """A set of samples drawn anew in every epoch.
+    """A set of new samples in every epoch.
 
     Args:
         draw: makes samples, with balanced classes among those that it makes together; hence the blocks.

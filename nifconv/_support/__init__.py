@@ -1,1 +1,1 @@
-"""What every room uses: reading of arguments, running and editing of models, precision, random state."""
+"""What every room uses: checking arguments, running and editing models, precision and random state."""

@@ -6,6 +6,7 @@ import math
 import numbers
 import operator
 from collections.abc import Sequence
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -13,14 +14,15 @@ from torch import Tensor, fx, nn
 
 
 def integer(name: str, value: object) -> int:
-    """Returns `value` as a Python integer; numpy integers and the symbolic ones of torch.export count as such.
+    """Returns `value` as a Python integer; integers of numpy and symbolic ones of torch.export are accepted.
 
     Raises:
         TypeError: `value` is not an integer; `True` is refused, not read as 1.
     """
+    # operator.index would replace the symbol by the number of the example and fix it in the exported graph.
     if isinstance(value, torch.SymInt):
         return value  # type: ignore[return-value]
-    if not isinstance(value, bool | np.bool_):
+    if not isinstance(value, bool | np.bool_):  # bool is a subclass of int, and operator.index accepts it
         try:
             return operator.index(value)  # type: ignore[arg-type]
         except TypeError:
@@ -46,12 +48,12 @@ def ints_per_axis(name: str, value: int | Sequence[int], ndim: int, *, minimum: 
         ValueError: an entry is below `minimum`, or their number is not `ndim`.
     """
     if _is_sequence(value):
-        if len(value) != ndim:  # type: ignore[arg-type]
+        if len(value) != ndim:
             raise ValueError(
-                f"{name}={tuple(value)} has {len(value)} entries, but there are {ndim} spatial axes; "  # type: ignore[arg-type]
+                f"{name}={tuple(value)} has {len(value)} entries, but there are {ndim} spatial axes; "
                 f"give one integer, or {ndim} of them"
             )
-        return tuple(_int_at_least(name, entry, minimum) for entry in value)  # type: ignore[union-attr]
+        return tuple(_int_at_least(name, entry, minimum) for entry in value)
     return (_int_at_least(name, value, minimum),) * ndim
 
 
@@ -87,9 +89,10 @@ def positive_float(name: str, value: float) -> float:
         TypeError: `value` is not a real number.
         ValueError: `value` is zero, negative, infinite or NaN.
     """
+    # numbers.Real rather than float: integers, fractions and numpy's numbers of any width are welcome.
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}={value!r} must be a number above 0, not {type(value).__name__}")
-    if not 0 < value < math.inf:
+    if not 0 < value < math.inf:  # written so that NaN, for which every comparison is false, is refused
         raise ValueError(f"{name}={value} must be a finite number above 0")
     return float(value)
 
@@ -131,6 +134,7 @@ def groups_of(groups: object, in_channels: int, out_channels: int) -> int:
     for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
         if channels % groups:
             common = math.gcd(in_channels, out_channels)
+            # Only the smallest divisors are listed, so the search need not go through thousands of channels.
             legal = [str(g) for g in range(1, min(common, 1024) + 1) if common % g == 0]
             listed = ", ".join(legal if len(legal) < 9 else [*legal[:6], "..", str(common)])
             raise ValueError(f"groups={groups} must divide {name}={channels}; use one of {listed}")
@@ -173,7 +177,7 @@ def complex_spectrum(spectrum: Tensor) -> Tensor:
 
 def at_least_single(*dtypes: torch.dtype) -> torch.dtype:
     """The widest of the given dtypes, and never below float32: the precision of every transform here."""
-    widest = torch.float32
+    widest = torch.float32  # half precision has no FFT on the CPU, and too few digits for sums over a map
     for dtype in dtypes:
         widest = torch.promote_types(widest, dtype)
     return widest
@@ -183,7 +187,7 @@ def map_size_of(x: Tensor, ndim: int) -> tuple[int, ...]:
     """The spatial size of `x`, its last `ndim` axes.
 
     Raises:
-        ValueError: the map is empty, so that it has no spectrum.
+        ValueError: the map is empty and has no spectrum.
     """
     size = tuple(x.shape[-ndim:])
     if torch.jit.is_tracing():
@@ -204,9 +208,9 @@ def _tensor(name: str, value: object) -> Tensor:
     return value
 
 
-def _is_sequence(value: object) -> bool:
-    is_array = isinstance(value, np.ndarray) and value.ndim > 0
-    return is_array or (isinstance(value, Sequence) and not isinstance(value, str))
+def _is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
+    is_array = isinstance(value, np.ndarray) and value.ndim > 0  # an array without axes is a number and has no len()
+    return is_array or (isinstance(value, Sequence) and not isinstance(value, str))  # "same" is one word, not 4 entries
 
 
 def _int_at_least(name: str, value: object, minimum: int) -> int:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import asdict, dataclass
+from typing import Any, Generic, TypeVar
 
 from nifconv._support.tables import html_table
 
@@ -14,12 +14,12 @@ class LayerChange(ABC):
     """What became of one layer.
 
     Attributes:
-        name: its place in the model.
-        aliases: its other places, if it has several.
+        name: qualified name in the model.
+        aliases: further names, if the model holds the layer in several places.
         replaced: whether a new layer took its place.
-        reason: why.
-        parameters_before: learnable and frozen parameters of the layer, bias included.
-        parameters_after: the same of the module in its place.
+        reason: why it was or was not replaced.
+        parameters_before: number of learnable and frozen parameters of the layer, bias included.
+        parameters_after: the same number for the module that is now in its place.
     """
 
     name: str
@@ -32,7 +32,7 @@ class LayerChange(ABC):
     @property
     @abstractmethod
     def outcome(self) -> str:
-        """What became of it, in a line."""
+        """What became of it, in one line."""
 
 
 Change = TypeVar("Change", bound=LayerChange)
@@ -60,9 +60,14 @@ class ChangeReport(Generic[Change]):
 
     def count(self, kind: str, verb: str, among: tuple[Change, ...]) -> str:
         """How many layers were replaced, and the parameters of those in `among`."""
+        # `convert` counts what it replaced; `bake` counts all layers, since those it keeps still cost their parameters.
         before = sum(layer.parameters_before for layer in among)
         after = sum(layer.parameters_after for layer in among)
         return f"{verb} {len(self.replaced)} of {len(self.layers)} {kind}; their parameters: {before:,} -> {after:,}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        return asdict(self)
 
     def _repr_html_(self) -> str:
         rows = [
@@ -73,5 +78,5 @@ class ChangeReport(Generic[Change]):
 
     def rows(self) -> list[str]:
         """A line for each layer: its name and outcome, in columns."""
-        width = max((len(layer.name) for layer in self.layers), default=0)
+        width = max((len(layer.name) for layer in self.layers), default=0)  # a model may hold no such layer
         return [f"  {layer.name:<{width}}  {layer.outcome}" for layer in self.layers]

@@ -16,5 +16,6 @@ def sha256(tensors: Iterable[tuple[str, Tensor]]) -> Any:
     for name, tensor in tensors:
         values = tensor.detach().cpu().contiguous()
         digest.update(f"{name} {tuple(values.shape)} {values.dtype}".encode())
+        # As bytes, since numpy has no bfloat16; flattened first, since a scalar cannot be viewed as bytes.
         digest.update(values.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest

@@ -48,7 +48,7 @@ def counted(model: nn.Module, example_input: ExampleInput) -> tuple[Any, int]:
 def map_sizes(
     model: nn.Module, example_input: ExampleInput, layers: Collection[nn.Module]
 ) -> list[tuple[nn.Module, tuple[int, ...]]]:
-    """Pairs of a layer and a spatial size of the maps that reach it, in the order in which they first ran.
+    """Each layer with each spatial size of the maps that reach it, in the order in which these pairs first ran.
 
     Args:
         model, example_input: as in `run`.
@@ -57,10 +57,11 @@ def map_sizes(
     Raises:
         TypeError, Exception: as `run`.
     """
+    # A dict as an ordered set: a shared layer runs at several sizes, and mostly again at the same one.
     seen: dict[tuple[nn.Module, tuple[int, ...]], None] = {}
 
     def record(module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
-        x = given[0] if given else next(iter(named.values()))
+        x = given[0] if given else next(iter(named.values()))  # conv(x) or conv(input=x)
         ndim = len(module.stride)  # type: ignore[arg-type]
         seen[module, tuple(x.shape[-ndim:])] = None
 
@@ -76,7 +77,7 @@ def map_sizes(
 def relative_change(before: Any, after: Any) -> float:
     """The largest |after - before| / |before| over the floating and complex tensors that two outputs of a model hold.
 
-    It is inf where shapes differ, for example if a detector finds another number of objects.
+    Inf if shapes differ, for example because a detector finds another number of objects.
     """
     pairs = zip(_pytree.tree_leaves(before), _pytree.tree_leaves(after), strict=True)
     tensors = [
@@ -90,12 +91,14 @@ def relative_change(before: Any, after: Any) -> float:
 def relative_error(error: Tensor, reference: Tensor) -> float:
     """|error| / |reference| in the Euclidean norm over all entries; 0 if error is 0, inf if only reference is 0."""
     size = error.norm().item()
+    # `size and`: an error of 0 is 0 even if the reference is 0 too. NaN counts as true and stays NaN.
     return size and (size / norm if (norm := reference.norm().item()) else math.inf)
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """A context in which the model is in eval mode; afterwards every module is back in its own mode."""
+    # One by one, since model.train() would also switch on the modules that the user had put in eval mode.
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
@@ -106,13 +109,14 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def _uncompiled() -> AbstractContextManager[object]:
-    """A context without torch.compile, whose code ignores hooks that are added after compiling."""
+    """A context in which compiled models run uncompiled."""
     if "torch._dynamo" not in sys.modules:  # nothing is compiled, and the import takes seconds
         return nullcontext()
-    return torch.compiler.set_stance("force_eager")
+    return torch.compiler.set_stance("force_eager")  # compiled code ignores hooks that are added later
 
 
 def _wide(tensor: Tensor) -> Tensor:
+    # Squares of half-precision values overflow in a norm.
     return tensor.to(torch.complex128 if tensor.is_complex() else torch.float64)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+# Without the hooks of state_dict and load_state_dict, which speak of the old module's parameters.
 _RUN_TIME_HOOKS = (
     "_forward_hooks",
     "_forward_hooks_with_kwargs",
@@ -16,7 +17,7 @@ _RUN_TIME_HOOKS = (
     "_forward_pre_hooks_with_kwargs",
     "_backward_hooks",
     "_backward_pre_hooks",
-    "_is_full_backward_hook",
+    "_is_full_backward_hook",  # a flag, not hooks: without it torch ignores the backward hooks
 )
 
 
@@ -26,7 +27,7 @@ def copy_model(model: nn.Module) -> nn.Module:
     Raises:
         ValueError: the model cannot be copied.
     """
-    memo: dict[int, Any] = {}
+    memo: dict[int, Any] = {}  # copies by the id of their original, which deepcopy looks up before it copies
     for module in model.modules():
         for value in vars(module).values():
             if isinstance(value, Tensor) and not value.is_leaf:
@@ -68,12 +69,9 @@ def substitute(model: nn.Module, new: Mapping[nn.Module, nn.Module]) -> nn.Modul
 
 
 def move_hooks(new: nn.Module, old: nn.Module) -> None:
-    """Gives a module the hooks of the one it replaces.
-
-    The dictionaries that hold them are shared, so that their handles still remove them. If the old module is part of
-    the new one, the hooks stay with it; otherwise they would run twice.
-    """
+    """Gives a module the hooks of the one it replaces, unless it contains that one."""
     if any(inside is old for inside in new.modules()):
-        return
+        return  # the old module still runs, with its hooks; they would run twice
     for hooks in _RUN_TIME_HOOKS:
+        # The same dictionaries, not copies: a handle removes its hook from the dictionary it was registered in.
         setattr(new, hooks, getattr(old, hooks))

@@ -22,7 +22,7 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[
     Tensors that share their memory are stored once. A checksum covers names, values and description.
 
     Args:
-        path: where to write.
+        path: the file to write or replace.
         tensors: the tensors by name.
         description: data ready for JSON.
 
@@ -37,13 +37,16 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[
     for name, tensor in tensors.items():
         if not isinstance(tensor, Tensor):
             raise TypeError(f"{name!r} holds a {type(tensor).__name__}; only tensors can be stored in safetensors")
+        # Two views of one memory are the same tensor only if they read it alike; empty tensors may have no address.
         place = (tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype) if tensor.numel() else (name,)
         first = places.setdefault(place, name)
         if first == name:
+            # A copy: safetensors refuses tensors that share a larger memory, such as slices of it.
             unique[name] = tensor.detach().cpu().contiguous().clone()
         else:
             aliases[name] = first
     content = {"format": _FORMAT, "aliases": aliases, "description": description}
+    # Of everything but itself: `read` takes it out before it computes the same.
     content["checksum"] = _checksum(unique, content)
     with replacing(Path(path)) as file:
         save_file(unique, file.name, metadata={_KEY: json.dumps(content)})
@@ -78,6 +81,7 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         content = json.loads(metadata[_KEY])
         version, checksum = content["format"], content.pop("checksum")
+    # JSON that is not an object fails in various ways.
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{str(path)!r} has an unreadable description; copy or save it again") from error
     if version != _FORMAT:
@@ -108,7 +112,7 @@ def _is_pickle(path: str | Path) -> bool:
 
 def _checksum(tensors: Mapping[str, Tensor], content: Mapping[str, Any]) -> str:
     digest = sha256(sorted(tensors.items()))
-    digest.update(json.dumps(content, sort_keys=True).encode())
+    digest.update(json.dumps(content, sort_keys=True).encode())  # sorted, since equal content must give equal bytes
     return str(digest.hexdigest())
 
 

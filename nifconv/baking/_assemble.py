@@ -23,10 +23,10 @@ def assemble(
     """The plain convolutions for a layer, and the one among them that has the spatial kernel.
 
     Args:
-        layer: whose stride, dilation, padding mode and bias are used.
-        kernel: the taps of `way`, cut.
-        padding: pixels (before, after) each axis.
-        way: with the 1x1 convolution that follows, if there is one.
+        layer: the layer with the stride, dilation, padding mode and bias.
+        kernel: the taps of `way`, truncated.
+        padding: pixels (before, after) for each axis.
+        way: the composition, for the 1x1 convolution that follows, if there is one.
     """
     modules = _convolution(layer, kernel, padding)
     spatial = modules[-1]
@@ -42,8 +42,8 @@ def _convolution(layer: SpatialLayer, kernel: Tensor, padding: list[tuple[int, i
     """A plain convolution, after a padding layer where the two sides of an axis differ in padding."""
     modules: list[Any] = []
     if all(d == 1 for d in layer.dilation):
-        # "same" adds the odd pixel of an even kernel after the map; a zero tap in front makes both sides equal,
-        # which saves the copy that a padding layer makes. With a dilation it would shift by more than one pixel.
+        # "same" adds the odd pixel of an even kernel after the map. A zero tap in front makes both sides equal, which
+        # saves the copy that a padding layer makes; with a dilation it would shift the kernel by more than one pixel.
         lead = [after - before for before, after in padding]
         kernel = nn.functional.pad(kernel, [n for odd in reversed(lead) for n in (odd, 0)])
         padding = [(after, after) for _, after in padding]

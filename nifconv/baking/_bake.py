@@ -38,8 +38,8 @@ def bake(
     that the layer can give. With 0 only taps that are exactly zero are cut, and the output is the same to rounding.
     An `LCConv` becomes a spatial and a 1x1 convolution, or a single one where that takes fewer multiplications.
 
-    A plain convolution does not grow with its map: the baked model also runs at other input sizes, with the kernels
-    of the size it was baked at, unless a circular or reflected padding is larger than the map.
+    A plain convolution does not grow with its map: at other input sizes the baked model runs with the same kernels,
+    unless a circular or reflected padding is larger than the map.
 
     Args:
         model: any module; it is not changed.
@@ -51,8 +51,8 @@ def bake(
         progress: wraps the loop over the layers, such as `rich.progress.track`.
 
     Returns:
-        `Baked(model, report)`. A layer that cannot become a plain convolution is kept, with the reason in the report:
-        one that the example input does not reach in eval mode, or whose kernels differ between the maps that reach it.
+        `Baked(model, report)`. A layer is kept, with the reason in the report, if the example input does not reach it
+        in eval mode, or if its kernels differ between the maps that reach it.
 
     Warns:
         UserWarning: the output of the model changed by more than 10 times the tolerance, relative to its norm.
@@ -64,9 +64,8 @@ def bake(
 
     >>> import torch
     >>> from nifconv import convert
-    >>> x = torch.randn(2, 8, 12, 13)
     >>> converted = convert(nn.Sequential(nn.Conv2d(8, 16, 3, padding=1))).model
-    >>> baked = bake(converted, x)
+    >>> baked = bake(converted, torch.randn(2, 8, 12, 13))
     >>> [tuple(conv.weight.shape) for conv in baked.model[0]], baked.report.error < 1e-5
     ([(8, 1, 13, 13), (16, 8, 1, 1)], True)
     """
@@ -114,12 +113,12 @@ class _Found:
 
 
 def _find(model: nn.Module, example_input: forward.ExampleInput) -> list[_Found]:
-    """The layers to replace, in the order of the model; those inside another one belong to it."""
+    """The layers to replace, in the order of the model; a layer inside another one is replaced with it."""
     names: dict[SpatialLayer, list[str]] = {}
     for name, module in model.named_modules(remove_duplicate=False):
         if isinstance(module, SpatialLayer):
             names.setdefault(module, []).append(name)
-    # A block stands for the layers inside it, also where it cannot be baked itself.
+    # A block stands for the layers inside it, even where it cannot be baked itself.
     inner = {module for layer in names for module in layer.modules() if module is not layer}
     # Maps are recorded at the probe, since a model may call the spatial part of a block without the block.
     outer = {layer.probe: layer for layer in names if layer not in inner}
@@ -160,5 +159,5 @@ def _baked(found: _Found, cut: Cut) -> BakedLayer:
 
 def _count(module: nn.Module) -> int:
     counts = count_parameters(module)
-    # A plain convolution has no frozen filters: what was frozen is a weight without gradient afterwards.
+    # Both, so that before and after compare: a plain convolution has no frozen filters, only weights without gradient.
     return counts.learnable + counts.frozen

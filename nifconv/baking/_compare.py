@@ -49,8 +49,8 @@ def measure_errors(
 
 
 def timed_run(model: nn.Module, example_input: forward.ExampleInput) -> tuple[Any, float]:
-    """What the model returns, and the median time of a run after the first."""
-    output = forward.run(model, example_input)
+    """The output of the model, and the median time of a run after the first."""
+    output = forward.run(model, example_input)  # untimed: the first run fills caches and makes FFT plans
     seconds = []
     for _ in range(_RUNS):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""A frequency layer as plain convolutions, with kernels cut to what the tolerance leaves."""
+"""A frequency layer as plain convolutions, with kernels truncated as far as the tolerance allows."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ class Cut:
 
 
 def cut_layer(layer: SpatialLayer, map_sizes: Sequence[MapSize], tolerance: float) -> Cut:
-    """The plain convolutions that compute a layer, with the fewest multiplications of those it can be written as.
+    """Of the plain convolutions that compute a layer, those with the fewest multiplications.
 
     Raises:
-        CannotBakeError: there are none.
+        CannotBakeError: no plain convolutions compute it.
     """
     if not map_sizes:
         raise CannotBakeError(
@@ -68,7 +68,7 @@ def cut_layer(layer: SpatialLayer, map_sizes: Sequence[MapSize], tolerance: floa
             except CannotBakeError as obstacle:  # noqa: PERF203 - there are one or two
                 obstacles.append(obstacle)
     if not cuts:
-        raise obstacles[0]
+        raise obstacles[0]  # of the first composition, which is how the layer is written
     return min(cuts, key=_multiplications)
 
 
@@ -149,5 +149,5 @@ def _smallest_map(span: int, padding: tuple[int, int], mode: str) -> int:
 
 
 def _multiplications(cut: Cut) -> int:
-    """Of all convolutions, per output pixel."""
+    """Multiplications of all its convolutions, per output pixel."""
     return sum(weight.numel() for name, weight in cut.module.named_parameters() if name.endswith("weight"))

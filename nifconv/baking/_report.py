@@ -1,10 +1,10 @@
-"""What became of the frequency layers of a model that was baked."""
+"""The report on a baked model."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from torch import nn
 
@@ -65,20 +65,16 @@ class BakeReport(ChangeReport[BakedLayer]):
 
     Attributes:
         layers: one entry for each frequency layer, in the order of the model.
-        tolerance: what was asked for.
+        tolerance: the tolerance that `bake` was given.
         error: the largest |new - old| / |old| over the output tensors of the model on the example input.
         seconds_before: median time of one run on the example input, before baking.
-        seconds_after: the same, after.
+        seconds_after: median time of one run afterwards.
     """
 
     tolerance: float
     error: float
     seconds_before: float
     seconds_after: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, ready for JSON."""
-        return asdict(self)
 
     @property
     def summary(self) -> str:
@@ -92,8 +88,8 @@ class BakeReport(ChangeReport[BakedLayer]):
         lines = [self.summary, *self.rows()]
         if self.replaced:
             lines.append(
-                "the baked model runs on other input sizes too, where every map has the size given; its kernels stay "
-                "those of the maps it was baked on"
+                "the baked model runs on other input sizes too, if every map is at least as large as stated; its "
+                "kernels stay those of the maps it was baked on"
             )
         return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""How much of a layer lies outside a window of its kernels, and cutting kernels to a window."""
+"""The mass of a layer outside a window of its kernels, and truncation of kernels to a window."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nifconv.spectral import window_sums
 
 
 def mass_outside(way: Composition) -> Tensor:
-    """How much of a layer lies outside each window, in `operator_norm`, relative to the whole layer.
+    """`operator_norm` of the taps outside each window, relative to that of all taps.
 
     Returns:
         float64, `(len(windows(size)),)`, falling to 0.
@@ -48,7 +48,7 @@ def operator_norm(masses: Tensor, way: Composition) -> Tensor:
 
 
 def crop(taps: Tensor, window: int) -> Tensor:
-    """Taps cut to a centred window of odd side, and to no more than each axis has."""
+    """Taps truncated to a centred window of odd side, or on a shorter axis to the smallest odd side that holds it."""
     return resize_taps(taps, tuple(min(window, 2 * (n // 2) + 1) for n in taps.shape[2:]))
 
 

@@ -10,7 +10,7 @@ def main() -> None:
         SystemExit: always, with the exit status, or with what to install.
     """
     try:
-        from nifconv.cli._app import app
+        from nifconv.cli._app import app  # here, so that a missing extra is one line and not a traceback
     except ImportError as error:
         raise SystemExit(f"the command line needs {error.name}; install it with: pip install 'nifconv[cli]'") from error
     app(prog_name="nifconv")

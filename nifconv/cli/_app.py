@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -18,7 +19,7 @@ app = typer.Typer(
     help="Convolutions whose kernels are functions of frequency: convert models, measure, bake and export them.",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_enable=False,
+    pretty_exceptions_enable=False,  # main() reports errors in one line; a defect shows Python's own traceback
 )
 
 app.command("convert")(convert_model)
@@ -29,18 +30,16 @@ app.command("bench")(bench)
 app.command("doctor")(doctor)
 
 
-def _version(asked: bool) -> None:
+def _show_version(asked: bool) -> None:
     if asked:
-        import nifconv
-
-        typer.echo(f"nifconv {nifconv.__version__}")
+        typer.echo(f"nifconv {version('nifconv')}")
         raise typer.Exit
 
 
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Convolutions whose kernels are functions of frequency: convert models, measure, bake and export them."""

@@ -19,7 +19,7 @@ from nifconv.cli._model import (
     noise,
     opened,
 )
-from nifconv.cli._options import by_size, parse_pixels
+from nifconv.cli._options import parse_pixels
 from nifconv.cli._output import Bar, check_writable, say, table, write_json
 from nifconv.cli._words import errors_in_options, warnings_in_options
 
@@ -45,6 +45,7 @@ def bake_model(
     check_writable("--report", report)
     size = parse_pixels("--input-size", input_size)
     source = opened(model, weights, pretrained, num_classes, channels, trust)
+    from nifconv._support.text import by_size
     from nifconv.baking import bake
 
     with errors_in_options(), warnings_in_options():

@@ -26,6 +26,7 @@ from nifconv.cli._words import errors_in_options
 if TYPE_CHECKING:
     from nifconv.models import OpenedModel
 
+# Batch, channels and side of the map, as in the four stages of a ResNet on images of 224 pixels.
 CASES = ((32, 64, 56), (32, 128, 28), (32, 256, 14), (32, 512, 7))
 
 
@@ -45,7 +46,7 @@ def bench(
         Path | None, typer.Option(help="File for a table of where direct sums are faster, measured here.")
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Number of rounds of each comparison.")] = 7,
-    quick: Annotated[bool, typer.Option("--quick", help="Run only the smallest sizes, as a trial.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Run only the smallest sizes, to try the command.")] = False,
 ) -> None:
     """Times a model, or global depthwise kernels against nn.Conv2d; or measures a table of crossovers."""
     check_writable("--crossover", crossover)
@@ -71,8 +72,8 @@ def _time_models(sources: list[OpenedModel], batch: int, channels: int, size: tu
     import torch
     from torch.utils._pytree import tree_leaves
 
-    from nifconv import count_parameters
     from nifconv._support import forward
+    from nifconv.parameters import count_parameters
     from nifconv.spectral import side_by_side
 
     x = noise(batch, channels, size)
@@ -124,9 +125,9 @@ def _against_conv(batch: int, channels: int, size: int, repeats: int) -> tuple[f
 
     x = torch.randn(batch, channels, size, size, requires_grad=True)
     shape = (channels, 1, *frequency.half_shape((size, size)))
-    spectrum = torch.randn(shape, dtype=torch.complex64, requires_grad=True)
+    spectrum = torch.randn(shape, dtype=torch.complex64, requires_grad=True)  # (channels, 1, size, size // 2 + 1)
     conv = torch.nn.Conv2d(channels, channels, 7, padding=3, groups=channels)
-    dy = torch.randn_like(x)
+    dy = torch.randn_like(x)  # instead of a loss, whose own cost would be timed
     calls = {
         "ours": lambda: torch.autograd.grad(spectral_conv(x, spectrum, groups=channels), (x, spectrum), dy),
         "conv": lambda: torch.autograd.grad(conv(x), (x, *conv.parameters()), dy),

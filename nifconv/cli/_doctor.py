@@ -47,13 +47,13 @@ def _fused() -> str:
 
     if not torch.cuda.is_available():
         return "none: there is no GPU"
-    verdicts = fused.verdicts()
+    verdicts = fused.verdicts()  # of this process only; the command itself runs no convolution
     proven = (
         f"{len(verdicts)} shapes compared with torch.fft so far"
         if verdicts
         else "compared with torch.fft when first used"
     )
-    return f'{torch.cuda.get_device_name()}; for method="fused" alone; {proven}'
+    return f'{torch.cuda.get_device_name()}; used only with method="fused"; {proven}'
 
 
 def _crossover(table: Crossover) -> str:
@@ -62,6 +62,7 @@ def _crossover(table: Crossover) -> str:
     origin = dict(table.origin)
     source = os.environ.get("NIFCONV_CROSSOVER", "the table of this release")
     measured = ", ".join(f"{name} {value}" for name, value in origin.items())
+    # Releases of torch differ in their FFT and their direct sums, and both depend on the number of threads.
     fits = origin.get("torch") == torch.__version__ and origin.get("threads") == torch.get_num_threads()
     advice = "" if fits else "; measured elsewhere: `nifconv bench --crossover FILE` measures this machine"
     return f"{source} ({measured}){advice}"

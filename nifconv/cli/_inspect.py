@@ -20,7 +20,7 @@ from nifconv.cli._model import (
     noise,
     opened,
 )
-from nifconv.cli._options import by_size, parse_pixels
+from nifconv.cli._options import parse_pixels
 from nifconv.cli._output import Bar, check_writable, heading, say, table, width
 from nifconv.cli._surveys import Found, over_training, write
 from nifconv.cli._words import errors_in_options
@@ -68,7 +68,7 @@ def inspect_model(
     html: Annotated[Path | None, typer.Option(help="HTML file for a page with tables and figures.")] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="JSON file for everything.")] = None,
 ) -> None:
-    """Measures the kernels of a model at the map sizes they run at, beside those of re-initialised models."""
+    """Measures the kernels of a model at the map sizes they run at, and compares them with re-initialised models."""
     size = parse_pixels("--input-size", input_size)
     sizes = [parse_pixels("--erf-size", text) for text in erf_size or [input_size]]
     for option, path in (("--csv", csv), ("--html", html), ("--json", json_path)):
@@ -159,6 +159,8 @@ def _show(source: OpenedModel, found: Found) -> None:
 
 
 def _fields(fields: Sequence[ReceptiveField]) -> str:
+    from nifconv._support.text import by_size
+
     rows: list[dict[str, Any]] = [field.to_dict() for field in fields]
     header = ["layer", "input, px", *(f"{100 * float(share):g} %" for share in rows[0]["side"])]
     cells = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import typer
 
@@ -17,9 +16,4 @@ def parse_pixels(option: str, text: str) -> tuple[int, ...]:
     if not re.fullmatch(r"[1-9]\d*(x[1-9]\d*){0,2}", text):
         raise typer.BadParameter(f"{text!r} must be pixels, such as 224 or 224x160", param_hint=option)
     numbers = tuple(int(number) for number in text.split("x"))
-    return numbers * 2 if len(numbers) == 1 else numbers
-
-
-def by_size(size: Sequence[int]) -> str:
-    """A size as tables show it: `(56, 56) -> "56x56"`."""
-    return "x".join(map(str, size))
+    return numbers * 2 if len(numbers) == 1 else numbers  # the side of a square; 1-d inputs cannot be written

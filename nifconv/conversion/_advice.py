@@ -1,4 +1,4 @@
-"""What `convert` says when it did less than was asked for, though nothing went wrong."""
+"""Warnings and errors of `convert` when it replaced or matched less than was asked for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nifconv.conversion._select import Where, convolutions, user_choice
 
 _FAR = 0.1
 """A residual above which a layer no longer has the function of the convolution that it replaces."""
-_LISTED = 3
+_LISTED = 3  # layers named in a message; a large model has hundreds
 
 
 def check_replaced(report: ConversionReport, model: nn.Module, where: Where | None) -> None:
@@ -26,33 +26,37 @@ def check_replaced(report: ConversionReport, model: nn.Module, where: Where | No
     """
     if report.replaced:
         return
+    # Names, types and properties state what the caller expects to be there; a predicate may well choose nothing.
     if where is None or (callable(where) and not isinstance(where, type)):
         warnings.warn(
             f"convert replaced none of {len(report.layers)} convolutions{_reasons(report.layers)}; `where` chooses "
             "others than the default, and `convolutions(model)` lists them",
-            stacklevel=3,
+            stacklevel=3,  # the line that calls `convert`
         )
         return
+    # Once more, since a candidate that cannot be replaced has only that reason, and not whether it was chosen.
     chosen = user_choice(convolutions(model), where).values()
     matched = [layer for layer, reason in zip(report.layers, chosen, strict=True) if reason is None]
     raise ValueError(
         f"where={where!r} matches {len(matched)} of {len(report.layers)} convolutions, none of which can be replaced"
-        f"{_reasons(matched)}; choose others, or remove what keeps these"
+        f"{_reasons(matched)}; choose others, or change what prevents it"
     )
 
 
 def warn_of_misfits(matched: Sequence[Candidate], plan: Plan) -> None:
-    """Warns of layers that were matched and are far from the function of what they replace."""
+    """Warns of matched layers whose kernels are far from those of the convolutions they replace."""
+    # `not <=` rather than `>`, so that NaN counts as far.
     far = [candidate for candidate in matched if candidate.residual is not None and not candidate.residual <= _FAR]
     if not far:
         return
     listed = ", ".join(f"{candidate.names[0]} ({candidate.residual:.2g})" for candidate in far[:_LISTED])
     more = f" and {len(far) - _LISTED} more" if len(far) > _LISTED else ""
+    # The expansion with which an "lc" block has exact kernels (see `factor_`); the largest serves all layers.
     ranks = [min(c.conv.out_channels // c.conv.groups, math.prod(c.conv.kernel_size)) for c in far]
     warnings.warn(
         f"match=True leaves {len(far)} of {len(matched)} layers with a residual above {_FAR}: {listed}{more}; "
         f"{_remedy(plan, max(ranks))}; tolerance={_FAR} refuses such layers",
-        stacklevel=4,
+        stacklevel=4,  # the line that calls `convert`, which calls `convert_inplace`
     )
 
 

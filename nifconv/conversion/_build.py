@@ -1,4 +1,4 @@
-"""Building the layer that replaces a convolution, with everything it inherits but the weights."""
+"""Building the layer that replaces a convolution, with all that it inherits except the weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nifconv.layers import ConvNd, ConvNdView, SpatialLayer, conv_gain, effectiv
 
 
 def build_layer(candidate: Candidate, plan: Plan) -> None:
-    """Gives a chosen candidate its new layer, or keeps it if the plan has none for it.
+    """Gives a chosen candidate its new layer, or marks it as kept if the plan has none for it.
 
     Raises:
         TypeError: `to` returned something other than a module or None.
@@ -37,6 +37,7 @@ def build_layer(candidate: Candidate, plan: Plan) -> None:
         return candidate.keep(reason)
     else:
         layer = plan.build(name, conv)
+    # A function `to` may return any module; only a SpatialLayer says where its bias and its taps are.
     spatial_layer = layer if isinstance(layer, SpatialLayer) else None
     if parametrize.is_parametrized(conv) and not _move_parametrization(spatial_layer, conv, keep_taps=plan.match):
         return candidate.keep(
@@ -46,7 +47,7 @@ def build_layer(candidate: Candidate, plan: Plan) -> None:
     weight = effective_weight(conv)
     layer.to(weight.device, weight.dtype).train(conv.training)
     if spatial_layer is None:
-        candidate.reason = f"{type(conv).__name__} -> {type(layer).__name__}, as `to` says"
+        candidate.reason = f"{type(conv).__name__} -> {type(layer).__name__}, returned by `to`"
     else:
         inherit_state(spatial_layer, conv)
         candidate.reason = _describe(conv, spatial_layer)
@@ -58,13 +59,14 @@ def build_layer(candidate: Candidate, plan: Plan) -> None:
 
 def inherit_state(layer: SpatialLayer, conv: ConvNd) -> None:
     """Gives a layer the bias of the convolution it replaces, and freezes it if the weight of `conv` is frozen."""
+    # A frozen convolution must not start to learn, but the shared filters of a bank still learn through other layers.
     if not any(weight.requires_grad for weight in ConvNdView(conv).weights()):
         shared = [m for m in layer.modules() if isinstance(m, FrequencyFilter) and m.shared]
         others = {parameter for module in shared for parameter in module.parameters()}
         for parameter in set(layer.parameters()) - others:
             parameter.requires_grad_(False)
     if conv.bias is not None:
-        layer.bias_holder.bias = conv.bias
+        layer.bias_holder.bias = conv.bias  # the parameter itself: a bias tied to that of another module stays tied
 
 
 def _move_parametrization(layer: SpatialLayer | None, conv: ConvNd, *, keep_taps: bool) -> bool:
@@ -73,22 +75,22 @@ def _move_parametrization(layer: SpatialLayer | None, conv: ConvNd, *, keep_taps
     Args:
         layer: the new layer, if it is a `SpatialLayer`.
         conv: a convolution with a parametrized weight.
-        keep_taps: whether the taps are then those of `conv`, or the nearest to those of the new layer that the
-            parametrization can express; where it has no inverse, they are those of `conv` in any case.
+        keep_taps: whether the taps are those of `conv` afterwards, or the nearest to those of the new layer that the
+            parametrization can express; without an inverse of the parametrization they are those of `conv` in any case.
     """
     target = None if layer is None else layer.taps_module
     if target is None or target.get_parameter("weight").shape != effective_weight(conv).shape:
         return False
     initial = target.get_parameter("weight").detach().clone()
-    # A copy, since registering a parametrization may set its buffers by the weight it finds.
+    # From a copy in eval mode: registering a parametrization may set its buffers from the weight that it finds.
     parametrize.transfer_parametrizations_and_params(copy.deepcopy(conv).eval(), target.eval(), "weight")
     moved, source = (m.get_submodule("parametrizations.weight") for m in (target, conv))
-    moved.load_state_dict(source.state_dict())
+    moved.load_state_dict(source.state_dict())  # buffers too, such as the singular vectors of spectral_norm
     for own, original in zip(moved.parameters(), source.parameters(), strict=True):
         own.requires_grad_(original.requires_grad)
     if not keep_taps and all(hasattr(step, "right_inverse") for step in moved.children()):
         with torch.no_grad():
-            target.weight = initial
+            target.weight = initial  # the setter of a parametrized weight calls right_inverse
     return True
 
 

@@ -10,13 +10,13 @@ from torch import nn
 
 @dataclass(eq=False)
 class Candidate:
-    """A convolution, and what the steps of `convert` decide on it.
+    """A convolution, and what the steps of `convert` decide about it.
 
     Attributes:
         conv: the convolution: an `nn.ConvNd` unless it is kept.
         names: all its places in the model.
-        reason: why it is kept, or what it becomes; None while neither is decided.
-        layer: the module to replace it by.
+        reason: why it is kept, or what it becomes; None until that is decided.
+        layer: the module that replaces it, or None.
         residual: |taps - original| / |original| of the new layer, once matched.
     """
 
@@ -28,4 +28,5 @@ class Candidate:
 
     def keep(self, reason: str) -> None:
         """Decides that the convolution stays."""
+        # Also after a layer was built and matched: tied weights come last, and can still prevent a replacement.
         self.reason, self.layer, self.residual = reason, None, None

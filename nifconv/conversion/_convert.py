@@ -39,14 +39,14 @@ def convert(
 ) -> Conversion:
     """Replaces the spatial convolutions of a model by frequency convolutions, of the same gain or the same function.
 
-    By default those with stride 1 and more than one tap are replaced, and the stem is kept (the first convolution,
-    where it reads an image: at most 4 channels), as in Grabinski, Keuper & Keuper 2024. 1x1 convolutions are never
-    replaced, and what cannot be replaced faithfully is kept, with the reason in the report.
+    By default convolutions with stride 1 and more than one tap are replaced, except for the stem (the first
+    convolution, if it reads an image: at most 4 channels), as in Grabinski, Keuper & Keuper 2024. 1x1 convolutions are
+    never replaced, and a convolution that cannot be replaced faithfully is kept, with the reason in the report.
 
-    The new filters are newly initialised, with the std(output) / std(input) under white input of the replaced layer,
-    unless `match` asks for its function. They keep its bias, device, dtype, train/eval state, `requires_grad` and
-    hooks. A module with several places is replaced by one module at all of them, and convolutions that share a weight
-    by layers that share a filter. A parametrization of the weight moves to the taps of a `SpatialFilter` of that shape.
+    The filters are newly initialised, with the std(output) / std(input) under white input of the replaced layer,
+    unless `match` is given. New layers inherit bias, device, dtype, train/eval state, `requires_grad` and hooks. A
+    module at several places is replaced by one module at all of them, and convolutions that share a weight by layers
+    that share a filter. A parametrization of the weight moves to the taps of a `SpatialFilter` of that shape.
 
     With `match`, a `SpatialFilter` or a `TableFilter` that is large enough copies the taps exactly, and other filters
     approximate them (see `fit`); "lc" and "split" factor them: exact for a depthwise convolution, and for any other if
@@ -159,7 +159,7 @@ def _match(
 def _map_sizes(
     model: nn.Module, example_input: forward.ExampleInput | None, candidates: Sequence[Candidate]
 ) -> dict[nn.Module, set[tuple[int, ...]]]:
-    """Sizes of the maps that reach each convolution; nothing for one that does not run."""
+    """Sizes of the maps that reach each convolution; one that does not run has no entry."""
     sizes: dict[nn.Module, set[tuple[int, ...]]] = {}
     if example_input is not None:
         for conv, size in forward.map_sizes(model, example_input, [c.conv for c in candidates if c.layer is not None]):
@@ -184,7 +184,7 @@ def _substitute(
         after, flops_after = forward.counted(converted, example_input)
         change = forward.relative_change(before, after) if compare else None
     except Exception:
-        set_children(old)
+        set_children(old)  # with `inplace` the caller keeps the model, whole
         raise
     return converted, change, (flops_before, flops_after)
 
@@ -193,6 +193,7 @@ def _check_tolerance(chosen: Sequence[Candidate], tolerance: float | None) -> No
     if tolerance is None:
         return
     found = {candidate.names[0]: candidate.residual for candidate in chosen if candidate.residual is not None}
+    # `not <=` rather than `>`, so that NaN is not accepted.
     above = [f"{name} ({residual:.2g})" for name, residual in found.items() if not residual <= tolerance]
     if above:
         raise ValueError(

@@ -12,7 +12,7 @@ from nifconv import frequency
 from nifconv._support import forward
 from nifconv.layers import ConvNd, ConvNdView, SpatialLayer, effective_weight
 
-# Where no example input tells the map sizes; the gain of filters in image coordinates is right there too.
+# Used if no example input tells the map sizes. Filters in image coordinates have their stated gain at 32 pixels.
 _USUAL_MAP = {1: 32, 2: 32, 3: 16}
 
 
@@ -22,7 +22,7 @@ def match_layer(layer: nn.Module, conv: ConvNd, map_sizes: Collection[tuple[int,
     Args:
         layer: built for `conv`.
         conv: a plain `nn.ConvNd`.
-        map_sizes: of the maps it runs on, as far as they are known.
+        map_sizes: sizes of the maps it runs on, as far as they are known.
 
     Returns:
         |taps of the layer - taps of conv| / |taps of conv|, including those of `conv` outside the compared size; the
@@ -74,20 +74,21 @@ def _compared_size(layer: SpatialLayer, taps: Tensor, map_size: Sequence[int] | 
     applied = layer.applied_size(map_size or _USUAL_MAP[layer.ndim])
     if layer.kernel_size is not None:
         return applied
-    # What a map smaller than the original kernel cannot hold is still to be matched.
+    # On a map smaller than the original kernel, the taps that it cannot hold are still matched.
     return tuple(map(max, applied, taps.shape[2:]))
 
 
 def _error_on_small_map(layer: SpatialLayer, taps: Tensor, map_size: Sequence[int]) -> float:
     """|taps of the layer - taps of conv| / |taps of conv| as applied to a map too small for `taps`; 0 on another map.
 
-    There a kernel as large as the map is another one than on a larger map: how it changes is up to the filter.
+    There a kernel as large as the map differs from that on a larger map, in a way that depends on the filter.
     """
     applied = layer.applied_size(map_size)
     if layer.kernel_size is not None or all(k <= n for k, n in zip(taps.shape[2:], applied, strict=True)):
         return 0.0
     found = layer.kernels(map_size).detach().double()
     if layer.padding_mode == "circular":
+        # Taps beyond the map wrap around it and add up; the spectrum on the grid of the map does just that.
         wrapped = frequency.spectrum_to_taps(frequency.taps_to_spectrum(taps, applied), applied)
         return forward.relative_error(found - wrapped, wrapped)
     inside = frequency.resize_taps(taps, applied)
@@ -99,7 +100,7 @@ def _error_on_small_map(layer: SpatialLayer, taps: Tensor, map_size: Sequence[in
 
 
 def _is_aligned(layer: SpatialLayer, conv: ConvNdView) -> bool:
-    """Whether the taps of a layer, centre on centre, read the pixels that those of `conv` read."""
+    """Whether the taps of a layer, centre on centre, read the same pixels as those of `conv`."""
     if (layer.in_channels, layer.out_channels, layer.groups) != (conv.in_channels, conv.out_channels, conv.groups):
         return False
     if layer.stride != conv.stride:

@@ -1,4 +1,4 @@
-"""What `convert` was asked to put in the place of convolutions."""
+"""The layers that `convert` was asked to replace convolutions by."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ To = str | Callable[[str, nn.Module], nn.Module | None]
 
 @dataclass(frozen=True)
 class Plan:
-    """The arguments of `convert` that describe the new layers, of the same names.
+    """The arguments of `convert` that describe the new layers, under the same names.
 
     Raises:
         TypeError: `filter` is not a filter factory, or `expansion` is not an integer.
@@ -48,10 +48,10 @@ class Plan:
         check_filters(self.filter)
 
     def to_spec(self) -> dict[str, Any]:
-        """Data ready for JSON, that `from_spec` reads.
+        """Data ready for JSON, which `from_spec` reads.
 
         Raises:
-            ValueError: `to` is a function, or the filter is not of this library.
+            ValueError: `to` is a function, or the filter is not one of this library.
         """
         if callable(self.to):
             raise ValueError(
@@ -87,13 +87,14 @@ class Plan:
         """A newly initialised layer with the gain and the geometry of `conv`; without its bias, hooks and state."""
         kernel = self.kernel_for(conv)
         ndim = len(conv.stride)
+        # In the order of the constructors of both layers, which differ after these.
         geometry = (
             conv.in_channels,
             conv.out_channels,
             kernel,
             conv.stride,
             padding_for(conv, kernel),
-            1 if kernel is None else conv.dilation,
+            1 if kernel is None else conv.dilation,  # a kernel as large as the map has its taps one pixel apart
         )
         bias, mode = conv.bias is not None, self._padding_mode(conv, kernel)
         factory = for_layer(self._filter, name)

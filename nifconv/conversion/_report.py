@@ -1,9 +1,9 @@
-"""What became of the convolutions of a model."""
+"""The report on a conversion, and the conversion itself."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,7 +29,7 @@ class Decision(LayerChange):
         before: the convolution as printed by torch.
         after: the module in its place, as printed by torch; None if the convolution was kept.
         parameters_before: learnable and frozen parameters of the convolution, bias included.
-        parameters_after: the same of the module in its place.
+        parameters_after: learnable and frozen parameters of the module in its place.
         residual: |taps - original| / |original| of the new layer, if it was matched.
     """
 
@@ -39,6 +39,7 @@ class Decision(LayerChange):
 
     @property
     def outcome(self) -> str:
+        # In columns: the width holds two counts of six digits, and a kept layer leaves it empty.
         change = f"{self.parameters_before:,} -> {self.parameters_after:,}" if self.replaced else ""
         reason = self.reason if self.residual is None else f"{self.reason}; residual {self.residual:.2g}"
         return f"{'replaced' if self.replaced else 'kept    '}  {change:>20}  {reason}"
@@ -61,10 +62,6 @@ class ConversionReport(ChangeReport[Decision]):
     def decisions(self) -> tuple[Decision, ...]:
         """The same as `layers`."""
         return self.layers
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, ready for JSON."""
-        return asdict(self)
 
     @property
     def summary(self) -> str:
@@ -113,7 +110,7 @@ class Conversion:
     Attributes:
         model: the model.
         report: what was replaced and kept, and why.
-        plan: what was asked for.
+        plan: the arguments of `convert` that describe the new layers.
     """
 
     model: nn.Module
@@ -170,4 +167,5 @@ class Conversion:
         Raises:
             TypeError: always.
         """
+        # Easily forgotten: without this, `model = convert(model)` fails far away, as "object is not callable".
         raise TypeError("a Conversion holds the model and the report on it, and is not a model; call conversion.model")

@@ -1,4 +1,4 @@
-"""What of a converted model a file can hold, such that it can be loaded."""
+"""Which converted models can be saved so that `load` can rebuild them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from nifconv._support.named import NamedModel
 from nifconv.filters import initial_gains
 from nifconv.layers import SpatialLayer
 
-_MARK = "_nifconv_replacement"
+_MARK = "_nifconv_replacement"  # an attribute of the module, so that deepcopy and pickle carry it along
 _WRAPPERS = (AveragedModel, nn.DataParallel, nn.parallel.DistributedDataParallel)
 
 
 def mark(layer: nn.Module) -> None:
-    """Notes on a new layer that `convert` put it in its place; copies know it too."""
+    """Marks a layer as one that `convert` has put in place; copies of it carry the mark."""
     setattr(layer, _MARK, True)
 
 
 def model_to_save(model: nn.Module, replaced: Collection[str]) -> nn.Module:
-    """The model that a conversion returned, or its copy, out of what was wrapped around it.
+    """The model that a conversion returned, or a copy of it, without the wrappers around it.
 
     Args:
-        model: it, perhaps inside torch.compile, AveragedModel, DataParallel or DistributedDataParallel.
+        model: the model, perhaps inside torch.compile, AveragedModel, DataParallel or DistributedDataParallel.
         replaced: names of the layers that the conversion replaced.
 
     Raises:
@@ -35,14 +35,14 @@ def model_to_save(model: nn.Module, replaced: Collection[str]) -> nn.Module:
     """
     modules = dict(model.named_modules())
     missing = [name for name in replaced if not isinstance(modules.get(name), SpatialLayer)]
+    # Wrappers are taken off only where names do not fit, since the model that was converted may be a wrapper itself.
     inner = model._modules.get("_orig_mod") or (model.module if isinstance(model, _WRAPPERS) else None)
     if missing and inner is not None:
         return model_to_save(inner, replaced)
     if missing:
         raise ValueError(
             f"the {type(model).__name__} has no frequency layer at {missing[0]!r}, where this conversion put one, so "
-            "that the file could not be loaded; save the converted model or a copy of it, without what is wrapped "
-            "around it, and not baked"
+            "that the file could not be loaded; save the converted model or a copy of it, unwrapped and not baked"
         )
     known = {*replaced, *(name for step in history.of(model)["conversions"] for name in step["layers"])}
     others = [repr(name) for name, module in modules.items() if hasattr(module, _MARK) and name not in known]

@@ -59,6 +59,7 @@ def convolutions(model: nn.Module) -> dict[nn.Module, list[str]]:
     that the report mentions them: quantised ones, those of a TorchScript module, and those of other libraries.
     """
     names: dict[nn.Module, list[str]] = {}
+    # With duplicates, for all names of a shared module: `where` may match any of them.
     for name, module in model.named_modules(remove_duplicate=False):
         if isinstance(module, ConvNd) or _resembles_convolution(module):
             names.setdefault(module, []).append(name)
@@ -73,6 +74,7 @@ def default_choice(names: Mapping[nn.Module, list[str]]) -> dict[nn.Module, str 
             continue
         if max(conv.stride) > 1:
             reasons[conv] = f"stride={conv.stride}: strided convolutions are kept unless `where` names them"
+        # A convolution without a name is the model itself, and was given to be replaced.
         elif name and index == 0 and conv.in_channels <= 4:
             reasons[conv] = f"stem, in_channels={conv.in_channels}: kept unless `where` names it"
     return reasons
@@ -107,7 +109,7 @@ def user_choice(names: Mapping[nn.Module, list[str]], where: Where) -> dict[nn.M
 
 def _by_name(patterns: Any, names: Mapping[nn.Module, list[str]]) -> Callable[[str, nn.Module], bool]:
     if isinstance(patterns, str) or not isinstance(patterns, Collection):
-        patterns = [patterns]
+        patterns = [patterns]  # of any type: the error below names it
     for pattern in patterns:
         if not isinstance(pattern, str):
             raise TypeError(
@@ -151,7 +153,7 @@ def _by_properties(
 
 
 def _has(conv: nn.Module, key: str, value: Any) -> bool:
-    if isinstance(value, list | set | frozenset):
+    if isinstance(value, list | set | frozenset):  # not a tuple, which is one value with an entry per axis
         return any(_has(conv, key, entry) for entry in value)
     if key == "type":
         if not isinstance(value, type):
@@ -161,7 +163,7 @@ def _has(conv: nn.Module, key: str, value: Any) -> bool:
         return False
     if key == "groups":
         if value == "depthwise":
-            return conv.groups == conv.in_channels > 1
+            return conv.groups == conv.in_channels > 1  # with a single channel every convolution would be depthwise
         return conv.groups == value
     if isinstance(value, Sequence) and not isinstance(value, str) and len(value) != len(conv.stride):
         return False  # meant for convolutions of another dimension

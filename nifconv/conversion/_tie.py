@@ -15,11 +15,13 @@ from nifconv.layers import SpatialLayer
 
 def tie_filters(model: nn.Module, candidates: Sequence[Candidate], *, match: bool) -> None:
     """Makes the new layers of convolutions with one weight share one filter, or keeps all of these convolutions."""
+    # A parameter that serves as a bias stays tied by itself (see `inherit_state`); only shared weights are at stake.
     by_conv = {candidate.conv: candidate for candidate in candidates}
     for parameter, users in _users(model, by_conv).items():
         tied = [by_conv[m] for m in users if m in by_conv and getattr(m, "bias", None) is not parameter]
         if len(users) == 1 or all(candidate.layer is None for candidate in tied):
             continue
+        # Fewer candidates than users: the weight is also that of a module other than a convolution.
         if len(tied) < len(users) or not _tie(tied, match=match):
             for candidate in tied:
                 candidate.keep("its weight is tied to that of another module; replacing it would untie them")
@@ -40,7 +42,7 @@ def _tie(tied: Sequence[Candidate], *, match: bool) -> bool:
     first, *others = tied
     if not isinstance(first.layer, SpatialLayer) or parametrize.is_parametrized(first.conv):
         return False
-    taps = centred_taps(first.conv, first.layer)
+    taps = centred_taps(first.conv, first.layer)  # to compare by value: the weights are one, their places may differ
     for other in others:
         if not isinstance(other.layer, SpatialLayer) or not other.layer.tie_to(first.layer):
             return False

@@ -18,6 +18,7 @@ _STATE_HOOKS = ("_state_dict_hooks", "_state_dict_pre_hooks", "_load_state_dict_
 def obstacle(conv: nn.Module) -> str | None:
     """Why `conv` cannot be replaced, whatever the new layer, or None."""
     name = class_name(conv)
+    # By kind of module first: those of TorchScript and of quantisation lack attributes that are read further below.
     if isinstance(conv, torch.jit.ScriptModule):
         return f"{name} inside TorchScript, whose code is fixed; convert the model before scripting it"
     if type(conv).__module__.startswith("torch.ao."):
@@ -39,18 +40,20 @@ def size_obstacle(conv: ConvNd, kernel_size: Sequence[int] | None) -> str | None
 
     Args:
         conv: a plain `nn.ConvNd`.
-        kernel_size: of the new layer, None for one as large as the map.
+        kernel_size: taps per axis of the new layer, None for a kernel as large as the map.
     """
     if conv.padding == "same":
         return None
     padding = ConvNdView(conv).leading_padding
     if kernel_size is None:
+        # The size stays only with the padding that "same" stands for, d * (k - 1) pixels in all, half on either side.
         if any(2 * p != d * (k - 1) for p, d, k in zip(padding, conv.dilation, conv.kernel_size, strict=True)):
             return (
                 f"padding={conv.padding} with kernel_size={conv.kernel_size} changes the size of the map, which a "
                 "kernel as large as the map does not; give convert a kernel_size"
             )
         return None
+    # Each tap more needs `dilation` pixels of padding more, half of them on either side.
     if any(p < 0 or p % 2 for p in _doubled_padding(conv, kernel_size)):
         return (
             f"no padding gives kernel_size={tuple(kernel_size)} the output size that padding={conv.padding} gives "
@@ -77,6 +80,7 @@ def _unusual_state(conv: ConvNd) -> str | None:
         return "it has no channels"
     if max(conv.kernel_size) == 1:
         return "1x1: nothing spatial to replace"
+    # The old weight_norm keeps weight_g and weight_v as parameters, and sets `conv.weight` in a hook.
     if not parametrize.is_parametrized(conv) and "weight" not in conv._parameters:
         return (
             "its weight is computed before each call, as by torch.nn.utils.weight_norm, spectral_norm and prune in "
@@ -86,6 +90,7 @@ def _unusual_state(conv: ConvNd) -> str | None:
         return "its bias is parametrized; remove that first"
     if not parametrize.is_parametrized(conv) and any(getattr(conv, hooks) for hooks in _STATE_HOOKS):
         return "it has hooks on its state_dict, which would run on that of another layer; remove them first"
+    # A forward set on the instance, or modules added to it, as adapters for fine-tuning do.
     children = [name for name, _ in conv.named_children() if name != "parametrizations"]
     if "forward" in vars(conv) or children:
         return "its forward or its children were changed, which a new layer would lose"

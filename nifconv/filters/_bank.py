@@ -29,21 +29,21 @@ def _arguments(bank: FilterBank) -> dict[str, Any]:
 class FilterBank:
     """A set of kernels that many layers share, each evaluating it at its own resolution (Gavrikov & Keuper 2023).
 
-    A layer takes as many kernels as it has pairs of channels, from the first on, and rescales them to its own gain.
-    The bank is a filter factory: give it as `filter=bank` to the layers of one model or to `convert`. PyTorch then sees
-    one module at many places, as with any tied weight: `parameters()` lists it once, `copy.deepcopy` keeps it one,
-    gradients of all layers add up in it, and safetensors stores it once through `save_model`. Re-initialising the
+    A layer uses the first out_channels * in_channels_per_group kernels and rescales them to its own gain. The bank is
+    a filter factory: give it as `filter=bank` to the layers of one model or to `convert`. PyTorch then sees one module
+    at many places, as with any tied weight: `parameters()` lists it once, `copy.deepcopy` keeps it shared, the
+    gradients of all layers accumulate in it, and safetensors stores it once through `save_model`. Re-initialising the
     filter of one layer re-initialises that of all.
 
     Args:
         filter: the factory of the kernels; `frozen(...)` for a bank that is not trained.
-        kernels: how many, at least out_channels * in_channels_per_group of the largest layer.
+        kernels: number of kernels, at least out_channels * in_channels_per_group of the largest layer.
         ndim: number of spatial axes.
-        kernel_size: for a factory that needs one, such as `SpatialFilter`.
+        kernel_size: taps per axis, for a factory that needs them, such as `SpatialFilter`.
 
     Attributes:
         filter: the `FrequencyFilter` that holds the kernels, `(kernels, 1)` channels.
-        factory, kernel_size: what it was made with.
+        factory, kernel_size: the arguments that the bank was built with.
 
     Raises:
         TypeError, ValueError: as `FrequencyFilter`.
@@ -52,6 +52,7 @@ class FilterBank:
     def __init__(
         self, filter: FilterFactory, kernels: int, ndim: int = 2, *, kernel_size: int | Sequence[int] | None = None
     ) -> None:
+        # One input channel: each layer regroups the kernels into (out_channels, in_channels) of its own.
         self.filter = build_filter(filter, positive_int("kernels", kernels), 1, ndim, kernel_size)
         self.factory, self.kernel_size = filter, kernel_size
 
@@ -80,15 +81,15 @@ class FilterBank:
 
 
 class FilterSlice(FrequencyFilter):
-    """What a layer sees of a `FilterBank`.
+    """The kernels of a `FilterBank` that one layer uses.
 
     Attributes:
         bank: the filter that holds the kernels of all layers.
-        scale: what they are multiplied by here, a buffer.
+        scale: factor on the kernels in this layer, a buffer.
     """
 
     scale: Tensor
-    shared = True
+    shared = True  # freezing or fitting the filter of one layer would change the others
 
     def __init__(self, bank: FrequencyFilter, out_channels: int, in_channels: int) -> None:
         super().__init__(out_channels, in_channels, bank.ndim)
@@ -99,7 +100,7 @@ class FilterSlice(FrequencyFilter):
                 f"the bank with at least kernels={needed}"
             )
         self.bank = bank
-        self.register_buffer("scale", torch.tensor(self._usual_scale()))
+        self.register_buffer("scale", torch.tensor(self._initial_scale()))
 
     def _real_spectrum(self, size: Sequence[int]) -> Tensor:
         return self._take(self.bank.spectrum_as_real(size))
@@ -108,15 +109,17 @@ class FilterSlice(FrequencyFilter):
         return self._take(self.bank.taps(size))
 
     def _take(self, kernels: Tensor) -> Tensor:
+        # (kernels, 1, *axes) -> (out * in, *axes); the axes are those of taps, or of a half grid with real and imag
         kernels = kernels[: self.out_channels * self.in_channels, 0] * self.scale
         return rearrange(kernels, "(o i) ... -> o i ...", o=self.out_channels)
 
     def _draw(self) -> None:
         self.bank.reset_parameters()
-        self.scale.fill_(self._usual_scale())
+        self.scale.fill_(self._initial_scale())
 
     def _scale_(self, factor: float) -> None:
-        self.scale.mul_(factor)
+        self.scale.mul_(factor)  # not the kernels, which belong to the other layers too
 
-    def _usual_scale(self) -> float:
+    def _initial_scale(self) -> float:
+        # The gain of the bank is that of one kernel; the variances of in_channels kernels add up in an output.
         return self.initial_gain / (self.bank.initial_gain * math.sqrt(self.in_channels))

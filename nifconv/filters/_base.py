@@ -1,4 +1,4 @@
-"""What every filter is: a module that answers for any map size."""
+"""The base class of all filters: modules that give a frequency response for any map size."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from nifconv._support.arguments import ints_per_axis, positive_int
 from nifconv.filters._cache import SpectrumCache
 from nifconv.filters._drawn import DrawnModule
 
-DEFAULT_GAIN = 3**-0.5
-"""std(output) / std(input) of a freshly made `nn.ConvNd` under white input, whatever its shape."""
+DEFAULT_GAIN = 3**-0.5  # kaiming_uniform_(a=sqrt(5)): weights of variance 1 / (3 * fan_in)
+"""std(output) / std(input) of a newly initialised `nn.ConvNd` under white input, whatever its shape."""
 
 
 class FrequencyFilter(DrawnModule):
@@ -38,7 +38,7 @@ class FrequencyFilter(DrawnModule):
     """
 
     required: ClassVar[tuple[str, ...]] = ()
-    """Arguments by keyword without a default, beside the `__init__` that has them. A layer fills in `kernel_size`."""
+    """Keyword arguments without a default of the `__init__` in this class body. A layer fills in `kernel_size`."""
 
     def __init__(self, out_channels: int, in_channels: int, ndim: int = 2, *, gain: float = DEFAULT_GAIN) -> None:
         super().__init__(gain)
@@ -54,17 +54,18 @@ class FrequencyFilter(DrawnModule):
         return torch.view_as_complex(self._real_spectrum(ints_per_axis("size", size, self.ndim)))
 
     def _real_spectrum(self, size: Sequence[int]) -> Tensor:
-        """H as real and imaginary parts, contiguous: for filters that need no complex number, which suits compilers."""
+        """H as real and imaginary parts, contiguous; for filters that need no complex arithmetic."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(size) or _real_spectrum(size)")
 
     def _fit_(self, taps: Tensor, steps: int) -> None:
-        """Sets the weights such that `self.taps(size)` is as close as possible to `taps`, in the squared norm.
+        """Sets the weights so that `self.taps(size)` is as close as possible to `taps`, in the squared norm.
 
-        Called on a float64 copy, without gradients. This one descends on all weights; filters that know better
+        Called on a float64 copy, without gradients. By default all weights are optimised; filters with a closed form
         override it.
         """
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimizer = torch.optim.LBFGS(parameters, max_iter=steps, history_size=20, line_search_fn="strong_wolfe")
+        # A relative error, since the tolerances of L-BFGS are absolute; `tiny` for a target of zeros.
         scale = taps.square().sum().clamp_min(torch.finfo(taps.dtype).tiny)
 
         def closure() -> float:
@@ -79,13 +80,13 @@ class FrequencyFilter(DrawnModule):
     def spectrum_as_real(self, size: Sequence[int]) -> Tensor:
         """`forward` as real and imaginary parts, `(out_channels, in_channels, *half_shape(size), 2)`.
 
-        What layers call. In eval mode, and for frozen filters always, the result is cached until a weight changes, and
-        is the same tensor for every caller: do not write into it.
+        This is what layers call. In eval mode, and for frozen filters always, the result is cached until a weight
+        changes, and is the same tensor for every caller: do not write into it.
         """
         size = ints_per_axis("size", size, self.ndim)
 
         def compute() -> Tensor:
-            # Hooks, and what a subclass makes of `forward`, hold for layers too.
+            # `_real_spectrum` is a shortcut past `forward`, whose hooks and overrides must hold for layers too.
             if type(self).forward is FrequencyFilter.forward and not (self._forward_hooks or self._forward_pre_hooks):
                 return self._real_spectrum(size)
             return torch.view_as_real(self(size).resolve_conj())
@@ -109,14 +110,14 @@ class FrequencyFilter(DrawnModule):
 
         The square root of sum_i mean_f |H[o, i](f)|^2, by Parseval that of sum_i sum_n h[o, i](n)^2.
         """
-        return self.taps(size).square().flatten(1).sum(1).sqrt()
+        return self.taps(size).square().flatten(1).sum(1).sqrt()  # (out, in * taps) -> (out,)
 
     def train(self, mode: bool = True) -> FrequencyFilter:
-        self._cache.clear()
+        self._cache.clear()  # only to free memory: a cached spectrum of another mode would not be returned
         return super().train(mode)
 
     def _apply(self, *args: Any, **kwargs: Any) -> FrequencyFilter:
-        self._cache.clear()  # on the device that the weights leave
+        self._cache.clear()  # its spectra lie on the device that the weights are leaving
         return super()._apply(*args, **kwargs)
 
     def extra_repr(self) -> str:
@@ -133,14 +134,14 @@ class FrequencyFilter(DrawnModule):
         unexpected_keys: list[str],
         error_msgs: list[str],
     ) -> None:
-        # nn.Module reports the two shapes; what they mean for a filter it cannot know.
+        # nn.Module reports the two shapes, but cannot know which arguments of the filter they follow from.
         own = {f"{prefix}{name}": value for name, value in (*self.named_parameters(), *self.named_buffers())}
         given = {key: getattr(state_dict.get(key), "shape", None) for key in own}
         wrong = [key for key, value in own.items() if given[key] is not None and given[key] != value.shape]
-        # A filter inside another one is checked with it already.
+        # The parameters of an inner filter have been checked with those of the outer one already.
         if wrong and not any(wrong[0] in message for message in error_msgs):
             error_msgs.append(
-                f"the checkpoint's {', '.join(wrong)} belong to another filter than "
+                f"the checkpoint's {', '.join(wrong)} do not have the shapes of "
                 f"{type(self).__name__}({self.extra_repr()}); the channels and the arguments of the filter must be "
                 "those it was saved with: build the layer with them, then load"
             )

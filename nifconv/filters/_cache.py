@@ -1,4 +1,4 @@
-"""Spectra that are cached until the weights that they come from change."""
+"""Spectra, cached until the weights that they are computed from change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from nifconv.filters._coordinates import Coordinates
 
 _CACHED = 4
-"""Spectra per filter: an evaluation at many resolutions must not fill the memory."""
+"""Largest number of cached spectra per filter, so that evaluating at many resolutions does not fill the memory."""
+_PLAIN = (Tensor, nn.Parameter, nn.Buffer)  # a subclass may compute something else each time, or hold no values
 
 _step: ContextVar[dict[Hashable, tuple[nn.Module, Tensor]] | None] = ContextVar("nifconv_step", default=None)
 
@@ -43,7 +44,7 @@ def evaluated_once() -> Iterator[None]:
 
 
 def cached_grid(coordinates: Coordinates, size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """`coordinates(size, device)`, which depends on no weight; the same tensor each time, so do not write into it."""
+    """`coordinates(size, device)`, which needs no weights; the same tensor at every call, so do not write into it."""
     if _is_observed() or device.type == "meta":
         return coordinates(size, device).to(dtype)
     return _grid(coordinates, size, dtype, device)
@@ -51,14 +52,14 @@ def cached_grid(coordinates: Coordinates, size: tuple[int, ...], dtype: torch.dt
 
 @functools.lru_cache(maxsize=16)
 def _grid(coordinates: Coordinates, size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):
+    with torch.inference_mode(False):  # an inference tensor could not take part in a later training step
         return coordinates(size, device).to(dtype)
 
 
 class SpectrumCache:
-    """What one filter has computed, valid as long as its weights, settings and hooks are as they were.
+    """Results computed by one filter, valid while its weights, settings and hooks stay the same.
 
-    It holds detached real tensors, and only when no gradient is asked for. Copies and pickles of the filter start
+    They are detached real tensors, cached only when no gradient is asked for. Copies and pickles of the filter start
     with an empty cache.
     """
 
@@ -78,9 +79,10 @@ class SpectrumCache:
         if not parts.may_be_cached(module.training):
             if step is None:
                 return compute()
+            # With gradients and without, the same values are different results: one has a graph.
             place = (id(module), key, torch.is_grad_enabled())
             if place not in step:
-                step[place] = (module, compute())  # the module is held so that its id stays taken
+                step[place] = (module, compute())  # a reference to the module, so that no other one can get its id
             return step[place][1]
         return self._from_cached(parts, key, compute)
 
@@ -97,7 +99,7 @@ class SpectrumCache:
             with torch.inference_mode(False), torch.no_grad():
                 value = cached[key] = compute()
             if len(cached) > _CACHED:
-                # The oldest; None in case another thread was first.
+                # Evicts the oldest; the default None is for another thread having evicted it first.
                 cached.pop(next(iter(cached)), None)
         return value
 
@@ -110,12 +112,12 @@ class SpectrumCache:
 
 @dataclass(frozen=True)
 class _Parts:
-    """All that the values of a module depend on.
+    """Everything that the values computed by a module depend on.
 
     Attributes:
-        modules: itself and those inside.
-        tensors: theirs, registered or not: the weights of a replica of nn.DataParallel are plain attributes.
-        settings: their other public attributes, the mode among them, and the numbers of their hooks.
+        modules: the module and its submodules.
+        tensors: their tensors, registered or not: the weights of a replica of nn.DataParallel are plain attributes.
+        settings: their other public attributes, `training` among them, and the ids of their hooks.
     """
 
     modules: tuple[nn.Module, ...]
@@ -148,14 +150,15 @@ class _Parts:
 
     @property
     def versions(self) -> tuple[tuple[int, int], ...]:
+        # An edit in place raises _version; an assignment to .data changes the address instead.
         return tuple((t._version, t.data_ptr()) for t in self.tensors)
 
 
 @dataclass(frozen=True)
 class _Stamp:
-    """The state of a module: its parts by identity, and its tensors by place, version and, on the CPU, value."""
+    """The state of a module: its parts by identity, and its tensors by version, address and, on the CPU, value."""
 
-    modules: tuple[weakref.ref[nn.Module], ...]  # weak: the module holds its cache, and both must go at once
+    modules: tuple[weakref.ref[nn.Module], ...]  # weak: in a cycle with its cache a module would outlive its last use
     tensors: tuple[Tensor, ...]
     settings: tuple[object, ...]
     versions: tuple[tuple[int, int], ...]
@@ -169,23 +172,22 @@ class _Stamp:
     def fits(self, parts: _Parts) -> bool:
         before = (*(reference() for reference in self.modules), *self.tensors, *self.settings)
         now = (*parts.modules, *parts.tensors, *parts.settings)
+        # By identity, since == of a setting may be slow, or an array without a truth value.
         if len(before) != len(now) or any(a is not b for a, b in zip(before, now, strict=True)):
             return False
         if parts.versions != self.versions:
             return False
-        # An edit through .data or a shared NumPy array leaves the version as it was. Elsewhere than on the CPU a
-        # comparison would wait for the device at every call.
+        # An edit through .data or a shared NumPy array does not change the version. On a GPU this comparison would wait
+        # for the device at every call.
         local = (t for t in parts.tensors if t.device.type == "cpu")
         return all(torch.equal(a, b) for a, b in zip(local, self.values, strict=True))
 
 
 def _is_observed() -> bool:
-    """Whether a compiler, exporter, transformation or dispatch mode is watching, who must see the computation."""
+    """Whether a compiler, exporter, transformation or dispatch mode is active, which has to see the computation."""
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
         return True
+    # vmap, grad and the like of torch.func; forward-mode derivatives; then modes such as that of fake tensors
     if torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0:
         return True
     return torch._C._len_torch_dispatch_stack() > 0
-
-
-_PLAIN = (Tensor, nn.Parameter, nn.Buffer)

@@ -1,4 +1,4 @@
-"""Coordinates: what the network of an implicit filter is given of a frequency."""
+"""Coordinates: the inputs that the network of an implicit filter gets for each frequency."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 
 from nifconv import frequency
 
-# Coordinates in pixels span no more than [-1, 1], on which a plain He-normal network hardly bends, and a smooth
-# spectrum is a kernel of few pixels. Integers and waves need no widening.
+# Coordinates in pixels span only [-1, 1], where a He-normal network is almost linear: so smooth a spectrum belongs to a
+# kernel of very few pixels. Integers and waves need no widening.
 _PIXEL_WIDENING = 3.0
-# The one wave of neighbours on a line carries what four share in the plane; with less of it kernels are as compact
-# there, and so the gain is the same on a map of 7 pixels as on any other.
+# In 1-d the neighbours give a single wave, which carries what four share in 2-d. With half of it kernels are as compact
+# in 1-d as in 2-d, so that a map of 7 pixels holds them and the gain there is that on any other map.
 _LONE_WAVE = 0.5
 
 
@@ -25,7 +25,7 @@ class Waves:
 
     Attributes:
         offsets: the n, in pixels, one tuple for each wave.
-        amplitudes: how large the first weights of each wave are drawn, relative to their usual size.
+        amplitudes: initial scale of the first-layer weights of each wave, relative to the usual one.
     """
 
     offsets: tuple[tuple[int, ...], ...]
@@ -38,19 +38,20 @@ class Waves:
 
     @property
     def widening(self) -> tuple[float, ...]:
-        """What the first weights of each input are multiplied by when they are drawn."""
-        # Such that the sum over all inputs varies as much as if every amplitude were 1.
+        """Factor on the first-layer weights of each input at initialisation."""
+        # Keeps the variance of the sum over all inputs where it would be if every amplitude were 1.
         usual = math.sqrt(len(self.amplitudes) / sum(a * a for a in self.amplitudes))
         lone = _LONE_WAVE if sum(map(bool, self.amplitudes)) == 1 else 1.0
         return tuple(lone * usual * a for a in self.amplitudes) * 2  # cosines first, then sines
 
     def trained(self, size: Sequence[int], device: torch.device) -> Tensor | None:
-        """Inputs whose first weights a map of `size` may train, bool, `(count,)`; see `Encoding.amplitudes`.
+        """Inputs whose first-layer weights a map of `size` may train, bool, `(count,)`; see `Encoding.amplitudes`.
 
-        None for all of them.
+        None if it may train all of them.
         """
         if all(self.amplitudes):
             return None
+        # A map holds the offset n where its wave does not alias to a shorter one: 2 |n| below the length of each axis.
         held = [
             amplitude != 0 or all(2 * abs(n) < length for n, length in zip(offset, size, strict=True))
             for offset, amplitude in zip(self.offsets, self.amplitudes, strict=True)
@@ -61,14 +62,15 @@ class Waves:
         """At the frequencies of the half grid, and at their mirrors: float64, `(2, *half_shape(size), count)`."""
         frequencies = frequency.grid(size, dtype=torch.float64, device=device)
         offsets = torch.tensor(self.offsets, dtype=torch.float64, device=device)
-        phase = 2 * math.pi * (frequencies @ offsets.T)
+        phase = 2 * math.pi * (frequencies @ offsets.T)  # (*half, waves)
         cosine, sine = phase.cos(), phase.sin()
+        # At -f the cosine is the same and the sine changes sign, so the mirrored grid need not be evaluated.
         return torch.stack([torch.cat([cosine, sine], -1), torch.cat([cosine, -sine], -1)])
 
 
 @dataclass(frozen=True)
 class RawCoordinates:
-    """The frequency itself, which jumps at the Nyquist frequency.
+    """The frequency itself, which jumps from one end of the band to the other at the Nyquist frequency.
 
     Attributes:
         ndim: number of spatial axes.
@@ -92,7 +94,7 @@ class RawCoordinates:
     def __call__(self, size: Sequence[int], device: torch.device) -> Tensor:
         """At the bins of the half grid, and at their mirrors: float64, `(2, *half_shape(size), ndim)`."""
         frequencies = frequency.mirrored_grid(size, dtype=torch.float64, device=device)
-        return frequencies * (frequencies.new_tensor(size) if self.image else 2)
+        return frequencies * (frequencies.new_tensor(size) if self.image else 2)  # from cycles per pixel
 
 
 Coordinates = Waves | RawCoordinates

@@ -1,4 +1,4 @@
-"""Weights that are drawn at random for a gain, or once and for all from a seed."""
+"""Random weights: initialised for a gain, or frozen, that is, determined by a seed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _Self = TypeVar("_Self", bound="DrawnModule")
 
 
 class DrawnModule(nn.Module, ABC):
-    """A module that knows how to draw its weights for a gain; see `FrequencyFilter`.
+    """A module that initialises its weights at random for a given gain; see `FrequencyFilter`.
 
     Attributes:
-        initial_gain: the gain that the weights are drawn for.
-        frozen_seed: where the weights come from if the module is frozen, else None.
+        initial_gain: the gain that the weights are initialised for.
+        frozen_seed: the seed that determines the weights if the module is frozen, else None.
         frozen_names: the buffers that would be parameters if the module were not frozen.
     """
 
@@ -34,13 +34,18 @@ class DrawnModule(nn.Module, ABC):
         self.frozen_names: tuple[str, ...] = ()
         self._is_part_of_frozen = False
 
+    @property
+    def learns_alone(self) -> bool:
+        """Whether the weights are trained, and are those of a single layer."""
+        return not self.shared and self.frozen_seed is None
+
     @abstractmethod
     def _draw(self) -> None:
-        """Sets all weights to random ones of `initial_gain`, from the global random state; runs without gradients."""
+        """Initialises all weights for `initial_gain` from the global random state; called without gradients."""
 
     @abstractmethod
     def _scale_(self, factor: float) -> None:
-        """Multiplies every kernel by `factor` through the weights, in place; runs without gradients."""
+        """Multiplies every kernel by `factor` through the weights, in place; called without gradients."""
 
     def reset_parameters(self) -> None:
         """Re-initialises all weights, for `initial_gain`; a frozen module gets the weights of its seed again.
@@ -55,13 +60,13 @@ class DrawnModule(nn.Module, ABC):
             if self.frozen_seed is None:
                 self._draw()
             else:
-                # Integers are drawn too: the offsets of an encoding. Other buffers do not depend on the seed.
+                # Integer buffers are random too: the offsets of an encoding. Other buffers do not depend on the seed.
                 for name, buffer in self.named_buffers():
                     if name in self.frozen_names or not buffer.is_floating_point():
                         buffer.copy_(source.get_buffer(name))
 
     def rescale_(self, factor: float) -> None:
-        """Multiplies every kernel by `factor`, in place, and `initial_gain` with them."""
+        """Multiplies every kernel and `initial_gain` by `factor`, in place."""
         self.initial_gain *= factor
         if self.frozen_seed is not None:
             # Drawn again rather than multiplied, so that the weights stay a function of seed and gain, bit by bit.
@@ -71,16 +76,15 @@ class DrawnModule(nn.Module, ABC):
                 self._scale_(factor)
 
     def freeze_(self, seed: int) -> None:
-        """Turns the parameters into buffers and draws them from `seed`; see `nifconv.frozen`.
+        """Turns the parameters into buffers with values determined by `seed`; see `nifconv.frozen`.
 
         Raises:
             TypeError: `seed` is not an integer.
-            ValueError: there is no parameter to draw; a filter inside is frozen already, or belongs to other layers
-                too.
+            ValueError: there is no parameter to freeze; an inner filter is frozen already, or shared with other layers.
         """
         seed = integer("seed", seed)
         for inside in self.modules():
-            if isinstance(inside, DrawnModule) and (inside.shared or inside.frozen_seed is not None):
+            if isinstance(inside, DrawnModule) and not inside.learns_alone:
                 state = "shared by many layers" if inside.shared else "frozen already"
                 raise ValueError(
                     f"seed={seed} cannot draw {type(inside).__name__}({inside.extra_repr()}), which is {state}; freeze "
@@ -89,7 +93,7 @@ class DrawnModule(nn.Module, ABC):
         names = []
         for prefix, module in self.named_modules():
             for name, parameter in list(module.named_parameters(recurse=False)):
-                delattr(module, name)
+                delattr(module, name)  # before registering: a name cannot be a parameter and a buffer at once
                 module.register_buffer(name, parameter.detach())
                 names.append(f"{prefix}.{name}" if prefix else name)
         if not names:
@@ -104,10 +108,11 @@ class DrawnModule(nn.Module, ABC):
     def twin(self: _Self, *, seed: int, gain: float) -> _Self:
         """A copy of a frozen module, on the CPU, with the weights that another seed and gain give it."""
         twin = copy.deepcopy(self)
-        # What has no values yet cannot be copied, and need not be.
+        # Meta tensors have no values that could be copied to the CPU; all weights get new ones below.
         twin = twin.to_empty(device="cpu") if self.get_buffer(self.frozen_names[0]).is_meta else twin.cpu()
         dtype = twin.get_buffer(twin.frozen_names[0]).dtype
-        twin.float()
+        twin.float()  # whatever the dtype, so that a seed gives the same weights, only rounded differently
+        # As if it were not frozen, since a frozen module and its parts refuse to be re-initialised.
         twin.frozen_seed, twin.initial_gain = None, gain
         twin._mark_parts(frozen=False)
         with seeded(seed):

@@ -15,8 +15,8 @@ from torch import Tensor
 from nifconv._support.arguments import integer, positive_int
 from nifconv.filters._spec import savable
 
-_FARTHEST = 1_000_000
-_TRIES = 1000
+_FARTHEST = 1_000_000  # pixels: in 3-d the box then has fewer than 2**63 points, the most that range() can sample from
+_TRIES = 1000  # for each offset, farther out each time
 
 
 class Encoding(ABC):
@@ -31,15 +31,15 @@ class Encoding(ABC):
         """The offsets n, int64, `(features, ndim)`, in pixels, no two equal or opposite; the same ones at every call.
 
         Raises:
-            ValueError: there are not so many.
+            ValueError: there are fewer distinct waves than `features`.
         """
 
     def amplitudes(self, offsets: Tensor) -> Tensor:
-        """How large the first weights of each wave are drawn, relative to those of the others: `(features,)`.
+        """Initial scale of the first-layer weights of each wave, relative to those of the others: `(features,)`.
 
         An offset of amplitude 0 starts without any effect, is learned only where it helps, and only from maps that
-        hold it: those of more than 2 |n| pixels along each axis. On a smaller map the wave of an offset is that of
-        another, shorter one, and what training made of it there would appear far out on every larger map.
+        hold it: those of more than 2 |n| pixels along each axis. On a smaller map the wave of an offset aliases to that
+        of a shorter one, and what it learned there would appear far out on every larger map.
         """
         return torch.ones(len(offsets), device=offsets.device)
 
@@ -64,13 +64,14 @@ class Neighbors(Encoding):
 
     def draw(self, ndim: int) -> Tensor:
         box = list(itertools.product(range(-self.reach, self.reach + 1), repeat=ndim))
-        # Opposite offsets are the same wave, conjugated; the box lists them around the zero in its middle.
+        # Opposite offsets give conjugate waves, so one half of the box is enough: product() lists each point as far
+        # before the zero in the middle as its opposite after it.
         return _tensor(box[len(box) // 2 + 1 :])
 
 
 @dataclass(frozen=True)
 class RandomOffsets(Encoding):
-    """What encodings of random offsets have in common."""
+    """Arguments and checks that encodings of random offsets share."""
 
     reach: int
     features: int = 16
@@ -92,7 +93,7 @@ class FourierFeatures(RandomOffsets):
 
     Args:
         reach: largest |n| on any axis, in pixels: how far the prior lets a kernel extend.
-        features: how many offsets; the MLP sees twice as many inputs. No two are equal or opposite.
+        features: number of offsets, no two of them equal or opposite; the MLP has twice as many inputs.
         seed: seed of the random offsets, which are uniform over the box of side 2 * reach + 1.
 
     Raises:
@@ -110,6 +111,7 @@ class FourierFeatures(RandomOffsets):
             )
         # Points of the box, numbered row by row, come in opposite pairs p and side**ndim - 1 - p.
         numbers = random.Random(self.seed).sample(range(pairs), self.features)  # noqa: S311 - no secret
+        # The digits of n in base `side` are the coordinates, from the corner of the box.
         return _tensor([[n // side**axis % side - self.reach for axis in range(ndim)] for n in numbers])
 
 
@@ -119,13 +121,13 @@ class MultiScaleFeatures(RandomOffsets):
     """Offsets from 1 pixel to `reach`, log-uniform in radius, in all directions: starts local, can learn to reach far.
 
     The neighbours of the centre come first, and only they have an amplitude: an untrained filter has the kernels of
-    the default. The first weights of the others are zero, with a gradient, so that training adds a far offset where
-    that helps.
+    the default. The first-layer weights of the others are zero, but have a gradient, so that training adds a far offset
+    where that helps.
 
     Args:
         reach: largest |n|, in pixels. Products of waves in the network reach further, less easily.
-        features: how many offsets; the MLP sees twice as many inputs. No two are equal or opposite.
-        seed: seed of the directions.
+        features: number of offsets, no two of them equal or opposite; the MLP has twice as many inputs.
+        seed: seed of the random directions.
 
     Raises:
         TypeError: an argument is not an integer.
@@ -142,10 +144,12 @@ class MultiScaleFeatures(RandomOffsets):
         source = random.Random(self.seed)  # noqa: S311 - no secret
         seen = {tuple(sign * n for n in offset) for offset in near for sign in (1, -1)} | {(0,) * ndim}
         for index in range(far):
+            # Log-uniform from 2 pixels, since the neighbours cover 1, to `reach`; with reach=1 only 1 is left.
             radius = min(2, self.reach) * max(1, self.reach / 2) ** (index / max(far - 1, 1))
             for attempt in range(_TRIES):
-                # Where all near this radius are taken, as on a line soon, the next ones outward.
+                # Where all offsets near this radius are taken, as happens soon in 1-d, the next ones outward.
                 length = min(self.reach, radius * (1 + attempt / 100))
+                # A Gaussian vector has no preferred direction.
                 direction = [source.gauss(0, 1) for _ in range(ndim)]
                 offset = [round(length * x / math.hypot(*direction)) for x in direction]
                 if tuple(offset) not in seen:
@@ -164,5 +168,5 @@ class MultiScaleFeatures(RandomOffsets):
 
 
 def _tensor(offsets: Sequence[Sequence[int]]) -> Tensor:
-    # On the CPU also where a filter is made on the meta device, which would lose the values.
+    # On the CPU even when a filter is built on the meta device, where the values would be lost.
     return torch.tensor(offsets, device="cpu")

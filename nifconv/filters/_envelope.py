@@ -15,7 +15,7 @@ from nifconv.filters._base import FrequencyFilter
 from nifconv.filters._factory import FilterFactory, FilterWrapper
 from nifconv.filters._spec import savable
 
-# From a delta to no envelope at all; beyond 1e-6 and 1e9 pixels the square of a width leaves float32.
+# From a delta to no envelope at all; within these bounds the exponent |n|^2 / (2 width^2) stays in range in float32.
 _LOG_WIDTHS = (math.log(1e-6), math.log(1e9))
 
 
@@ -27,10 +27,10 @@ class Envelope(FilterWrapper):
     w[n] exp(-|n|^2 / (2 width^2)), |n| in pixels from the centre (as in Romero et al. 2022, FlexConv, with an
     isotropic mask). For width towards infinity it is the bare filter.
 
-    A filter factory, to be given as `filter=Envelope(ImplicitFilter, width=3.0)`; it makes an `EnvelopedFilter`.
+    A filter factory, used as `filter=Envelope(ImplicitFilter, width=3.0)`; it makes an `EnvelopedFilter`.
 
     Args:
-        filter: the factory of the filter inside.
+        filter: the factory of the inner filter.
         width: initial standard deviation of the Gaussian, in pixels.
         per: "channel", a width for each output channel, or "layer", one for all.
 
@@ -53,12 +53,12 @@ class Envelope(FilterWrapper):
 
 
 class EnvelopedFilter(FrequencyFilter):
-    """What `Envelope` makes.
+    """The filter that `Envelope` makes.
 
-    The gain that the Gaussian takes away is given back to the filter inside, at the initial width.
+    The inner filter is scaled so that the product has the initial gain at the initial width.
 
     Attributes:
-        inner: the filter inside.
+        inner: the filter whose taps are multiplied.
         log_width: logarithm of the width, `(out_channels,)` or `(1,)`.
     """
 
@@ -73,12 +73,13 @@ class EnvelopedFilter(FrequencyFilter):
 
     @property
     def width(self) -> Tensor:
-        """Standard deviation of the Gaussian, in pixels, one per output channel or one in all."""
+        """Standard deviation of the Gaussian, in pixels, one per output channel or one for all."""
         return self.log_width.to(at_least_single(self.log_width.dtype)).clamp(*_LOG_WIDTHS).exp()
 
     def _draw(self) -> None:
         nn.init.constant_(self.log_width, math.log(self.initial_width))
-        # From the same gain each time, so that a frozen draw depends on the seed alone; 0 could not be scaled back.
+        # From the same gain each time, so that frozen weights depend on the seed alone; a gain of 0, which a layer of
+        # zeros brings about, could not be scaled back.
         self.inner.initial_gain = 1.0
         self.inner.reset_parameters()
         self._restore_gain()
@@ -87,8 +88,9 @@ class EnvelopedFilter(FrequencyFilter):
         self.inner.rescale_(factor)
 
     def _fit_(self, taps: Tensor, steps: int) -> None:
-        # A Gaussian that ends where the target does keeps it at its corners, and dims what the filter inside puts
-        # beyond. An error inside is dimmed too, so the whole is at least as close as the filter inside alone.
+        # A Gaussian as wide as the target leaves its corners in reach and damps what the inner filter puts beyond. It
+        # damps the inner error as well, so the product comes at least as close as the inner filter alone.
+        # (nonzero taps, ndim)
         where = frequency.offsets(taps.shape[2:], device=taps.device)[taps.abs().amax((0, 1)) > 0]
         width = max(where.norm(dim=-1).amax().item(), 1.0) if len(where) else self.initial_width
         nn.init.constant_(self.log_width, math.log(width))
@@ -113,7 +115,7 @@ class EnvelopedFilter(FrequencyFilter):
         return torch.exp(-distance.square() / (2 * width.square()))
 
     def _restore_gain(self) -> None:
-        # On a map that holds the Gaussian, but is small enough for the dense layers of a large network.
+        # On a map that holds a Gaussian of the usual widths, yet is cheap enough for dense layers of many channels.
         measured = self.gain({1: 64, 2: 16, 3: 8}[self.ndim]).square().mean().sqrt()
-        if not measured.is_meta:
+        if not measured.is_meta:  # without values there is nothing to measure; reset_parameters() comes here again
             self.inner.rescale_(self.initial_gain / measured.item())

@@ -1,4 +1,4 @@
-"""How layers make their filters: factories, and factories around factories."""
+"""Filter factories: how layers build their filters, and wrappers around other factories."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FilterFactory = Callable[..., FrequencyFilter]
 
 
 class FilterWrapper(ABC):
-    """A filter factory that does something to the filters of another one; a subclass is a frozen dataclass."""
+    """A filter factory that changes the filters of another one; a subclass is a frozen dataclass."""
 
     filter: FilterFactory
 
@@ -31,10 +31,10 @@ class FilterWrapper(ABC):
 
     @abstractmethod
     def wrap(self, inner: FrequencyFilter) -> FrequencyFilter:
-        """The filter to use in the place of `inner`."""
+        """The filter to use instead of `inner`."""
 
     def for_layer(self, name: str) -> FilterWrapper:
-        """The same factory, where a random draw inside is to depend on the name of the layer."""
+        """The same factory for one layer, on whose name the weights of frozen filters inside depend."""
         return dataclasses.replace(self, filter=for_layer(self.filter, name))  # type: ignore[type-var]
 
 
@@ -44,10 +44,10 @@ def for_layer(factory: FilterFactory, name: str) -> FilterFactory:
 
 
 def needs_kernel_size(factory: FilterFactory) -> bool:
-    """Whether a factory has to be told a kernel size: `SpatialFilter` does, a `partial` that binds one does not.
+    """Whether a factory needs a kernel size: `SpatialFilter` does, a `partial` that binds one does not.
 
     Raises:
-        TypeError: `factory` is not callable, or is a filter rather than what makes one.
+        TypeError: `factory` is not callable, or is a filter rather than a factory of filters.
     """
     if isinstance(factory, nn.Module) or not callable(factory):
         raise TypeError(
@@ -58,8 +58,9 @@ def needs_kernel_size(factory: FilterFactory) -> bool:
 
 
 def _missing(factory: FilterFactory) -> set[str]:
-    """Arguments that the filter class inside a factory requires, and that nobody has bound."""
+    """Arguments that the filter class inside a factory requires, and that no partial has bound."""
     bound: set[str] = set()
+    # Partials and wrappers may be nested in any order.
     while isinstance(factory, FilterWrapper | functools.partial):
         if isinstance(factory, functools.partial):
             bound |= factory.keywords.keys()
@@ -67,8 +68,8 @@ def _missing(factory: FilterFactory) -> set[str]:
         else:
             factory = factory.filter
     if not isinstance(factory, type):
-        return set()
-    # Those of the class that wrote the __init__: a subclass with its own may have bound what its parent requires.
+        return set()  # a function, which has to know the arguments of the filter that it makes
+    # Of the class that defines __init__ alone: a subclass with its own may have bound what its parent requires.
     written = next(cls for cls in factory.__mro__ if "__init__" in vars(cls))
     return set(vars(written).get("required", ())) - bound
 
@@ -80,19 +81,19 @@ def build_filter(
     ndim: int,
     kernel_size: int | Sequence[int] | None,
 ) -> FrequencyFilter:
-    """Calls a filter factory for one layer; one that asks for a `kernel_size` is given the layer's.
+    """Calls a filter factory for one layer, with the layer's `kernel_size` if the factory needs one.
 
     Raises:
         TypeError: `factory` is not callable, or makes something other than a `FrequencyFilter`.
         ValueError: it needs a kernel size and the layer has none, or its filter has the wrong shape.
     """
-    asks = needs_kernel_size(factory)
+    needs_size = needs_kernel_size(factory)
     if unknown := sorted(_missing(factory) - {"kernel_size"}):
         raise TypeError(
             f"filter={factory!r} needs {', '.join(unknown)}, which the layer cannot know; bind it with "
             f"functools.partial(filter, {unknown[0]}=...)"
         )
-    if not asks:
+    if not needs_size:
         made = factory(out_channels, in_channels, ndim)
     elif kernel_size is None:
         raise ValueError(
@@ -103,6 +104,7 @@ def build_filter(
         made = factory(out_channels, in_channels, ndim, kernel_size=kernel_size)
     if not isinstance(made, FrequencyFilter):
         raise TypeError(f"filter={factory!r} made a {type(made).__name__}; it must make a FrequencyFilter")
+    # A function may have ignored its arguments; the layer would fail much later, on its first input.
     shape = (made.out_channels, made.in_channels, made.ndim)
     if shape != (out_channels, in_channels, ndim):
         raise ValueError(

@@ -25,7 +25,7 @@ class FitResult:
         filter: the filter, changed in place.
         residual: |taps - target| / |target| over all kernels, in the Euclidean norm; 0 where both are zero. By
             Parseval the relative error of the layer's output under white input.
-        residuals: the same of each kernel, `(out_channels, in_channels)`, float64.
+        residuals: the residual of each kernel, `(out_channels, in_channels)`, float64.
     """
 
     filter: FrequencyFilter
@@ -36,7 +36,7 @@ class FitResult:
 def fit(
     filter: FrequencyFilter, taps: Tensor, *, size: int | Sequence[int] | None = None, steps: int = 200
 ) -> FitResult:
-    """Sets the weights of a filter, in place, such that its kernels come as close as they can to given ones.
+    """Sets the weights of a filter, in place, so that its kernels come as close as they can to given ones.
 
     Minimises sum |filter.taps(size) - taps|^2, with zeros around the taps. A `SpatialFilter` or a `TableFilter` that
     is large enough takes them exactly. An `ImplicitFilter` is linear in its last layer, which is solved in closed
@@ -44,14 +44,14 @@ def fit(
     number hardly matters.
 
     Args:
-        filter: any filter that learns by itself; its device and dtype stay, the work is done in float64.
+        filter: a trainable filter, not shared with other layers. Its device and dtype stay; the fit runs in float64.
         taps: real, `(out_channels, in_channels, *k)`, laid out as a conv weight with the centre at k // 2.
         size: the map on which kernels are compared, at least as large as the taps; by default exactly as large. Give
             the size of the maps the layer will run on, so that the kernels are zero beyond the taps as well.
-        steps: of L-BFGS.
+        steps: largest number of L-BFGS iterations.
 
     Returns:
-        `FitResult`, measured on the filter as it is afterwards, in its own dtype.
+        `FitResult`, measured on the fitted filter in its own dtype.
 
     Raises:
         TypeError: `filter` is not a filter, `taps` are not real and floating, or an argument is not an integer.
@@ -70,13 +70,15 @@ def fit(
     if integer("steps", steps) < 0:
         raise ValueError(f"steps={steps} must be at least 0; 0 solves the last layer alone")
     target = frequency.resize_taps(target, size)
+    # A copy, so that an error leaves the filter as it was; weights with requires_grad=False are fitted too.
     work = copy.deepcopy(filter).double().requires_grad_()
     # Many steps on small matrices: on busy cores, threads wait for one another most of the time.
     with torch.no_grad(), one_thread():
         work._fit_(target, steps)
         for own, fitted in zip(filter.parameters(), work.parameters(), strict=True):
             own.copy_(fitted)
-        error = (filter.taps(size).double() - target).flatten(2)
+        error = (filter.taps(size).double() - target).flatten(2)  # (out, in, taps)
+    # Where a kernel of zeros is met exactly, 0 / 0 stands for 0; where it is not, the quotient is inf.
     norms, sizes = error.norm(dim=2), target.flatten(2).norm(dim=2)
     return FitResult(filter, relative_error(error, target), torch.where(norms == 0, 0.0, norms / sizes))
 
@@ -94,11 +96,11 @@ def _check(filter: object, taps: Tensor) -> Tensor:
     if not taps.isfinite().all():
         raise ValueError("taps contain NaN or inf; remove them before fitting")
     for inside in filter.modules():
-        if isinstance(inside, FrequencyFilter) and (inside.shared or inside.frozen_seed is not None):
+        if isinstance(inside, FrequencyFilter) and not inside.learns_alone:
             state = "shared with other layers" if inside.shared else "frozen"
             raise ValueError(
-                f"{type(inside).__name__}({inside.extra_repr()}) is {state} and cannot be fitted; use a filter of the "
-                "layer's own that learns"
+                f"{type(inside).__name__}({inside.extra_repr()}) is {state} and cannot be fitted; use a trainable "
+                "filter that belongs to this layer alone"
             )
         if parametrize.is_parametrized(inside):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Random filters that stay random: drawn from a seed, never trained, and cheap to store."""
+"""Frozen random filters: determined by a seed, never trained, and cheap to store."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from nifconv.filters._base import FrequencyFilter
 from nifconv.filters._factory import FilterFactory, FilterWrapper
 from nifconv.filters._spec import savable
 
+# What a compact checkpoint holds of a frozen filter, after the prefix of its keys.
 _SEED, _GAIN, _CHECKSUM = "frozen_seed", "frozen_gain", "frozen_checksum"
 
 
 def frozen(filter: FilterFactory, *, seed: int) -> FrozenFactory:
-    """A factory of the same filter, drawn once from `seed`, and not trainable, ever.
+    """A factory of the same filter with random weights that are determined by `seed` and never trained.
 
     The weights are buffers: never among `parameters()`, untouched by `requires_grad_(True)`, stored in the
     state_dict. They depend on the filter's arguments and the seed alone, not on the order of construction, the device
-    or the global random state. Two layers of one shape made with one seed have the same weights; `convert` derives a
-    seed for each layer from this one and the layer's name, as `nifconv.filters.for_layer` does for nets built
-    by hand. Source: the frozen random filters of Gavrikov & Keuper 2023, for any kind of filter.
+    or the global random state. Layers of the same shape and seed have the same weights; `convert` derives a seed for
+    each layer from this one and the layer's name, as `nifconv.filters.for_layer` does for networks built by hand.
+    Source: the frozen random filters of Gavrikov & Keuper 2023, for any kind of filter.
 
     Args:
         filter: the factory of the filter to freeze.
@@ -48,7 +49,7 @@ def frozen(filter: FilterFactory, *, seed: int) -> FrozenFactory:
 @savable("frozen")
 @dataclass(frozen=True)
 class FrozenFactory(FilterWrapper):
-    """What `frozen` returns."""
+    """The factory that `frozen` returns."""
 
     filter: FilterFactory
     seed: int
@@ -62,8 +63,10 @@ class FrozenFactory(FilterWrapper):
     def __call__(
         self, out_channels: int, in_channels: int, ndim: int = 2, *, kernel_size: int | Sequence[int] | None = None
     ) -> FrequencyFilter:
+        # Weights that no `_draw` initialises, such as those of an activation, have to come from the seed too.
         with seeded(self.seed):
             made = super().__call__(out_channels, in_channels, ndim, kernel_size=kernel_size)
+        # Inside `seeded` all is built on the CPU in float32.
         return made.to(torch.get_default_device(), torch.get_default_dtype())
 
     def wrap(self, inner: FrequencyFilter) -> FrequencyFilter:
@@ -76,13 +79,13 @@ class FrozenFactory(FilterWrapper):
 
 
 def compact_state_dict(model: nn.Module) -> dict[str, Tensor]:
-    """The state_dict of a model, with seed, gain and checksum in the place of the weights of its frozen filters.
+    """The state_dict of a model, with seed, gain and checksum instead of the weights of its frozen filters.
 
     Keys of a frozen filter at `name` are `name.frozen_seed`, `name.frozen_gain` and `name.frozen_checksum`.
 
     Raises:
-        ValueError: a frozen filter does not hold what its seed and gain give, so that it could not be drawn again:
-            its weights were loaded from elsewhere, changed, or rounded to another dtype and back.
+        ValueError: the weights of a frozen filter are not those of its seed and gain, so that they could not be
+            restored: they were loaded from elsewhere, changed, or rounded to another dtype and back.
     """
     state = model.state_dict()
     for name, subject in _frozen_filters(model):
@@ -102,37 +105,21 @@ def compact_state_dict(model: nn.Module) -> dict[str, Tensor]:
 
 
 def load_compact_state_dict(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Loads what `compact_state_dict` returned, drawing the frozen weights again from their seeds.
+    """Loads what `compact_state_dict` returned, restoring the frozen weights from their seeds.
 
     The model is built as for `load_state_dict`: the same architecture, with frozen filters at the same places (their
-    own seeds do not matter). Everything is drawn, checked and loaded into a copy first, so an error leaves the model
-    as it was.
+    own seeds do not matter). A ValueError leaves the model unchanged.
 
     Raises:
-        ValueError: the frozen filters of the model and those of `state` are not the same ones, or a redrawn filter
-            differs from the saved one: another filter specification, dtype or version of torch.
-        RuntimeError: from `load_state_dict`, when the rest does not fit.
+        ValueError: the frozen filters of the model and those of `state` are not the same ones, a restored filter
+            differs from the saved one (another filter specification, dtype or version of torch), or the names or
+            shapes of the other entries do not fit the model.
+        RuntimeError: from `load_state_dict`, for an encoding with other random offsets.
     """
     filters = dict(_frozen_filters(model))
-    saved = {key.removesuffix(_SEED) for key in state if key.rpartition(".")[2] == _SEED}
-    if saved != set(filters):
-        missing, unknown = sorted(saved - set(filters)), sorted(set(filters) - saved)
-        raise ValueError(
-            f"the checkpoint has frozen filters at {missing or 'no place'} where the model has none, and lacks those "
-            f"at {unknown or 'no place'}; build the model with the same layers and frozen(...) filters first"
-        )
-    lacking = [f"{name}{key}" for name in filters for key in (_GAIN, _CHECKSUM) if f"{name}{key}" not in state]
-    if lacking:
-        raise ValueError(f"the checkpoint lacks {', '.join(lacking)}; save it again with compact_state_dict")
-    places: dict[FrequencyFilter, str] = {}
-    for name, subject in filters.items():
-        first = places.setdefault(subject, name)
-        if not torch.equal(state[f"{name}{_CHECKSUM}"], state[f"{first}{_CHECKSUM}"]):
-            raise ValueError(
-                f"the checkpoint has different filters at {first.rstrip('.')!r} and {name.rstrip('.')!r}, which are "
-                "one in the model; build the model as it was when saved"
-            )
+    _check_frozen(filters, state)
     redrawn: dict[str, FrequencyFilter] = {}
+    # The state_dict with all weights; every check runs on it before the model is touched.
     whole = {key: value for key, value in state.items() if key.rpartition(".")[2] not in (_SEED, _GAIN, _CHECKSUM)}
     for name, subject in filters.items():
         seed = int(state[f"{name}{_SEED}"])
@@ -144,7 +131,7 @@ def load_compact_state_dict(model: nn.Module, state: Mapping[str, Tensor]) -> No
                 "with the same dtype and version of torch, or be saved whole with state_dict()"
             )
         redrawn[name] = twin
-        own = twin.state_dict()
+        own = twin.state_dict()  # a compact checkpoint lacks only the names frozen; other buffers are in `state`
         whole.update({f"{name}{key}": own[key] for key in twin.frozen_names})
     expected = model.state_dict()
     wrong = sorted(set(whole) ^ set(expected)) or [k for k in whole if whole[k].shape != expected[k].shape]
@@ -154,11 +141,37 @@ def load_compact_state_dict(model: nn.Module, state: Mapping[str, Tensor]) -> No
         )
     model.load_state_dict(whole)
     for name, subject in filters.items():
+        # So that re-initialising or rescaling the filter starts from the seed that its weights came from.
         subject.frozen_seed, subject.initial_gain = redrawn[name].frozen_seed, redrawn[name].initial_gain
 
 
+def _check_frozen(filters: Mapping[str, FrequencyFilter], state: Mapping[str, Tensor]) -> None:
+    """Checks that a compact checkpoint has the frozen filters of a model, and all entries of each."""
+    saved = {key.removesuffix(_SEED) for key in state if key.rpartition(".")[2] == _SEED}
+    extra, missing = sorted(saved - set(filters)), sorted(set(filters) - saved)
+    differences = [f"has frozen filters at {extra} where the model has none"] if extra else []
+    differences += [f"lacks the model's frozen filters at {missing}"] if missing else []
+    if differences:
+        raise ValueError(
+            f"the checkpoint {' and '.join(differences)}; build the model with the same layers and frozen(...) filters "
+            "first"
+        )
+    lacking = [f"{name}{key}" for name in filters for key in (_GAIN, _CHECKSUM) if f"{name}{key}" not in state]
+    if lacking:
+        raise ValueError(f"the checkpoint lacks {', '.join(lacking)}; save it again with compact_state_dict")
+    # A filter that several layers share is saved at each of them: two different ones cannot be loaded into one.
+    places: dict[FrequencyFilter, str] = {}
+    for name, subject in filters.items():
+        first = places.setdefault(subject, name)
+        if not torch.equal(state[f"{name}{_CHECKSUM}"], state[f"{first}{_CHECKSUM}"]):
+            raise ValueError(
+                f"the checkpoint has different filters at {first.rstrip('.')!r} and {name.rstrip('.')!r}, which are "
+                "one in the model; build the model as it was when saved"
+            )
+
+
 def _frozen_filters(model: nn.Module) -> Iterator[tuple[str, FrequencyFilter]]:
-    """Prefix of the keys, and filter, for each frozen filter; one that stands at several places comes several times."""
+    """Key prefix and filter of each frozen filter; a shared one is yielded once for each of its places."""
     for name, module in model.named_modules(remove_duplicate=False):
         if isinstance(module, FrequencyFilter) and module.frozen_seed is not None:
             yield f"{name}." if name else "", module

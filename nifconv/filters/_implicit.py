@@ -24,9 +24,9 @@ from nifconv.filters._mlp import Linear, OddLinear, evaluate, make_activation, m
 from nifconv.filters._spec import savable
 
 COORDINATES = ("periodic", "pixel", "image")
-# Maps that the initial gain is averaged over, by number of axes; as large as the cost of the draw allows.
+# Maps that the initial gain is averaged over, by number of axes; as large as the cost of an initialisation allows.
 _GAIN_SIZES = {1: (7, 8, 14, 28, 56, 112, 224), 2: (7, 8, 28, 56), 3: (7, 8, 14, 16)}
-_TRIES = 20
+_TRIES = 20  # initialisations of the trunk, until one is not zero everywhere
 
 
 @savable()
@@ -43,20 +43,19 @@ class ImplicitFilter(FrequencyFilter):
     kernel size.
 
     With `coordinates="image", shared_trunk=False` and SiLU this is the filter of Grabinski, Keuper & Keuper 2024,
-    sec. 3, for hidden widths (8, 4) or (16, 128, 32), up to the initialisation. The bias of their imaginary
-    part, which `.real` cancels, is here where there are two trunks, so that published weights fit.
+    sec. 3, for hidden widths (8, 4) or (16, 128, 32), up to the initialisation. With two trunks it also has the bias of
+    their imaginary part, which `.real` cancels, so that published weights fit.
 
-    **Initialisation.** Kernels are linear in the head. The head is drawn so that they are isotropic in the space
-    which the trunk spans: with the Gram matrix G of the basis kernels, weights are Z G^(-1/2) for a Gaussian Z. So no
-    direction dominates (with PyTorch's default initialisation the constant, that is the identity kernel, does), and
-    by Parseval the same G gives the gain. G is an average over small and large maps. In periodic coordinates the gain
-    is the same on every map that holds the offsets; with offsets beyond the map it varies by up to about a third.
+    **Initialisation.** Kernels are isotropic in the space that the trunk spans, so that no direction dominates (with
+    PyTorch's default initialisation the constant, that is the identity kernel, does). Their gain is averaged over small
+    and large maps. In periodic coordinates it is the same on every map that holds the offsets; with offsets beyond the
+    map it varies by up to about a third.
 
     Args:
         out_channels, in_channels, ndim: see `FrequencyFilter`.
         hidden: widths of the hidden layers, or a `Budget` of parameters. The last width sets the number of parameters
             per kernel, 2 * hidden[-1] + 1 (+ 1 with two trunks), and how many shapes the kernels can be combined from.
-        activation: makes the module after each hidden layer; it must treat every frequency by itself.
+        activation: factory of the module after each hidden layer, which must act on each frequency separately.
         encoding: offsets of the periodic coordinates. None for the neighbours of the centre: kernels start local.
             `MultiScaleFeatures(reach)` starts local and can learn to reach far in any direction;
             `FourierFeatures(reach)` starts spread over the whole box.
@@ -72,9 +71,9 @@ class ImplicitFilter(FrequencyFilter):
 
     Raises:
         TypeError, ValueError: as `FrequencyFilter`; `hidden` empty or with a width below 1, too small a budget, or
-            widths so narrow that the activation is zero everywhere; an `activation` that makes no module; unknown
-            `coordinates`; an encoding of another type, or with coordinates other than periodic; a `band_limit` of
-            0 or less, or with coordinates other than those of the image; `gain` not above 0.
+            widths so narrow that the activation is zero everywhere; an `activation` that does not make a module;
+            unknown `coordinates`; an encoding of another type, or with coordinates other than "periodic"; a
+            `band_limit` of 0 or less, or with coordinates other than "image"; `gain` not above 0.
     """
 
     def __init__(
@@ -102,6 +101,7 @@ class ImplicitFilter(FrequencyFilter):
         trunks, kernels = 1 if shared_trunk else 2, self.out_channels * self.in_channels
         if isinstance(hidden, Budget):
             imag_bias = 0 if shared_trunk else kernels
+            # Two activations in each trunk, which may have parameters of their own.
             fixed = imag_bias + 2 * trunks * sum(p.numel() for p in make_activation(activation).parameters())
             hidden = hidden.widths(inputs=self.inputs.count, trunks=trunks, kernels=kernels, fixed=fixed)
         self.hidden = _check_hidden(hidden)
@@ -143,7 +143,7 @@ class ImplicitFilter(FrequencyFilter):
         for _ in range(_TRIES):
             self._draw_trunks()
             grams = self._grams()
-            # A few ReLUs may be off at all frequencies of a map; the meta device has no values to tell.
+            # A few ReLUs may be off at all frequencies of a map; on the meta device there are no values to tell.
             if grams.is_meta or grams.amax((1, 2)).min() > 0:
                 break
         else:
@@ -151,6 +151,8 @@ class ImplicitFilter(FrequencyFilter):
                 f"hidden={self.hidden} with activation={type(self.trunks[0][1]).__name__} gave a trunk that is zero "  # type: ignore[index]
                 f"at every frequency, {_TRIES} times; use wider layers or a smooth activation such as nn.SiLU"
             )
+        # Kernels are linear in the heads. With the Gram matrix G of the basis kernels and a Gaussian Z, weights
+        # Z G^(-1/2) make them isotropic in the space that the basis spans; by Parseval the same G gives their gain.
         gram = grams.mean(0)
         energy, directions = torch.linalg.eigh(gram)
         # The floor keeps directions that hardly exist on these grids from being blown up.
@@ -192,6 +194,7 @@ class ImplicitFilter(FrequencyFilter):
         weights = variable_projection(
             lambda: self._basis_taps(size, bias=True).flatten(1), trunks, taps.flatten(0, 1).flatten(1), steps=steps
         )
+        # (kernels, functions): the weights of the real head, those of the imaginary one, and the bias
         self.real.weight.copy_(weights[:, :last])
         self.imag.weight.copy_(weights[:, last:-1])
         self.real.bias.copy_(weights[:, -1])
@@ -199,15 +202,16 @@ class ImplicitFilter(FrequencyFilter):
     def _real_spectrum(self, size: Sequence[int]) -> Tensor:
         with full_precision(self.real.weight.device):
             real, imag = self._features(size, at_least_single(self.real.weight.dtype))
-            parts = torch.stack([evaluate(self.real, real), evaluate(self.imag, imag)])
+            parts = torch.stack([evaluate(self.real, real), evaluate(self.imag, imag)])  # (2, *half, kernels)
         parts = self._limited(rearrange(parts, "two ... (o i) -> two o i ...", o=self.out_channels), size)
         return rearrange(parts, "two ... -> ... two").contiguous()
 
     def _features(self, size: Sequence[int], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """What the real and the imaginary head work on, each `(*half_shape(size), hidden[-1])`."""
+        """The inputs of the real and of the imaginary head, each `(*half_shape(size), hidden[-1])`."""
         inputs = cached_grid(self.inputs, tuple(size), dtype, self.real.weight.device)
         trained = self.inputs.trained(size, inputs.device)
         found = [evaluate(trunk, inputs, trained) for trunk in self.trunks]  # (2, *half, hidden[-1]), at f and -f
+        # Even and odd in f, as real and imaginary part of the spectrum of a real kernel are.
         return (found[0][0] + found[0][1]) / 2, (found[-1][0] - found[-1][1]) / 2
 
     def _limited(self, spectrum: Tensor, size: Sequence[int]) -> Tensor:
@@ -215,16 +219,19 @@ class ImplicitFilter(FrequencyFilter):
         if self.band_limit is None:
             return spectrum
         coordinates = RawCoordinates(self.ndim, image=True)
+        # Integers in float64, (*half, ndim); the second half of the grid, at -f, has the same magnitudes.
         cycles, _ = cached_grid(coordinates, tuple(size), torch.float64, spectrum.device)
-        return spectrum * (cycles.abs() <= self.band_limit).all(-1)
+        # Whole numbers, but k / n * n may be a rounding error above k.
+        return spectrum * (cycles.round().abs() <= self.band_limit).all(-1)
 
     def _basis_taps(self, size: Sequence[int], *, bias: bool = False) -> Tensor:
-        """The kernel that each weight of the two heads stands for, float64, `(2 * hidden[-1], *size)`.
+        """The kernel that each weight of the two heads multiplies, float64, `(2 * hidden[-1], *size)`.
 
-        With `bias` the kernel of the bias follows.
+        With `bias` the kernel of the bias comes last.
         """
         real, imag = (rearrange(part, "... h -> h ...") for part in self._features(size, torch.float64))
         basis = [torch.complex(real, torch.zeros_like(real)), torch.complex(torch.zeros_like(imag), imag)]
+        # The bias adds the same to Re H at all frequencies: the identity kernel.
         spectrum = torch.cat([*basis, torch.ones_like(basis[0][:1])] if bias else basis)
         return frequency.spectrum_to_taps(self._limited(spectrum, size), size)
 
@@ -240,7 +247,7 @@ class ImplicitFilter(FrequencyFilter):
     ) -> None:
         given = state_dict.get(f"{prefix}offsets")
         if self.encoding and isinstance(given, Tensor):
-            own = self.encoding.draw(self.ndim)
+            own = self.encoding.draw(self.ndim)  # not `self.offsets`, which has no values on the meta device
             if given.shape != own.shape or not torch.equal(given.cpu(), own):
                 error_msgs.append(
                     f"the checkpoint's {prefix}offsets are not those of {self.encoding}; build the filter with the "

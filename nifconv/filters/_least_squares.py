@@ -16,29 +16,29 @@ def variable_projection(
 ) -> Tensor:
     """Coefficients C, and in place `parameters` p, that minimise |targets - C basis(p)|^2.
 
-    For each p the best C has a closed form, and what it leaves over,
+    For each p the best C has a closed form, and the squared error that remains,
 
         |T|^2 - |T B^T G^(-1/2)|^2          with  G = B B^T,
 
     is a function of p alone, which L-BFGS minimises (Golub & Pereyra 1973). Its cost does not depend on the number
-    of targets: they enter through the R of their QR decomposition, with at most as many rows as there are points at
-    which a target is not zero.
+    of targets.
 
     Args:
         basis: evaluates the basis `(functions, points)`, differentiable in `parameters`.
         parameters: leaves with `requires_grad`, float64.
         targets: `(kernels, points)`, float64.
-        steps: iterations, 0 for the closed form alone.
+        steps: largest number of iterations, 0 for the closed form alone.
 
     Returns:
         `(kernels, functions)`.
     """
-    support = targets.abs().amax(0).nonzero().squeeze(1)
+    support = targets.abs().amax(0).nonzero().squeeze(1)  # points at which some target is not zero
     targets = targets[:, support]
+    # The error depends on T through T^T T = R^T R alone, and R has at most as many rows as there are points.
     reduced = torch.linalg.qr(targets, mode="r").R
     scale = reduced.square().sum().clamp_min(torch.finfo(reduced.dtype).tiny)
 
-    def left_over() -> Tensor:
+    def remaining_error() -> Tensor:
         explained, _ = _normal(basis(), support, reduced)
         return 1 - explained.square().sum() / scale
 
@@ -47,6 +47,7 @@ def variable_projection(
             parameters,
             max_iter=steps,
             history_size=20,
+            # The loss is the square of a relative error, for which the default tolerances are coarse.
             tolerance_grad=1e-12,
             tolerance_change=1e-14,
             line_search_fn="strong_wolfe",
@@ -54,7 +55,7 @@ def variable_projection(
 
         def closure() -> float:
             optimizer.zero_grad()
-            loss = left_over()
+            loss = remaining_error()
             loss.backward()
             return loss.item()
 
@@ -62,12 +63,14 @@ def variable_projection(
             optimizer.step(closure)
     with torch.no_grad():
         explained, factor = _normal(basis(), support, targets)
+        # C^T = G^(-1) B T^T, of which `explained` is L^(-1) B T^T
         return torch.linalg.solve_triangular(factor.T, explained, upper=True).T
 
 
 def _normal(basis: Tensor, support: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """L^(-1) B T^T and the Cholesky factor L of G = B B^T."""
-    gram = basis @ basis.T
+    gram = basis @ basis.T  # over all points: a basis function is penalised for what it puts outside the support
+    # `tiny` for a basis of zeros, which has no factor otherwise.
     ridge = _RIDGE * gram.diagonal().mean() + torch.finfo(gram.dtype).tiny
     factor = torch.linalg.cholesky(gram + ridge * torch.eye(len(gram), dtype=gram.dtype, device=gram.device))
     return torch.linalg.solve_triangular(factor, basis[:, support] @ targets.T, upper=False), factor

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class Linear(nn.Module):
-    """`nn.Linear` under another type: initialisations and tools for a model's linear layers must not find it."""
+    """`nn.Linear` as a type of its own, so that code that initialises or edits a model's linear layers skips it."""
 
     bias: nn.Parameter
 
@@ -34,16 +34,18 @@ class OddLinear(Linear):
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        # Subtracted rather than left out: DistributedDataParallel wants a gradient for each parameter, if only of zero.
         return super().forward(x) - self.bias
 
 
 class Trunk(nn.Sequential):
-    """Linear layers and activations, in turns."""
+    """Linear layers and activations, alternating."""
 
     def forward(self, x: Tensor, trained: Tensor | None = None) -> Tensor:
-        """`trained`: inputs whose first weights get a gradient, bool, `(inputs,)`; None for all of them."""
+        """`trained`: inputs whose first-layer weights get a gradient, bool, `(inputs,)`; None for all of them."""
         if trained is None:
             return super().forward(x)
+        # All inputs count for the values, whatever the map, but only some of their weights for the gradients.
         weight, bias = self.first.weight, self.first.bias
         x = nn.functional.linear(x, torch.where(trained, weight, weight.detach()), bias)
         for layer in list(self)[1:]:
@@ -60,7 +62,7 @@ def make_trunk(inputs: int, widths: Sequence[int], activation: Callable[[], nn.M
     """Linear layers of these widths, an activation after each.
 
     Raises:
-        TypeError: `activation` makes no module.
+        TypeError: `activation` does not make a module.
     """
     layers: list[nn.Module] = []
     for before, after in itertools.pairwise((inputs, *widths)):

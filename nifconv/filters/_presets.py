@@ -1,6 +1,6 @@
 """Filters by name, among them the implicit ones of Grabinski, Keuper & Keuper 2024.
 
-Those are MLPs on integer image coordinates, one for each part.
+Those are MLPs on integer image coordinates, one for the real and one for the imaginary part.
 """
 
 from collections.abc import Mapping

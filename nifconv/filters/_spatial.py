@@ -25,8 +25,8 @@ class SpatialFilter(FrequencyFilter):
         out_channels, in_channels, ndim: see `FrequencyFilter`.
         kernel_size: taps, one integer or one per axis. A layer that is given this class as its `filter` fills in its
             own.
-        gain: initial std(output) / std(input) under white input. The draw is the uniform one of `nn.ConvNd`, whose
-            gain is the default.
+        gain: initial std(output) / std(input) under white input. The initialisation is the uniform one of `nn.ConvNd`,
+            whose gain is the default.
 
     Attributes:
         weight: the taps, `(out_channels, in_channels, *kernel_size)`.
@@ -52,6 +52,7 @@ class SpatialFilter(FrequencyFilter):
         self.reset_parameters()
 
     def _draw(self) -> None:
+        # Uniform within +-b has the variance b^2 / 3, and the variances of fan_in taps add up to gain^2.
         fan_in = self.in_channels * math.prod(self.kernel_size)
         bound = self.initial_gain * math.sqrt(3 / fan_in)
         nn.init.uniform_(self.weight, -bound, bound)
@@ -66,7 +67,7 @@ class SpatialFilter(FrequencyFilter):
         return frequency.taps_to_spectrum(self.taps(size), ints_per_axis("size", size, self.ndim))
 
     def taps(self, size: int | Sequence[int]) -> Tensor:
-        weight = self.weight.to(at_least_single(self.weight.dtype))
+        weight = self.weight.to(at_least_single(self.weight.dtype))  # torch.fft computes in float32 at least
         return frequency.resize_taps(weight, ints_per_axis("size", size, self.ndim))
 
     def extra_repr(self) -> str:

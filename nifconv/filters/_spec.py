@@ -13,28 +13,28 @@ _Class = TypeVar("_Class", bound=type)
 _CLASSES: dict[str, type] = {}
 _NAMES: dict[Any, str] = {}
 _ARGUMENTS: dict[type, Callable[[Any], dict[str, Any]]] = {}
-_ACTIVATION = "torch.nn."
+_ACTIVATION = "torch.nn."  # the only other place where names are looked up: a file cannot name code of its own
 
 
 def savable(
     name: str | None = None, *, arguments: Callable[[Any], dict[str, Any]] | None = None
 ) -> Callable[[_Class], _Class]:
-    """Decorator of a class that a file may name: a filter, or what makes or describes one.
+    """Decorator of a class that a file may name: a filter, or a class that makes or describes filters.
 
-    The class itself can be written, and a `functools.partial` of it with arguments by keyword; instances too, if they
-    are those of a dataclass, or if `arguments` says what they were made with.
+    The class itself can be written, and a `functools.partial` of it with keyword arguments; instances too, if it is a
+    dataclass, or if `arguments` returns the arguments that an instance was built with.
 
     Args:
-        name: what the file calls it; by default the name of the class.
-        arguments: instance to the arguments of its class, by keyword; not needed for a dataclass.
+        name: name of the class in files; by default its own.
+        arguments: function from an instance to the keyword arguments of its class; not needed for a dataclass.
 
     Raises:
-        ValueError: a class of another module has the name already.
+        ValueError: a class of another module has that name already.
     """
 
     def register(cls: _Class) -> _Class:
         known = name or cls.__name__
-        before = _CLASSES.get(known, cls)
+        before = _CLASSES.get(known, cls)  # of the same module it is this class, defined again by a reload
         if before.__module__ != cls.__module__:
             raise ValueError(f"name={known!r} stands for {before.__module__}.{before.__qualname__}; use another one")
         _CLASSES[known], _NAMES[cls] = cls, known
@@ -58,6 +58,7 @@ def write_spec(value: Any) -> Any:
     kind = type(value)
     if kind in _NAMES:
         return {_NAMES[kind]: _write_all(_ARGUMENTS.get(kind, _fields)(value))}
+    # Positional arguments have no names to be written under.
     bound = value.keywords if isinstance(value, functools.partial) and not value.args else {}
     called = value.func if bound else value
     if isinstance(called, type):
@@ -65,8 +66,8 @@ def write_spec(value: Any) -> Any:
         if called in _NAMES or _activation(name) is called:
             return {name: _write_all(bound)}
     raise ValueError(
-        f"filter={value!r} cannot be written into a file: it is neither of nifconv nor a class of torch.nn; save "
-        "model.state_dict(), and convert with the same arguments before loading it"
+        f"filter={value!r} cannot be written into a file: it is neither a filter of nifconv nor a class of torch.nn; "
+        "save model.state_dict(), and convert with the same arguments before loading it"
     )
 
 
@@ -76,10 +77,10 @@ def is_spec(data: Any) -> bool:
 
 
 def read_spec(spec: Any) -> Any:
-    """What `write_spec` was given.
+    """The object that `write_spec` described.
 
     Raises:
-        ValueError: `write_spec` does not return such data.
+        ValueError: `spec` is not data that `write_spec` returns.
     """
     if spec is None or isinstance(spec, bool | int | float | str):
         return spec
@@ -93,7 +94,7 @@ def read_spec(spec: Any) -> Any:
             if issubclass(called, nn.Module):  # written as a factory: modules are made for each layer
                 return functools.partial(called, **arguments) if arguments else called
             return called(**arguments)
-    raise ValueError(f"{spec!r} describes no filter; it was written by another version of nifconv, or altered")
+    raise ValueError(f"{spec!r} does not describe a filter; it was written by another version of nifconv, or altered")
 
 
 def _fields(value: Any) -> dict[str, Any]:

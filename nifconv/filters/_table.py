@@ -19,8 +19,8 @@ class TableFilter(FrequencyFilter):
     """A learned table of frequency responses at a base size (as in the global filter layer of Rao et al. 2021).
 
     At the base size, H is the table, projected to the spectrum of real kernels. At any other size the table's taps
-    are cropped or padded with zeros about the centre: a kernel keeps its size in pixels, and what a larger map allows
-    beyond the base size is not used.
+    are cropped or padded with zeros about the centre: a kernel keeps its size in pixels and does not grow
+    with the map.
 
     Args:
         out_channels, in_channels, ndim: see `FrequencyFilter`.
@@ -53,6 +53,7 @@ class TableFilter(FrequencyFilter):
 
     def _draw(self) -> None:
         taps = torch.randn(self.out_channels, self.in_channels, *self.size, device=self.weight.device)
+        # The variances of in_channels * prod(size) taps add up to gain^2.
         taps *= self.initial_gain / math.sqrt(self.in_channels * math.prod(self.size))
         self._set_taps(taps)
 
@@ -78,6 +79,7 @@ class TableFilter(FrequencyFilter):
     def _real_spectrum(self, size: Sequence[int]) -> Tensor:
         if tuple(size) != self.size:
             return torch.view_as_real(frequency.taps_to_spectrum(self.taps(size), size).resolve_conj())
+        # Training moves the table off the Hermitian spectra; irfftn would ignore that part without a word.
         return frequency.project_pairs(self.weight.to(at_least_single(self.weight.dtype)), self.size)
 
     def _set_taps(self, taps: Tensor) -> None:

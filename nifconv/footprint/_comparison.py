@@ -27,7 +27,7 @@ class Comparison:
         return {name: survey.to_dict() for name, survey in self.surveys.items()}
 
     def to_csv(self, path: str | Path | None = None) -> str:
-        """The lines of `Survey.to_csv` for each survey, whose name is in the column `survey`."""
+        """The lines of `Survey.to_csv` for every survey, with its name in the column `survey`."""
         table = [
             {"survey": name, **row} for name, survey in self.surveys.items() for row in _export.rows(survey.layers)
         ]
@@ -40,10 +40,10 @@ class Comparison:
             kind: "depth", effective size from layer to layer; "mass", mass ratio against window side.
 
         Raises:
-            ValueError: `kind` is neither, or the surveys have no layer.
+            ValueError: `kind` is unknown, or the surveys have no layer.
             ImportError: matplotlib is not installed.
         """
-        from nifconv.footprint.figures import _curves
+        from nifconv.footprint.figures import _curves  # here, since importing the library draws nothing
 
         choice("kind", kind, ("depth", "mass"))
         layers = {name: survey.layers for name, survey in self.surveys.items()}
@@ -61,6 +61,7 @@ class Comparison:
 
         layers = {name: survey.layers for name, survey in self.surveys.items()}
         settings = {name: survey.provenance for name, survey in self.surveys.items()}
+        # One of the surveys may have a null distribution and another none; the page has its columns if any has.
         _render.write(path, _render.render(layers, title=title, settings=settings, fields=fields))
 
 
@@ -86,4 +87,4 @@ def compare(surveys: Mapping[str, Survey]) -> Comparison:
         )
     if len(surveys) < 2:
         raise ValueError(f"surveys={list(surveys)} has {len(surveys)} entries; give two or more to compare")
-    return Comparison(dict(surveys))
+    return Comparison(dict(surveys))  # a copy, which the caller's mapping can no longer change

@@ -28,7 +28,7 @@ def rows(layers: Sequence[LayerFootprint]) -> list[dict[str, Any]]:
 def row(data: Mapping[str, Any]) -> dict[str, Any]:
     """The row of one layer, from what `LayerFootprint.to_dict` returns."""
     found: dict[str, Any] = {name: data[name] for name in ("name", "stage", "kind")}
-    found |= {name: _times(data[name]) for name in ("map_size", "taps_size")}
+    found |= {name: in_columns(data[name]) for name in ("map_size", "taps_size")}
     found |= {name: data[name] for name in ("periodic", "kernels")}
     for measure in MEASURES:
         low, median, high = data["measures"][measure.name]
@@ -41,19 +41,26 @@ def row(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def summary(layers: Sequence[LayerFootprint]) -> tuple[list[str], list[list[str]]]:
-    """Header and one row per layer: the main measures and, in brackets, z (within 99) if there is a null."""
+    """Header and one row per layer: the main measures and, if there is a null distribution, z in brackets."""
     header = ["layer", "map, px", "kernel, px", *(BY_NAME[name].heading for name in HEADLINE)]
     return header, [
-        [short(layer.name or layer.kind), _times(layer.map_size), _times(layer.taps.shape[2:]), *_measured(layer)]
+        # A model that is itself one convolution has a layer without a name.
+        [
+            short(layer.name or layer.kind),
+            in_columns(layer.map_size),
+            in_columns(layer.taps.shape[2:]),
+            *_measured(layer),
+        ]
         for layer in layers
     ]
 
 
 def to_csv(table: Sequence[dict[str, Any]], path: str | Path | None) -> str:
     """The rows as comma-separated text with a header, written to `path` if there is one."""
+    # Of all rows, in order: surveys without a null distribution lack its columns and leave them empty.
     names = list(dict.fromkeys(name for row in table for name in row))
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, names, lineterminator="\n")
+    writer = csv.DictWriter(buffer, names, lineterminator="\n")  # the default, "\r\n", would be doubled on Windows
     writer.writeheader()
     writer.writerows(table)
     if path is not None:
@@ -68,14 +75,14 @@ def to_dataframe(table: Sequence[dict[str, Any]]) -> DataFrame:
         ImportError: pandas is not installed.
     """
     try:
-        from pandas import DataFrame
+        from pandas import DataFrame  # optional: everything else works without it
     except ImportError as error:
         raise ImportError("to_dataframe needs pandas; install it with: pip install pandas") from error
     return DataFrame(list(table))
 
 
-def _times(size: Sequence[int]) -> str:
-    return "x".join(map(str, size))
+def in_columns(size: Sequence[int]) -> str:
+    return "x".join(map(str, size))  # without the spaces of `by_size`: one word in a file, and narrow in a console
 
 
 def _measured(layer: LayerFootprint) -> list[str]:
@@ -83,5 +90,6 @@ def _measured(layer: LayerFootprint) -> list[str]:
     for name in HEADLINE:
         value = layer.statistic(name)
         z = layer.null.effect(name, value).z if layer.null else None
+        # Clipped, so that the table fits into 100 columns; `rows` has the full value.
         cells.append(BY_NAME[name].format(value) + ("" if z is None else f" ({min(max(z, -99), 99):+.0f})"))
     return cells

@@ -62,7 +62,7 @@ class History:
         values: dict[str, dict[str, float | None]] = {}
         for time, survey in self.surveys.items():
             for layer in survey["layers"]:
-                name = f"{layer['name'] or layer['kind']} {'x'.join(map(str, layer['map_size']))}"
+                name = f"{layer['name'] or layer['kind']} {_export.in_columns(layer['map_size'])}"
                 values.setdefault(name, {})[time] = layer["measures"][measure][1]
         cells = {name: [_cell(measure, found.get(time)) for time in times] for name, found in values.items()}
         return ["layer and map, px", *times], [[name, *row] for name, row in cells.items()]

@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from nifconv._support.arguments import choice
+from nifconv._support.text import by_size
 from nifconv.footprint._null import NullDistribution
-from nifconv.footprint._text import by_size
 from nifconv.footprint.measures._kernels import Kernels
 from nifconv.footprint.measures._statistics import quantiles
 from nifconv.footprint.measures._table import BY_NAME, MEASURES, median
@@ -21,11 +21,11 @@ class LayerFootprint:
     """The kernels of one layer at one map size, and their measures.
 
     Attributes:
-        name: where the layer stands in the model.
+        name: qualified name in the model.
         kind: name of its class.
         map_size: spatial size of the layer's input, in pixels.
         taps: the kernels as applied at that size, real, on the CPU, `(out_channels, in_channels_per_group, *size)`,
-            centred at `size // 2`. A dilated kernel has its taps `dilation` pixels apart, zeros between.
+            centred at `size // 2`. The taps of a dilated kernel are `dilation` pixels apart, with zeros between.
         periodic: whether the kernel is as large as a map with circular padding.
         stage: the group of layers that the layer belongs to.
         null: what re-initialised copies of the layer measure, if the survey made any.
@@ -66,7 +66,7 @@ class LayerFootprint:
             ValueError: there is no measure of that name.
         """
         choice("measure", measure, tuple(BY_NAME))
-        if measure not in self._values:
+        if measure not in self._values:  # on demand, since all of them together take long for a large layer
             self._values[measure] = BY_NAME[measure].values(self._kernels)
         return self._values[measure]
 
@@ -96,15 +96,17 @@ class LayerFootprint:
             "periodic": self.periodic,
             "kernels": self.kernels,
             "windows": list(self.windows),
-            "mass_ratio": _plain(quantiles(self.mass_ratio.flatten(0, 1))[1]),
-            "energy_ratio": _plain(quantiles(self.energy_ratio.flatten(0, 1))[1]),
-            "measures": {m.name: _plain(quantiles(self.values(m.name)[:, None])[:, 0]) for m in MEASURES},
+            # (out, in, windows) -> (kernels, windows) -> (3, windows), of which 1 is the median
+            "mass_ratio": _without_nan(quantiles(self.mass_ratio.flatten(0, 1))[1]),
+            "energy_ratio": _without_nan(quantiles(self.energy_ratio.flatten(0, 1))[1]),
+            # (kernels,) -> (kernels, 1) -> (3, 1) -> (3,)
+            "measures": {m.name: _without_nan(quantiles(self.values(m.name)[:, None])[:, 0]) for m in MEASURES},
         }
         if self.null is not None:
             data["null"] = {m.name: self.null.effect(m.name, self.statistic(m.name)).to_dict() for m in MEASURES}
         return data
 
-    @cached_property
+    @cached_property  # it stores its value in __dict__, which works in a frozen dataclass too
     def _kernels(self) -> Kernels:
         return Kernels(self.taps, self.periodic)
 
@@ -113,5 +115,5 @@ class LayerFootprint:
         return {}
 
 
-def _plain(values: Tensor) -> list[float | None]:
-    return [None if value != value else value for value in values.tolist()]
+def _without_nan(values: Tensor) -> list[float | None]:
+    return [None if value != value else value for value in values.tolist()]  # JSON has no NaN

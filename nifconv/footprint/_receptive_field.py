@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +12,13 @@ from torch import Tensor, nn
 
 from nifconv._support import forward
 from nifconv._support.arguments import integer, ints_per_axis, positive_int, real_floating, torch_module, unit_share
-from nifconv.footprint._text import by_size
+from nifconv._support.text import by_size
 from nifconv.footprint.measures._size import mass_ratio, smallest_window
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SHARES = (0.2, 0.3, 0.5, 0.99)
-"""The thresholds of Ding et al. 2022 (RepLKNet), table 10."""
+SHARES = (0.2, 0.3, 0.5, 0.99)  # the thresholds of Ding et al. 2022 (RepLKNet), table 10
 _MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
@@ -40,23 +39,24 @@ class ReceptiveField:
     def side(self, share: float) -> float:
         """Side, in pixels, of the smallest odd square about the input's centre that holds `share` of the contribution.
 
-        NaN if nothing contributes. Source: Ding et al. 2022 (RepLKNet), table 10, where it is given as an area.
+        NaN if nothing contributes. Source: Ding et al. 2022 (RepLKNet), table 10, which gives it as an area.
 
         Raises:
             TypeError: `share` is not a number.
             ValueError: it is not above 0 and at most 1.
         """
+        # (1, 1, *size): contributions are measured as the taps of a single kernel are.
         return smallest_window(mass_ratio(self.contribution[None, None]), unit_share(share)).item()
 
     def area(self, share: float) -> float:
-        """The part of the input that the square of `side(share)` covers, at most 1.
+        """Share of the input's area that the square of `side(share)` covers, at most 1.
 
         Raises:
             TypeError: `share` is not a number.
             ValueError: it is not above 0 and at most 1.
         """
         side = self.side(share)
-        return math.prod(min(side, n) / n for n in self.contribution.shape)
+        return math.prod(min(side, n) / n for n in self.contribution.shape)  # the square may be larger than the input
 
     def __repr__(self) -> str:
         return f"ReceptiveField({self.layer!r}, input {by_size(self.contribution.shape)}, inputs={self.inputs})"
@@ -102,9 +102,9 @@ def effective_receptive_field(
     """Measures how much each input pixel contributes to the central unit of a layer (Luo et al. 2016, sec. 2).
 
     c[n] = mean over inputs of sum_i |d(sum_o s_o y[o, centre]) / d x[i, n]|, divided by its sum over n, with random
-    signs s_o = +1 or -1 for every input. A plain sum over channels would vanish after a normalisation over channels.
-    The unit is that at index size // 2 of the layer's map. On a map of odd size it can lie up to half a stride before
-    the centre of the input, which then counts as extent; choose sizes at which the layer's map is even.
+    signs s_o = +1 or -1 for every input. The unit is at index size // 2 of the layer's map. On a map of odd size it can
+    lie up to half a stride before the centre of the input, which then counts as extent; choose sizes at which the
+    layer's map is even.
 
     Args:
         model: any module that takes one tensor. Runs in eval mode; its weights, their gradients and its mode stay as
@@ -138,15 +138,15 @@ def effective_receptive_field(
     torch_module("model", model)
     ndim = _spatial_axes(example_input)
     positive_int("batch_size", batch_size)
-    generator = torch.Generator().manual_seed(integer("seed", seed))
+    generator = torch.Generator().manual_seed(integer("seed", seed))  # on the CPU: the same signs on every device
     inputs = [example_input] if sizes is None else [_resized(example_input, size) for size in sizes]
     name, module = _find_layer(model, inputs[0][:1], layer)
-    jobs = [(index, batch) for index, x in enumerate(inputs) for batch in x.split(batch_size)]
+    jobs = [(index, batch) for index, x in enumerate(inputs) for batch in x.split(batch_size)]  # one progress bar
     total = [torch.zeros(x.shape[2:], dtype=torch.float64) for x in inputs]
     with forward.evaluating(model):
         for index, batch in progress(jobs) if progress else jobs:
             total[index] += _contribution(model, name, module, batch, ndim, generator, positive=positive)
-    return tuple(ReceptiveField(name, t / t.sum(), len(example_input)) for t in total)
+    return tuple(ReceptiveField(name, t / t.sum(), len(example_input)) for t in total)  # NaN if nothing contributes
 
 
 def _contribution(
@@ -162,8 +162,8 @@ def _contribution(
     outputs: list[Any] = []
 
     def record(_module: nn.Module, _given: Any, output: Any) -> Any:
-        outputs[:] = [output]
-        # What follows may write into its input, as ReLU(inplace=True) does; it gets a copy.
+        outputs[:] = [output]  # of the last call, if there are several
+        # The next module may write into its input, as ReLU(inplace=True) does; it gets a copy.
         return output.clone() if isinstance(output, Tensor) else output
 
     hook = module.register_forward_hook(record)
@@ -175,15 +175,18 @@ def _contribution(
             if positive:
                 score = central.relu().sum()
             else:
-                signs = torch.randint(2, central.shape, generator=generator).mul(2).sub(1)
+                # Random signs, since a plain sum over channels is constant after a normalisation over channels.
+                signs = torch.randint(2, central.shape, generator=generator).mul(2).sub(1)  # 0, 1 -> -1, 1
                 score = (central * signs.to(central)).sum()
+            # One pass for the whole batch, since in eval mode no input influences the output of another. `grad`, since
+            # backward() would add to the gradients of the weights.
             (slope,) = torch.autograd.grad(score, x, allow_unused=True) if score.requires_grad else (None,)
     finally:
         hook.remove()
     if slope is None:
         raise ValueError(f"layer={name!r} does not depend on the input; name a layer after the first convolution")
-    slope = slope.relu() if positive else slope.abs()
-    return slope.double().sum((0, 1)).cpu()
+    slope = slope.relu() if positive else slope.abs()  # before the sum, in which opposite signs would cancel
+    return slope.double().sum((0, 1)).cpu()  # (n, channels, *size) -> (*size)
 
 
 def _central_units(name: str, outputs: list[Any], ndim: int) -> Tensor:
@@ -198,7 +201,7 @@ def _central_units(name: str, outputs: list[Any], ndim: int) -> Tensor:
             "convolution or a block of them"
         )
     for n in output.shape[2:]:
-        output = output.select(2, n // 2)
+        output = output.select(2, n // 2)  # axis 2 each time, since a selected axis disappears
     return output
 
 
@@ -217,6 +220,7 @@ def _find_layer(model: nn.Module, x: Tensor, layer: str | None) -> tuple[str, nn
 
         return record
 
+    # A container returns after its children: a model that itself ends in a map is found under its own name, "".
     hooks = [module.register_forward_hook(hook_for(name)) for name, module in modules.items()]
     try:
         forward.run(model, x)
@@ -246,6 +250,6 @@ def _spatial_axes(x: Tensor) -> int:
     return x.dim() - 2
 
 
-def _some(names: Mapping[str, Any] | Sequence[str]) -> str:
-    listed = [repr(name) for name in names if name]
+def _some(names: Sequence[str]) -> str:
+    listed = [repr(name) for name in names if name]  # the model itself is called ""
     return ", ".join(listed[:8]) + (f", .. ({len(listed)} in all)" if len(listed) > 8 else "")

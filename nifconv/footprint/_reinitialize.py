@@ -20,30 +20,31 @@ _PARAMETRIZED = (
 
 
 def reinitialized(module: nn.Module, seed: int) -> nn.Module:
-    """A copy on the CPU, in float32, with all weights drawn from the module's own initialisation.
+    """A copy on the CPU, in float32, re-initialised as the module does it itself; frozen filters get another seed.
 
-    Frozen filters get another seed, since their weights are a function of it.
+    A parametrised `nn.ConvNd` is re-initialised without its parametrisation.
 
     Raises:
-        ValueError: a part is under a parametrisation, so that a draw would be written to a computed weight and change
-            nothing; only a plain `nn.ConvNd` is drawn as if it had none.
+        ValueError: another module has a parametrisation.
     """
-    with seeded(seed):
-        drawn = _unparametrized(module) if parametrize.is_parametrized(module) else copy.deepcopy(module).cpu().float()
-    if any(parametrize.is_parametrized(part) for part in drawn.modules()):
-        raise ValueError(_PARAMETRIZED.format(kind=type(drawn).__name__))
-    _reseed_frozen(drawn, seed)
+    # float32 on the CPU: the draws depend neither on the device nor on the precision of the model.
+    with seeded(seed):  # `_unparametrized` builds a layer, which initialises itself
+        copied = _unparametrized(module) if parametrize.is_parametrized(module) else copy.deepcopy(module).cpu().float()
+    # Under a parametrisation the weight is computed; `reset_parameters` would write to the result and change nothing.
+    if any(parametrize.is_parametrized(part) for part in copied.modules()):
+        raise ValueError(_PARAMETRIZED.format(kind=type(copied).__name__))
+    _reseed_frozen(copied, seed)  # first, since the weights of a frozen filter are a function of its seed
     with seeded(seed), torch.no_grad():
-        for part in _drawable(drawn):
+        for part in _resettable(copied):
             part.reset_parameters()  # type: ignore[operator]
-    return drawn
+    return copied
 
 
 def reinitialized_model(fresh: Callable[[], nn.Module], seed: int, surveyed: nn.Module) -> nn.Module:
-    """A model from its factory, on the CPU, in float32; frozen filters get other seeds than the factory's.
+    """A model built by `fresh`, on the CPU, in float32; frozen filters get other seeds than those it gave them.
 
     Raises:
-        TypeError: the factory returns something else.
+        TypeError: `fresh` returns something else.
         ValueError: it returns the surveyed model itself, which must not change.
     """
     with seeded(seed):
@@ -54,18 +55,19 @@ def reinitialized_model(fresh: Callable[[], nn.Module], seed: int, surveyed: nn.
         raise ValueError(f"fresh() returned the surveyed {type(model).__name__} itself; it must build a new one")
     model = model.cpu().float()
     with torch.no_grad():
-        for part in _reseed_frozen(model, seed):
+        for part in _reseed_frozen(model, seed):  # `fresh` has initialised everything else
             part.reset_parameters()
     return model
 
 
 def check_different(first: nn.Module, second: nn.Module) -> None:
-    """Compares two models of one factory; frozen filters do not count, since they are given other seeds.
+    """Compares two models built by `fresh`, apart from frozen filters, which were given different seeds.
 
     Raises:
         ValueError: all trainable weights are equal, so that the null distribution has no width and any difference
             from it seems large.
     """
+    # Not strict: models of different shapes are refused later, with the name of the layer.
     pairs = [pair for pair in zip(first.parameters(), second.parameters(), strict=False) if pair[0].requires_grad]
     if pairs and all(torch.equal(one, other) for one, other in pairs):
         raise ValueError(
@@ -76,7 +78,7 @@ def check_different(first: nn.Module, second: nn.Module) -> None:
 
 def _reseed_frozen(module: nn.Module, seed: int) -> list[FrequencyFilter]:
     """Gives each frozen filter inside a seed of its own and returns these filters."""
-    generator = torch.Generator().manual_seed(seed & (2**63 - 1))
+    generator = torch.Generator().manual_seed(seed & (2**63 - 1))  # `draw_seed` may be negative
     found = []
     for part in module.modules():
         if isinstance(part, FrequencyFilter) and part.frozen_seed is not None:
@@ -86,7 +88,8 @@ def _reseed_frozen(module: nn.Module, seed: int) -> list[FrequencyFilter]:
 
 
 def _unparametrized(module: nn.Module) -> nn.Module:
-    """A new `nn.ConvNd` of the same shape; removing parametrisations would change the class that copies share."""
+    """A new `nn.ConvNd` whose kernels have the same shape."""
+    # Removing the parametrisation from a copy would edit its class, which a copy shares with the original.
     for kind in CONVS.values():
         if isinstance(module, kind):
             build: Callable[..., nn.Module] = kind
@@ -101,8 +104,8 @@ def _unparametrized(module: nn.Module) -> nn.Module:
     raise ValueError(_PARAMETRIZED.format(kind=type(module).__name__))
 
 
-def _drawable(module: nn.Module) -> list[nn.Module]:
-    """The outermost modules with `reset_parameters`: a filter re-initialises what it contains."""
+def _resettable(module: nn.Module) -> list[nn.Module]:
+    """The outermost modules with `reset_parameters`, which re-initialise what they contain."""
     if callable(getattr(module, "reset_parameters", None)):
         return [module]
-    return [part for child in module.children() for part in _drawable(child)]
+    return [part for child in module.children() for part in _resettable(child)]

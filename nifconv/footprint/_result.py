@@ -61,7 +61,7 @@ class Survey:
         """The main measures as plain text; columns that do not fit into `width` characters follow in another block."""
         return f"{text_table(*_export.summary(self.layers), width)}\n\n{self._caption}"
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str:  # what notebooks display
         return f"{html_table(*_export.summary(self.layers))}<p>{escape(self._caption)}</p>"
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class Survey:
         }
 
     def to_csv(self, path: str | Path | None = None) -> str:
-        """One line per layer with the quantiles and the null distribution of every measure; also written to `path`."""
+        """One line per layer: quantiles and null distribution of every measure; also written to `path`, if given."""
         return _export.to_csv(_export.rows(self.layers), path)
 
     def to_dataframe(self) -> DataFrame:
@@ -101,6 +101,7 @@ class Survey:
         """
         from nifconv.footprint.page import _render
 
+        # A page and a figure take several surveys by name; a single one needs none and is called "".
         _render.write(
             path, _render.render({"": self.layers}, title=title, settings={"": self.provenance}, fields=fields)
         )
@@ -109,10 +110,10 @@ class Survey:
         """A figure of the whole survey, or of one stage; needs matplotlib.
 
         Args:
-            kind: "mass", mass ratio against window side by stage, over the null distribution; "depth", effective size
+            kind: "mass", mass ratio against window side by stage, with the null distribution; "depth", effective size
                 from layer to layer; "kernels", the strongest kernels, all at the same scale; "zoom", each as large as
-                fits; "principal", the shapes they are made of; "variance", where they vary. For more than 12 layers,
-                galleries show the layer of each stage with the largest kernels.
+                fits; "principal", the shapes they are made of; "variance", where they vary. If there are more than 12
+                layers, galleries show the layer with the largest kernels of each stage.
             stage: one of `stages`; by default all of them.
 
         Raises:
@@ -130,7 +131,7 @@ class Survey:
             "variance": _galleries.variance_maps,
         }
         choice("kind", kind, tuple(kinds))
-        if stage is not None:
+        if stage is not None:  # "" is a legal stage: that of a model that is itself one convolution
             choice("stage", stage, tuple(self.stages))
         return kinds[kind](self.layers if stage is None else self.stages[stage])
 

@@ -1,4 +1,4 @@
-"""What in a model has kernels, and how to read them."""
+"""The modules of a model that have kernels, and how to read these."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Subject:
     """A module with kernels.
 
     Attributes:
-        name: its place in the model.
-        module: what holds the weights.
-        convolution: how to ask it about its kernels.
+        name: qualified name in the model.
+        module: the module that holds the weights.
+        convolution: the module as a convolution, which knows its kernels.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Subject:
 
     @property
     def probe(self) -> nn.Module:
-        """The module inside that is called with the map."""
+        """The module that is called with the map: this one, or one inside."""
         return self.convolution.probe
 
     @property
@@ -45,10 +45,10 @@ class Subject:
 
         Args:
             module: the module, or a copy of it with other weights.
-            size: of the map, in pixels.
+            size: size of the map, in pixels.
 
         Raises:
-            ValueError: they are on the meta device and have no values.
+            ValueError: the module is on the meta device, so that its kernels have no values.
         """
         convolution = as_convolution(module)
         assert convolution is not None  # noqa: S101 - for the type checker
@@ -73,7 +73,7 @@ def _dilate(taps: Tensor, dilation: Sequence[int]) -> Tensor:
     # The centre, at k // 2, has to lie at half the dilated size: for an even k that takes d - 1 zeros at the end.
     size = [d * k if k % 2 == 0 else d * (k - 1) + 1 for d, k in zip(dilation, kernel_size, strict=True)]
     dilated = taps.new_zeros(*taps.shape[:2], *size)
-    steps = (slice(0, d * (k - 1) + 1, d) for d, k in zip(dilation, kernel_size, strict=True))
+    steps = (slice(0, d * (k - 1) + 1, d) for d, k in zip(dilation, kernel_size, strict=True))  # every d-th pixel
     places = (slice(None), slice(None), *steps)
     dilated[places] = taps
     return dilated

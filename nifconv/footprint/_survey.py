@@ -39,25 +39,25 @@ def survey(
 ) -> Survey:
     """Runs the model once, in eval mode without gradients, and measures the kernels of its spatial convolutions.
 
-    `FrequencyConv` layers are evaluated at the size of the map that reaches them; of `nn.ConvNd` layers the weights
-    are taken. 1x1 convolutions have no extent and are left out, as are transposed convolutions. An `LCConv` block is
-    listed with its combined kernels under its own name, and its spatial filters under `name.spatial`. Only the latter
-    are listed if it has one depthwise filter per channel: all its combined kernels are multiples of these.
+    `FrequencyConv` layers are evaluated at the size of the map that reaches them; `nn.ConvNd` layers are measured by
+    their weights. 1x1 convolutions have no extent and are left out, as are transposed convolutions. An `LCConv` block
+    is listed with its combined kernels under its own name, and with its spatial filters under `name.spatial`; only
+    with these if it has one depthwise filter per channel, of which all combined kernels are multiples.
 
     Args:
         model: any module. Its weights and its train/eval state do not change.
         example_input: the model's argument, a tuple or list of its positional arguments, or a mapping of its keyword
             arguments.
         null: number of re-initialised copies of every layer in the null distribution, which separates what training
-            did from what was there before; 20 or more. Copies are re-initialised by `reset_parameters` of the filter
-            or `nn.ConvNd`.
+            did from what was there before: 20 or more, or 0 for none. Copies are re-initialised by the
+            `reset_parameters` of the filter or `nn.ConvNd`.
         seed: seed of the re-initialisations; the global random state is neither used nor changed.
         fresh: function that builds an untrained model. The null distribution is then that of whole models, with the
             initialisation that they apply themselves. Give it if the model has its own: measures do not depend on the
-            scale of the weights, but most depend on whether they are uniform, as those of `nn.ConvNd`, or Gaussian.
-        groups: function from a layer's name to its stage; or a mapping of patterns by stage, such as
-            `{"early": "layer[12].*"}`, of which the first match counts, otherwise "other". By default the name up to
-            the first part with a digit.
+            scale of the weights, but most depend on whether they are uniform, as in `nn.ConvNd`, or Gaussian.
+        groups: function from a layer's name to its stage; or a mapping from stages to patterns of names, such as
+            `{"early": "layer[12].*"}`, of which the first match counts, and "other" if there is none. By default the
+            name up to the first part with a digit.
         progress: wraps the loop over the layers, or over the models built by `fresh`, such as `rich.progress.track`.
 
     Raises:
@@ -73,34 +73,45 @@ def survey(
     (['layer2.0.conv1', 'layer2.0.conv2'], (64, 64))
     """
     torch_module("model", model)
+    _check_null(null, seed, fresh)
+    stage_of = _stage_function(groups)
+    subjects = find_subjects(model)
+    # A dict as an ordered set: a block and its spatial filters share the module that is called with the map.
+    seen = forward.map_sizes(model, example_input, {subject.probe: None for subject in subjects})
+    jobs = [(subject, size) for module, size in seen for subject in subjects if subject.probe is module]
+    with forward.evaluating(model), torch.no_grad():
+        if null and fresh is not None:
+            layers = _measure_with_models(model, jobs, stage_of, null, seed, fresh, progress)
+        else:
+            layers = [_measure(*job, stage_of, null, seed) for job in _watched(jobs, progress)]
+    run = {module for module, _ in seen}
+    not_run = tuple(subject.name for subject in subjects if subject.probe not in run)
+    return Survey(tuple(layers), not_run, _settings(model, example_input, null, seed, fresh, groups))
+
+
+def _check_null(null: object, seed: object, fresh: object) -> None:
     if integer("null", null) < 0:
         raise ValueError(
             f"null={null} must be at least 0, the number of re-initialised copies; use 20 or more, or 0 for none"
         )
     integer("seed", seed)
+    # A module is callable too, but it is the model and not a function that builds one.
     if fresh is not None and (isinstance(fresh, nn.Module) or not callable(fresh)):
         raise TypeError(f"fresh={type(fresh).__name__} must be a function that builds the model, such as lambda: Net()")
-    stage_of = _stage_function(groups)
-    subjects = find_subjects(model)
-    seen = forward.map_sizes(model, example_input, {subject.probe: None for subject in subjects})
-    jobs = [(subject, size) for module, size in seen for subject in subjects if subject.probe is module]
-    with forward.evaluating(model), torch.no_grad():
-        if null and fresh is not None:
-            layers = _beside_models(model, jobs, stage_of, null, seed, fresh, progress)
-        else:
-            layers = [_measure(*job, stage_of, null, seed) for job in _watched(jobs, progress)]
-    run = {module for module, _ in seen}
-    idle = tuple(subject.name for subject in subjects if subject.probe not in run)
-    settings = {
+
+
+def _settings(
+    model: nn.Module, example_input: forward.ExampleInput, null: int, seed: int, fresh: object, groups: Groups | None
+) -> dict[str, Any]:
+    return {
         "model": type(model).__name__,
         "input": _describe(example_input),
         "null": null,
         "seed": seed,
         "null distribution": "re-initialised " + ("models" if fresh else "layers"),
         "groups": _describe_groups(groups),
-        "torch": torch.__version__,
+        "torch": torch.__version__,  # its random numbers, and so the null distribution, may change between releases
     }
-    return Survey(tuple(layers), idle, settings)
 
 
 def default_stage(name: str) -> str:
@@ -122,12 +133,13 @@ def _measure(subject: Subject, size: Size, stage_of: Callable[[str], str], null:
         return layer
     collector = _collector(layer)
     for draw in range(null):
+        # The seed depends on the name and not on the position, so that other layers may come and go.
         copy = reinitialized(subject.module, draw_seed(seed, subject.name, draw))
         collector.add(subject.taps(copy, size))
     return replace(layer, null=collector.finish())
 
 
-def _beside_models(
+def _measure_with_models(
     surveyed: nn.Module,
     jobs: Sequence[tuple[Subject, Size]],
     stage_of: Callable[[str], str],
@@ -139,18 +151,19 @@ def _beside_models(
     layers = [_footprint(*job, stage_of) for job in jobs]
     collectors = [_collector(layer) for layer in layers]
     before: nn.Module | None = None
+    # Models outside, layers inside: each model is built once, and only two are in memory at a time.
     for draw in _watched(range(null), progress):
         model = reinitialized_model(fresh, draw_seed(seed, draw), surveyed)
         if before is not None:
             check_different(before, model)
         before = model
-        parts = dict(model.named_modules())
+        modules = dict(model.named_modules())
         for (subject, size), collector in zip(jobs, collectors, strict=True):
-            if not isinstance(parts.get(subject.name), type(subject.module)):
+            if not isinstance(modules.get(subject.name), type(subject.module)):
                 raise ValueError(
                     f"fresh() has no {subject.kind} {subject.name!r}; it must build the architecture that is surveyed"
                 )
-            collector.add(subject.taps(parts[subject.name], size))
+            collector.add(subject.taps(modules[subject.name], size))
     return [replace(layer, null=found.finish()) for layer, found in zip(layers, collectors, strict=True)]
 
 
@@ -172,11 +185,12 @@ def _stage_function(groups: Groups | None) -> Callable[[str], str]:
         return default_stage
     if isinstance(groups, Mapping):
         patterns = dict(groups)
+        # fnmatchcase, since fnmatch follows the file system and ignores case on Windows.
         return lambda name: next((stage for stage, p in patterns.items() if fnmatchcase(name, p)), "other")
     if callable(groups):
         return groups
     raise TypeError(
-        f"groups={groups!r} must be a function from a layer's name to its stage, or a mapping of patterns by stage "
+        f"groups={groups!r} must be a function from a layer's name to its stage, or a mapping from stages to patterns "
         'such as {"early": "layer[12].*"}'
     )
 
@@ -188,4 +202,4 @@ def _describe_groups(groups: Groups | None) -> Any:
 def _describe(example_input: forward.ExampleInput) -> list[list[int]]:
     values = list(example_input.values()) if isinstance(example_input, Mapping) else example_input
     tensors = [values] if isinstance(values, torch.Tensor) else values
-    return [list(value.shape) for value in tensors if isinstance(value, torch.Tensor)]
+    return [list(value.shape) for value in tensors if isinstance(value, torch.Tensor)]  # nested ones are left out

@@ -1,4 +1,4 @@
-"""Layers: frequency convolutions, linear-combination blocks, and the view of any convolution that other rooms use."""
+"""Layers: frequency convolutions, linear-combination blocks, and one view of every convolution of a model."""
 
 from nifconv.layers._base import Composition, ConvNd, Convolution, SpatialLayer
 from nifconv.layers._conv import FrequencyConv, FrequencyConv1d, FrequencyConv2d, FrequencyConv3d, layer_class

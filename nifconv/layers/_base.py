@@ -1,4 +1,4 @@
-"""What the other rooms ask of a convolution, whoever wrote it."""
+"""The protocol of convolutions: what conversion, baking and measurements ask of any of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Convolution(ABC):
         in_channels, out_channels, groups, stride, dilation, padding, padding_mode: as in `nn.ConvNd`; tuples hold one
             entry per spatial axis.
         kernel_size: taps per axis, or None for a *global* kernel, as large as the map.
-        transposed: whether it is a transposed convolution, which has weights but no kernel that a map is read with.
+        transposed: whether it is a transposed convolution: its weights are counted, but its kernels are not measured.
     """
 
     in_channels: int
@@ -50,16 +50,16 @@ class Convolution(ABC):
 
     @abstractmethod
     def weights(self) -> list[nn.Parameter]:
-        """The parameters that the kernels are made of, apart from those of other convolutions inside this one."""
+        """The parameters that the kernels are computed from, except those of other convolutions inside this one."""
 
     @property
     @abstractmethod
     def probe(self) -> nn.Module:
-        """The module, with a `stride`, that is called with the map: this one, or one inside."""
+        """The module with a `stride` that is called with the map: this one or a submodule."""
 
     @property
     def has_own_kernels(self) -> bool:
-        """Whether the kernels are worth measuring beside those of layers inside, or are only multiples of them."""
+        """Whether the kernels are more than multiples of those of the layers inside, and so worth measuring too."""
         return True
 
     @property
@@ -89,18 +89,18 @@ class Convolution(ABC):
         With "same" the odd pixel comes after the map, as in `torch.nn.functional.convNd`.
         """
         if self.kernel_size is None:
-            return [(k // 2, k - 1 - k // 2) for k in kernel_size]  # centred on even circular maps too
+            return [(k // 2, k - 1 - k // 2) for k in kernel_size]  # k // 2 is the centre, even if k is even
         if self.padding == "same":
             margins = [d * (k - 1) for d, k in zip(self.dilation, kernel_size, strict=True)]
             return [(margin // 2, margin - margin // 2) for margin in margins]
         if isinstance(self.padding, str):
-            return [(0, 0)] * self.ndim
+            return [(0, 0)] * self.ndim  # "valid"
         return [(p, p) for p in self.padding]
 
 
 @dataclass(frozen=True)
 class Composition:
-    """What a layer does to maps of one size, as plain convolutions: one with `taps`, then perhaps a 1x1.
+    """A layer on maps of one size, as plain convolutions: one with `taps`, then perhaps a 1x1.
 
     Attributes:
         taps: `(channels, in_channels_per_group, *k)`, laid out as a conv weight.
@@ -114,9 +114,9 @@ class Composition:
 
 
 class SpatialLayer(nn.Module, Convolution):
-    """A layer that `convert` can put in the place of a convolution, and `bake` turns back into one.
+    """A layer that `convert` can replace a convolution by, and that `bake` turns back into one.
 
-    A subclass writes `ndim`, `forward` and `kernels`, and has a `bias`, a parameter or None. The other methods have
+    A subclass defines `ndim`, `forward` and `kernels`, and has a `bias`, a parameter or None. The other methods have
     defaults that are right for any layer; `match_`, `tie_to` and `taps_module` add what `convert` does for
     `match=True`, tied weights and parametrizations.
 
@@ -136,6 +136,7 @@ class SpatialLayer(nn.Module, Convolution):
         groups: int = 1,
         padding_mode: str = "circular",
     ) -> None:
+        # `ndim` has to be an attribute of the class: the checks below read it before a subclass has set anything.
         super().__init__()
         self.in_channels = positive_int("in_channels", in_channels)
         self.out_channels = positive_int("out_channels", out_channels)
@@ -152,6 +153,7 @@ class SpatialLayer(nn.Module, Convolution):
             self._check_global()
 
     def weights(self) -> list[nn.Parameter]:
+        # A block combines the kernels of the layers inside, which list their own weights.
         inner = [module for module in self.modules() if module is not self and isinstance(module, Convolution | ConvNd)]
         theirs = {parameter for module in inner for parameter in module.parameters()}
         return [p for name, p in self.named_parameters() if name != "bias" and p not in theirs]
@@ -162,8 +164,14 @@ class SpatialLayer(nn.Module, Convolution):
 
     @property
     def bias_holder(self) -> nn.Module:
-        """The module, this one or one inside, whose `bias` is added to the output."""
+        """The module whose `bias` is added to the output: this one or a submodule."""
         return self
+
+    def _with_bias(self, y: Tensor) -> Tensor:
+        """`y`, `(..., out_channels, *map)`, plus the bias if there is one."""
+        bias: nn.Parameter | None = self.bias_holder.bias  # type: ignore[assignment]
+        # y has the dtype of the input, which under autocast need not be that of the bias.
+        return y if bias is None else y + bias.to(y.dtype).view(-1, *(1,) * self.ndim)
 
     @property
     def structure(self) -> str:
@@ -182,8 +190,8 @@ class SpatialLayer(nn.Module, Convolution):
             size: taps per axis at which kernels are compared, with zeros around `taps`.
 
         Returns:
-            |kernels - taps| / |taps|, including those taps that lie outside `size`; None if the layer, as it is built,
-            cannot have the function of any convolution.
+            |kernels - taps| / |taps|, including those taps that lie outside `size`; None if a layer built like
+            this one cannot be matched.
         """
         return None
 
@@ -200,6 +208,7 @@ class SpatialLayer(nn.Module, Convolution):
         return None
 
     def _check_global(self) -> None:
+        # Refused rather than ignored: a layer that looks padded or dilated would silently compute something else.
         if self.padding != "same":
             raise ValueError(
                 f"padding={self.padding!r} has no meaning for kernel_size=None, a kernel as large as the map; use "

@@ -20,7 +20,7 @@ from nifconv.spectral import METHODS, Geometry, convolve, multiply
 
 
 class FrequencyConv(SpatialLayer):
-    """What the 1-d, 2-d and 3-d layers share; see `FrequencyConv2d` for arguments and behaviour."""
+    """The code that the 1-d, 2-d and 3-d layers share; see `FrequencyConv2d` for arguments and behaviour."""
 
     def __init__(
         self,
@@ -58,8 +58,9 @@ class FrequencyConv(SpatialLayer):
         batched = self._is_batched(input)
         x = input if batched else input.unsqueeze(0)
         size = map_size_of(x, self.ndim)
+        # A global circular kernel is the filter on the grid of the map itself; all others need taps and padding.
         if self.kernel_size is None and self.padding_mode == "circular" and self.method != "direct":
-            spectrum = self.filter.spectrum_as_real(size)
+            spectrum = self.filter.spectrum_as_real(size)  # (out, in / groups, *half, 2)
             y = multiply(x, spectrum, self.groups, size, self.stride, size, pointwise, self.method)
         else:
             kernel_size = self.applied_size(size)
@@ -67,30 +68,30 @@ class FrequencyConv(SpatialLayer):
             geometry = Geometry(size, kernel_size, self.stride, padding, self.dilation, self.padding_mode)
             kernel = FilterKernel(self.filter, kernel_size)
             y = convolve(x, kernel, geometry, self.groups, pointwise, self.method)
-        if self.bias is not None:
-            y = y + self.bias.to(y.dtype).view(-1, *(1,) * self.ndim)
+        y = self._with_bias(y)
         return y if batched else y.squeeze(0)
 
     def kernels(self, map_size: int | Sequence[int] | None) -> Tensor:
         return self.filter.taps(self.applied_size(map_size))
 
     def match_(self, taps: Tensor, size: Sequence[int]) -> float:
-        # Under a parametrization, `convert` has set the taps already, by moving it here with its state.
+        # A parametrization was moved here from the original convolution together with its state, which fixes the taps.
         if not parametrize.is_parametrized(self.filter):
             fit(self.filter, frequency.resize_taps(taps, size), size=size)
-        reach = tuple(map(max, size, taps.shape[2:]))
+        reach = tuple(map(max, size, taps.shape[2:]))  # taps outside `size` cannot be matched, but count as error
         found = frequency.resize_taps(self.filter.taps(size).detach().double(), reach)
         return relative_error(found - frequency.resize_taps(taps, reach), taps)
 
     def tie_to(self, other: SpatialLayer) -> bool:
         if not isinstance(other, FrequencyConv) or _shape(self.filter) != _shape(other.filter):
             return False
-        self.filter = other.filter
+        self.filter = other.filter  # one module in both layers; each keeps its own bias and geometry
         return True
 
     @property
     def taps_module(self) -> nn.Module | None:
-        own = isinstance(self.filter, SpatialFilter) and not self.filter.shared and self.filter.frozen_seed is None
+        # The weight of a shared filter belongs to other layers too, and that of a frozen one is not a parameter.
+        own = isinstance(self.filter, SpatialFilter) and self.filter.learns_alone
         return self.filter if own else None
 
     def extra_repr(self) -> str:

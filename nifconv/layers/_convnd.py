@@ -52,7 +52,7 @@ class ConvNdView(Convolution):
 
 
 def as_convolution(module: nn.Module) -> Convolution | None:
-    """How to ask a module about its kernels, or None if it is not a convolution."""
+    """A module as a `Convolution`, or None if it is not one."""
     if isinstance(module, Convolution):
         return module
     return ConvNdView(module) if isinstance(module, ConvNd) else None
@@ -67,14 +67,15 @@ def spatial_convolutions(model: nn.Module) -> Iterator[tuple[str, nn.Module, Con
 
 
 def class_name(module: nn.Module) -> str:
-    """Name of the class that the user wrote, also under TorchScript and parametrizations."""
+    """Name of the class that the user wrote, even under TorchScript and parametrizations, which replace the class."""
     if isinstance(module, torch.jit.ScriptModule):
         return module.original_name
     return parametrize.type_before_parametrizations(module).__name__
 
 
 def effective_weight(conv: nn.Module) -> Tensor:
-    """The weight a convolution works with, detached; reading a parametrized one does not change its state."""
+    """The weight that a convolution applies, detached; reading a parametrized one does not change its state."""
+    # In train mode each reading would run a step of the power iteration of spectral_norm.
     with forward.evaluating(conv), torch.no_grad():
         weight = conv.weight
     assert isinstance(weight, Tensor)  # noqa: S101 - for the type checker
@@ -89,4 +90,5 @@ def conv_gain(conv: ConvNd) -> float:
     weight = effective_weight(conv)
     if weight.is_meta:
         return DEFAULT_GAIN
+    # White input: an output has the variance of the sum of its squared taps, here averaged over the outputs.
     return math.sqrt(weight.double().square().sum().item() / conv.out_channels)

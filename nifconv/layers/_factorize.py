@@ -18,28 +18,28 @@ _RANK_TOLERANCE = 1e-10
 
 
 def factor_(filter: FrequencyFilter, pointwise: ConvNd, taps: Tensor, size: Sequence[int]) -> float:
-    """Sets depthwise filters and a 1x1 convolution such that their combined kernels come closest to given ones.
+    """Sets depthwise filters and a 1x1 convolution so that their combined kernels come closest to given ones.
 
     The taps of each input channel are a matrix W[:, i] of output channels by positions. Its first E right singular
-    vectors are the spatial filters, to which `filter` is fitted; the 1x1 weights then follow from the filters as they
-    are by least squares, P = W A^+. With E = min(out_channels, positions) and filters that can express the vectors
-    this is exact, below it is the best approximation of rank E (Eckart & Young 1936). Filters that are frozen or
+    vectors are the spatial filters, to which `filter` is fitted; the 1x1 weights then follow from the fitted filters A
+    by least squares, P = W A^+. With E = min(out_channels, positions) and filters that can express the vectors this is
+    exact; with fewer filters it is the best approximation of rank E (Eckart & Young 1936). Filters that are frozen or
     shared stay as they are, and only the 1x1 convolution is solved for.
 
     Args:
-        filter: of a depthwise convolution, E filters for each input channel.
+        filter: the filter of a depthwise convolution, with E kernels for each input channel.
         pointwise: the 1x1 convolution that follows it.
         taps: `(out_channels, in_channels // groups, *k)`, float64, with the groups of `pointwise`.
-        size: of the map on which kernels are compared, with zeros around the taps.
+        size: taps per axis at which kernels are compared, with zeros around `taps`.
 
     Returns:
-        |combined kernels - taps| / |taps|, with those taps that lie beyond `size`.
+        |combined kernels - taps| / |taps|, including the taps that lie beyond `size`.
     """
     groups = pointwise.groups
     expansion = filter.out_channels // (groups * taps.shape[1])
     small = tuple(map(min, taps.shape[2:], size))
     wanted = rearrange(resize_taps(taps, small).flatten(2), "(q o) i n -> (q i) o n", q=groups)
-    if all(_learns_alone(module) for module in filter.modules()):
+    if all(inside.learns_alone for inside in filter.modules() if isinstance(inside, FrequencyFilter)):
         _fit_vectors_(filter, wanted, small, size)
     with torch.no_grad():
         filters = rearrange(filter.taps(size).detach().double(), "(c e) 1 ... -> c e ...", e=expansion)
@@ -77,7 +77,3 @@ def _least_squares(filters: Tensor, wanted: Tensor, small: Sequence[int]) -> Ten
     # W is zero outside `small`, so that those rows of Q have nothing to multiply.
     q = resize_taps(q.mT.unflatten(2, filters.shape[2:]), small).flatten(2)  # (c, e, n)
     return wanted @ q.mT @ torch.linalg.pinv(r.mT, rtol=_RANK_TOLERANCE)
-
-
-def _learns_alone(module: object) -> bool:
-    return not isinstance(module, FrequencyFilter) or not (module.shared or module.frozen_seed is not None)

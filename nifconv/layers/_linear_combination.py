@@ -18,7 +18,7 @@ from nifconv.spectral import combine
 
 
 class LCConv(SpatialLayer):
-    """What the 1-d, 2-d and 3-d blocks share; see `LCConv2d` for arguments and behaviour."""
+    """The code that the 1-d, 2-d and 3-d blocks share; see `LCConv2d` for arguments and behaviour."""
 
     def __init__(
         self,
@@ -50,22 +50,20 @@ class LCConv(SpatialLayer):
                 stride,
                 padding,
                 dilation,
-                in_channels if depthwise else groups,
+                in_channels if depthwise else groups,  # groups
                 bias=False,
                 padding_mode=padding_mode,
                 filter=filter,
                 method=method,
             )
-            # The responses have the variance of the input, and the 1x1 convolution then gives the block its own gain.
+            # Spatial filters of gain 1 keep the variance of the input, so the gain of the block is that of the 1x1.
             self.spatial.filter.rescale_(1 / self.spatial.filter.initial_gain)
             self.pointwise = CONVS[self.ndim](channels, out_channels, 1, groups=groups, bias=bias)
         move_to(self, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
-        y = self.spatial(input, self.pointwise.weight)
-        if self.pointwise.bias is not None:
-            y = y + self.pointwise.bias.to(y.dtype).view(-1, *(1,) * self.ndim)
-        return y
+        # In one pass: where it saves work, the 1x1 weights are multiplied into the kernels first (see `combine`).
+        return self._with_bias(self.spatial(input, self.pointwise.weight))
 
     def kernels(self, map_size: int | Sequence[int] | None) -> Tensor:
         return self.combined_taps(self.applied_size(map_size))
@@ -78,7 +76,7 @@ class LCConv(SpatialLayer):
         Args:
             size: taps per axis; `spatial.applied_size(map)` for the kernels on a map.
         """
-        taps = self.spatial.filter.taps(size)
+        taps = self.spatial.filter.taps(size)  # (channels, in / spatial groups, *size)
         return combine(taps, self.pointwise.weight.flatten(1).to(taps.dtype), self.spatial.groups)
 
     @property
@@ -91,6 +89,7 @@ class LCConv(SpatialLayer):
 
     @property
     def has_own_kernels(self) -> bool:
+        # With one filter for each channel, a combined kernel is a 1x1 weight times a spatial kernel.
         return self.expansion > 1 or self.spatial.groups < self.in_channels
 
     @property
@@ -104,12 +103,13 @@ class LCConv(SpatialLayer):
 
     def match_(self, taps: Tensor, size: Sequence[int]) -> float | None:
         if self.spatial.groups != self.in_channels:
-            return None
+            return None  # filters that read several channels cannot be factored one channel at a time
         return factor_(self.spatial.filter, self.pointwise, taps, size)
 
     def tie_to(self, other: SpatialLayer) -> bool:
         if not isinstance(other, LCConv) or self.pointwise.weight.shape != other.pointwise.weight.shape:
             return False
+        # Last of the checks, since it changes the spatial part if it succeeds.
         if not self.spatial.tie_to(other.spatial):
             return False
         self.pointwise.weight = other.pointwise.weight

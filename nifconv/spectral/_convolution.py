@@ -1,4 +1,4 @@
-"""One convolution, by the method that is chosen: a product of spectra or a direct sum, then a 1x1 convolution."""
+"""One convolution by the chosen method: a product of spectra or a direct sum, and a 1x1 convolution after it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def multiply(
     pointwise: Tensor | None = None,
     method: str = "auto",
 ) -> Tensor:
-    """`functional.spectral_conv` of a spectrum given by real and imaginary parts; arguments are not checked."""
+    """`functional.spectral_conv` of a spectrum given as real and imaginary parts; arguments are not checked."""
     if pointwise is None:
         shape = tuple(-(-n // s) for n, s in zip(output_size, stride, strict=True))
         # The exporter and TorchScript know no registered operator.
         plain = torch.onnx.is_in_onnx_export() or torch.jit.is_tracing()
         compute = _onnx.apply if plain else _operator.apply
         return compute(x, pairs, groups, method, size, (1,) * len(size), stride, shape)
-    weight, channels = pointwise.flatten(1), len(pairs)
+    weight, channels = pointwise.flatten(1), len(pairs)  # (mixed, channels / pointwise groups)
     wide = at_least_single(x.dtype, pairs.dtype, weight.dtype)
     with full_precision(x.device):
         if _is_fused(x, channels, weight):
@@ -47,7 +47,7 @@ def multiply(
 def convolve(
     x: Tensor, kernel: Kernel, geometry: Geometry, groups: int, pointwise: Tensor | None, method: str
 ) -> Tensor:
-    """`functional.fft_conv` of a `Kernel`, by the method that is chosen."""
+    """`functional.fft_conv` of a `Kernel` by the chosen method; arguments are not checked."""
     trains = torch.is_grad_enabled() and (x.requires_grad or kernel.requires_grad)
     method = chosen(
         method,
@@ -92,6 +92,7 @@ def _is_fused(x: Tensor, channels: int, pointwise: Tensor) -> bool:
 
     A batch size that an exporter leaves open does not decide, since the choice would fix it.
     """
+    # Combined kernels: (out, in / pointwise groups), against (batch, channels) maps that would be transformed back.
     out_channels, combined = len(pointwise), len(pointwise) * x.shape[1] * pointwise.shape[1] // channels
     if out_channels >= channels:
         return False
@@ -107,12 +108,13 @@ def combine(kernels: Tensor, pointwise: Tensor, groups: int) -> Tensor:
     Args:
         kernels: `(channels, in_channels // groups, *axes)`, real or complex.
         pointwise: `(out_channels, channels // pointwise_groups)`, of the same dtype.
-        groups: of the first convolution, a multiple of those of the second.
+        groups: groups of the first convolution, a multiple of those of the second.
 
     Returns:
         `(out_channels, in_channels // pointwise_groups, *axes)`.
     """
     pointwise_groups = len(kernels) // pointwise.shape[1]
+    # q: groups of the 1x1 convolution; g: groups of the first one within each; k: kernels of a group.
     kernels = rearrange(kernels, "(q g k) i ... -> q g k i ...", q=pointwise_groups, g=groups // pointwise_groups)
     pointwise = rearrange(pointwise, "(q o) (g k) -> q o g k", q=pointwise_groups, g=groups // pointwise_groups)
     return rearrange(torch.einsum("qogk,qgki...->qogi...", pointwise, kernels), "q o g i ... -> (q o) (g i) ...")

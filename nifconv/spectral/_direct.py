@@ -23,12 +23,13 @@ def sum_over_taps(
     groups: int,
     padding_mode: str,
 ) -> Tensor:
-    """`torch.nn.functional.convNd` in the precision of a transform: float32 at least, the dtype of x out."""
+    """`torch.nn.functional.convNd` computed in float32 at least, as a transform is; the result has the dtype of x."""
     wide = at_least_single(x.dtype, taps.dtype)
     lead = [before for before, _ in padding]
     uneven = any(before != after for before, after in padding)
-    pads = [p for pad in reversed(padding) for p in pad]
-    # A pad by nothing is left out, since exporters keep it.
+    pads = [p for pad in reversed(padding) for p in pad]  # F.pad takes the last axis first
+    # Padding by nothing is left out, since exporters would put it into the graph. convNd itself pads by zeros alone, as
+    # many on both sides.
     if any(pads) and (padding_mode != "zeros" or uneven or _is_unsafe(x, taps, dilation)):
         mode = "constant" if padding_mode == "zeros" else padding_mode
         x, lead = F.pad(x, pads, mode=mode), [0] * len(padding)

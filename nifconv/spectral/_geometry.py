@@ -18,9 +18,9 @@ class Geometry:
     """The sizes of one convolution, one entry per spatial axis.
 
     Attributes:
-        size: of the map.
+        size: pixels of the map.
         kernel_size, stride, dilation: as in `nn.ConvNd`.
-        padding: pixels (before, after).
+        padding: pixels (before, after) for each axis.
         padding_mode: one of `PADDING_MODES`.
 
     Raises:
@@ -45,27 +45,28 @@ class Geometry:
 
     @property
     def output_size(self) -> tuple[int, ...]:
-        """Pixels of the output, before the stride."""
+        """Pixels of the output before the stride."""
         margins = (d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True))
         return tuple(n + sum(pad) - m for n, pad, m in zip(self.size, self.padding, margins, strict=True))
 
     def on_grid(self, x: Tensor) -> tuple[Tensor, tuple[int, ...], tuple[int, ...]]:
-        """The input, padded where zeros will not do; the size of the grid; the position of tap 0 before a pixel."""
+        """The input, padded unless zeros will do; the grid size; how many pixels before the output pixel tap 0 lies."""
         before = tuple(pad[0] for pad in self.padding)
         if self.padding_mode == "circular" and self.output_size == self.size:
             return x, self.size, before  # the product of spectra is this convolution already
         if self.padding_mode == "zeros":
-            # x is continued by zeros behind its end only: what wraps around from before the start reads those too.
+            # Zeros follow x only at its end: taps that reach before its start wrap around and read these same zeros.
             axes = zip(self.size, self.padding, self.output_size, strict=True)
             return x, self._fast([max(n + max(pad), out) for n, pad, out in axes]), before
         x = torch.nn.functional.pad(x, [p for pad in reversed(self.padding) for p in pad], mode=self.padding_mode)
-        return x, self._fast(x.shape[2:]), (0,) * len(before)
+        return x, self._fast(x.shape[2:]), (0,) * len(before)  # the padding is part of x now
 
     def _fast(self, minimum: Sequence[int]) -> tuple[int, ...]:
+        # A multiple of the stride, so that the spectrum can be folded before the inverse transform.
         return tuple(frequency.fast_length(n, multiple_of=s) for n, s in zip(minimum, self.stride, strict=True))
 
     def _check_padding(self) -> None:
-        # reflect does not repeat the border pixel, circular can go round once: the rules of torch.nn.functional.pad
+        # As in torch.nn.functional.pad: "reflect" does not repeat the border pixel, and "circular" wraps around once.
         limits = {"reflect": [n - 1 for n in self.size], "circular": list(self.size)}.get(self.padding_mode)
         if limits and any(max(pad) > limit for pad, limit in zip(self.padding, limits, strict=True)):
             raise ValueError(

@@ -11,14 +11,14 @@ from nifconv import frequency
 
 
 class Kernel:
-    """Taps in hand, and what a method needs of them."""
+    """A kernel given by its taps, in the forms that the methods need."""
 
     def __init__(self, taps: Tensor) -> None:
         self._taps = taps
 
     @property
     def requires_grad(self) -> bool:
-        """Whether training will ask for a gradient by this kernel."""
+        """Whether training will need the gradient with respect to this kernel."""
         return self._taps.requires_grad
 
     def taps(self) -> Tensor:
@@ -28,4 +28,4 @@ class Kernel:
     def spectrum_as_real(self, size: Sequence[int], dilation: Sequence[int], origin: Sequence[int]) -> Tensor:
         """Their spectrum on a grid, as real and imaginary parts; see `frequency.taps_to_spectrum`."""
         spectrum = frequency.taps_to_spectrum(self.taps(), size, dilation=dilation, origin=origin)
-        return torch.view_as_real(spectrum.resolve_conj())
+        return torch.view_as_real(spectrum.resolve_conj())  # view_as_real refuses a lazy conjugate

@@ -1,4 +1,4 @@
-"""The product of spectra in PyTorch's own operations, for exporters that know no operator but those."""
+"""The product of spectra in PyTorch's own operations, for exporters that know only those."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ def apply(
     groups: int,
     method: str,  # noqa: ARG001 - the signature of `_operator.apply`; an exporter sees PyTorch's own operations
     size: tuple[int, ...],
-    source_step: tuple[int, ...],  # noqa: ARG001 - likewise; no exporter meets steps but 1
+    source_step: tuple[int, ...],  # noqa: ARG001 - likewise; only gradients have steps other than 1
     target_step: tuple[int, ...],
     target_shape: tuple[int, ...],
 ) -> Tensor:
-    """`_operator.apply` for a map without gaps."""
+    """`_operator.apply` for a source step of 1."""
     dims = tuple(range(-len(size), 0))
     wide = at_least_single(x.dtype, spectrum.dtype)
+    # (batch, groups, 1, in / groups, *half, 2) against (groups, out / groups, in / groups, *half): axis 3 is summed.
     transformed = torch.view_as_real(torch.fft.rfftn(x.to(wide), s=size, dim=dims)).unflatten(1, (groups, 1, -1))
     real, imag = transformed.unbind(-1)
     kernel_real, kernel_imag = spectrum.to(wide).unflatten(0, (groups, -1)).unbind(-1)

@@ -1,8 +1,8 @@
-"""`nifconv::spectral_conv`: the product of spectra as an operator that PyTorch knows.
+"""`nifconv::spectral_conv`: the product of spectra as an operator registered with PyTorch.
 
-Real tensors alone cross its border, a spectrum as pairs (real, imaginary), so compilers, exporters, mixed precision
-and collective communication meet no complex number. It keeps x and the spectrum for the backward pass and nothing
-else: transforms are computed again.
+Its inputs and outputs are real tensors, a spectrum being pairs (real, imaginary), so compilers, exporters, mixed
+precision and collective communication meet no complex number. For the backward pass it saves x and the spectrum and
+nothing else: transforms are recomputed.
 
 With T(x, H, dy) = <dy, apply(x, H)>, linear in each argument, all derivatives of any order are the same two operators:
 
@@ -38,11 +38,11 @@ def _forward(
 ) -> Tensor:
     """See `_products.forward`; x lies on the grid with `source_step`, y with `target_step`.
 
-    `method` is a word of `engine_for`.
+    `method` is one of those of `engine_for`.
     """
     source = Placement(tuple(size), tuple(x.shape[2:]), tuple(source_step))
     target = Placement(tuple(size), tuple(target_shape), tuple(target_step))
-    # Autocast reaches into operators, and would run matrix products in half precision.
+    # Autocast reaches into custom operators, and would run their matrix products in half precision.
     with full_precision(x.device):
         return engine_for(method, x, spectrum, source).forward(x, spectrum, groups, source, target)
 
@@ -77,6 +77,7 @@ def _(x: Tensor, spectrum: Tensor, *arguments: Any) -> Tensor:
 @_backward.register_fake
 def _(x: Tensor, spectrum: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
     wants_x, wants_spectrum = arguments[-2:]
+    # An operator cannot return None, so a gradient that is not wanted is an empty tensor.
     dx = _products.empty_output(x, x.shape[1], x.shape[2:]) if wants_x else x.new_empty(0)
     return dx, torch.empty_like(
         spectrum, memory_format=torch.contiguous_format
@@ -84,7 +85,7 @@ def _(x: Tensor, spectrum: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
 
 
 def apply(x: Tensor, spectrum: Tensor, *geometry: Any) -> Tensor:
-    """The operator, for every caller: torch.func and forward mode take derivatives from a Function alone."""
+    """The operator for every caller: torch.func and forward mode can differentiate only an autograd.Function."""
     return _Convolution.apply(x, spectrum, *geometry) if _needs_function() else _forward(x, spectrum, *geometry)
 
 
@@ -108,11 +109,13 @@ def _differentiate(ctx: Any, dy: Tensor) -> tuple[Any, ...]:
     x, spectrum = ctx.saved_tensors
     wants_x, wants_spectrum = ctx.needs_input_grad[:2]
     dx, dh = _gradients(x, spectrum, dy, *ctx.rest[:-1], wants_x, wants_spectrum)
+    # One entry for each argument: the six others are not tensors.
     return dx if wants_x else None, dh if wants_spectrum else None, None, None, None, None, None, None
 
 
 def _push_forward(ctx: Any, tangent_x: Tensor | None, tangent_spectrum: Tensor | None, *_: None) -> Tensor | None:
     x, spectrum = ctx.saved_tensors
+    # Linear in each operand: the tangent is the operator itself, once for each operand that has one.
     by_x = None if tangent_x is None else apply(tangent_x, spectrum, *ctx.rest)
     by_spectrum = None if tangent_spectrum is None else apply(x, tangent_spectrum, *ctx.rest)
     if by_x is None or by_spectrum is None:
@@ -132,6 +135,7 @@ def _differentiate_twice(ctx: Any, gx: Tensor, gh: Tensor) -> tuple[Any, ...]:
     *geometry, has_x, has_spectrum = ctx.rest
     wants_x, wants_spectrum, wants_dy = ctx.needs_input_grad[:3]
     by_x = by_spectrum = by_dy = None
+    # If dT/dx was not wanted, its gradient gx is meaningless and its term is left out; likewise for gh.
     if has_x:
         if wants_spectrum:
             _, by_spectrum = _gradients(gx, spectrum, dy, *geometry, False, True)
@@ -151,6 +155,7 @@ def _push_gradients(
 ) -> tuple[Tensor, Tensor]:
     x, spectrum, dy = ctx.saved_tensors
     *geometry, has_x, has_spectrum = ctx.rest
+    # Bilinear again: dx depends on (H, dy), dh on (x, dy), and each tangent stands in for its operand in turn.
     dx, dh = _gradients(x, spectrum, torch.zeros_like(dy) if tangent_dy is None else tangent_dy, *ctx.rest)
     if has_x and tangent_spectrum is not None:
         dx = dx + _gradients(x, tangent_spectrum, dy, *geometry, True, False)[0]
@@ -175,7 +180,7 @@ def _vectorise(info: Any, in_dims: tuple[Any, ...], x: Tensor, spectrum: Tensor,
 def _vectorise_gradients(
     info: Any, in_dims: tuple[Any, ...], x: Tensor, spectrum: Tensor, dy: Tensor, groups: int, *rest: Any
 ) -> tuple[Any, Any]:
-    """Each example has a gradient by the spectrum of its own, so each is a range of channels."""
+    """Each example has its own gradient with respect to the spectrum, so each is a range of channels."""
     count = info.batch_size
     spectrum = spectrum.expand(count, *spectrum.shape) if in_dims[1] is None else spectrum.movedim(in_dims[1], 0)
     x, dy = _as_channels(x, in_dims[0], count), _as_channels(dy, in_dims[2], count)
@@ -188,11 +193,11 @@ def _vectorise_gradients(
 
 def _as_channels(x: Tensor, dim: int | None, count: int) -> Tensor:
     x = x.movedim(dim, 0) if dim is not None else x.expand(count, *x.shape)
-    return rearrange(x, "v b c ... -> b (v c) ...")
+    return rearrange(x, "v b c ... -> b (v c) ...")  # v: examples
 
 
 def _as_kernels(spectrum: Tensor, dim: int) -> Tensor:
-    return spectrum.movedim(dim, 0).flatten(0, 1)
+    return spectrum.movedim(dim, 0).flatten(0, 1)  # (examples, out, ...) -> (examples * out, ...)
 
 
 class _Convolution(torch.autograd.Function):
@@ -211,6 +216,7 @@ class _Gradients(torch.autograd.Function):
     vmap = staticmethod(_vectorise_gradients)
 
 
+# The same rules as those of the Functions above, for calls of the operators themselves, as in a compiled graph.
 _forward.register_autograd(_differentiate, setup_context=_keep_operands)
 _backward.register_autograd(_differentiate_twice, setup_context=_keep_all)
 _forward.register_vmap(_vectorise)

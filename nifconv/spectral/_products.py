@@ -1,4 +1,4 @@
-"""The products of spectra and their gradients, without autograd: chunks that fit the cache, one output each."""
+"""The products of spectra and their gradients by torch.fft, without autograd, in chunks that fit into the cache."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from nifconv import frequency
 from nifconv._support.arguments import at_least_single
 from nifconv.spectral._transforms import Placement, multiplicity
 
-# Real input of one chunk. Its spectrum, product and output then stay in the cache of a CPU core or two; a GPU wants
-# kernels that are large, and the chunk only bounds the workspace.
+# Real input of one chunk. Its spectrum, product and output then stay in the cache of a CPU core or two. A GPU is busy
+# only with large chunks, so there the limit just bounds the workspace.
 _CHUNK_BYTES = {"cpu": 2 << 20}
 _CHUNK_BYTES_ELSEWHERE = 256 << 20
 # Spectra of one chunk where channels are summed: matrix products want many samples, so this bounds the memory alone.
@@ -65,10 +65,10 @@ def gradients(
     wants_x: bool,
     wants_spectrum: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Those of `forward` by x and by the spectrum's pairs; what is not wanted is empty.
+    """The gradients of `forward` with respect to x and the spectrum; one that is not wanted is empty.
 
-    dX = conj(H) dY summed over output channels, dH = sum over the batch of conj(X) dY, each bin as often as it counts
-    in the inverse transform. dY is transformed once for both, and X again: it was not kept.
+    dX = conj(H) dY summed over output channels, dH = conj(X) dY summed over the batch, each bin weighted by its
+    `multiplicity` in the inverse transform. dY is transformed once for both; X was not saved and is transformed again.
     """
     wide = at_least_single(x.dtype, spectrum.dtype)
     compute = _dense_gradients if spectrum.shape[1] > 1 else _depthwise_gradients
@@ -80,9 +80,10 @@ def gradients(
 
 
 def empty_output(x: Tensor, channels: int, shape: tuple[int, ...]) -> Tensor:
-    """An output for the input x: its dtype, and channels last if x is stored so."""
+    """An empty output for the input x, with its dtype and memory format."""
     y = x.new_empty(x.shape[0], channels, *shape)
     last = {4: torch.channels_last, 5: torch.channels_last_3d}.get(x.dim())
+    # With one channel or one pixel x is contiguous in both formats; torch then takes it for the default one.
     if last is not None and x.is_contiguous(memory_format=last) and not x.is_contiguous():
         return y.contiguous(memory_format=last)
     return y
@@ -106,14 +107,16 @@ def _depthwise_gradients(
         filters = slice(channels.start * multiplier, channels.stop * multiplier)
         arriving = target.to_spectrum(_chunk(grad, samples, filters, wide))
         if wants_spectrum:
+            # conj_physical: a lazy conjugate would be resolved in each of the operations that follow.
             transformed = source.to_spectrum(_chunk(x, samples, channels, wide)).conj_physical_()
             if multiplier == 1:
                 dh[filters, 0] += transformed.mul_(arriving).sum(0)
             else:
+                # (batch, channels, 1, *half) * (batch, channels, multiplier, *half), summed over the batch
                 arriving_by_channel = arriving.unflatten(1, (-1, multiplier))
                 dh[filters, 0] += (transformed.unsqueeze(2) * arriving_by_channel).sum(0).flatten(0, 1)
         if wants_x:
-            leaving = arriving.mul_(adjoint[filters, 0])  # after dH has read it
+            leaving = arriving.mul_(adjoint[filters, 0])  # in place, after dH has read it
             if multiplier > 1:
                 leaving = leaving.unflatten(1, (-1, multiplier)).sum(2)
             dx[samples, channels] = source.to_map(leaving)
@@ -136,7 +139,7 @@ def _dense_gradients(
     # dH by bin, (groups * bins, in / groups, out / groups): summed in place over the batch, permuted once at the end.
     by_bin = kernel.new_zeros(groups * kernel[0, 0].numel(), x.shape[1] // groups, len(kernel) // groups)
     for samples in _batches(x, kernel, source):
-        arriving = _by_bin(target.to_spectrum(grad[samples].to(wide)), groups)
+        arriving = _by_bin(target.to_spectrum(grad[samples].to(wide)), groups)  # (groups * bins, batch, out / groups)
         if wants_x:
             leaving = torch.bmm(arriving, adjoint)
             dx[samples] = source.to_map(_by_channel(leaving, groups, source))
@@ -148,10 +151,10 @@ def _dense_gradients(
 
 
 def _batches(x: Tensor, kernel: Tensor, source: Placement) -> Iterator[slice]:
-    """Ranges of samples whose spectra take no more room than that of the kernels, or than a fixed amount."""
+    """Ranges of samples whose spectra take no more memory than those of the kernels, or than a fixed amount."""
     batch, channels = x.shape[:2]
     bins = math.prod(frequency.half_shape(source.size))
-    sample = kernel.element_size() * bins * max(channels, len(kernel))
+    sample = kernel.element_size() * bins * max(channels, len(kernel))  # bytes of the spectra of one sample
     room = max(kernel.element_size() * kernel.numel(), _DENSE_BYTES.get(x.device.type, _CHUNK_BYTES_ELSEWHERE))
     width = max(1, room // sample)
     for b in range(0, batch, width):
@@ -162,6 +165,7 @@ def _chunks(x: Tensor, multiplier: int, source: Placement) -> Iterator[tuple[sli
     """Ranges of samples and of input channels: all channels of several samples, or several channels of one."""
     batch, channels = x.shape[:2]
     wanted = _CHUNK_BYTES.get(x.device.type, _CHUNK_BYTES_ELSEWHERE)
+    # Counted in float32 output planes: an input plane has `multiplier` of them.
     planes = max(1, wanted // (4 * multiplier * math.prod(source.size)))
     samples, width = (planes // channels, channels) if planes >= channels else (1, planes)
     for c in range(0, channels, width):

@@ -1,4 +1,4 @@
-"""Timing of things that stand side by side, and the table of crossovers made with it."""
+"""Timing of alternatives side by side, and the table of crossovers measured with it."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Timing:
 
 
 def side_by_side(calls: Mapping[str, Callable[[], object]], repeats: int, *, warmup: int = 2) -> dict[str, Timing]:
-    """Times calls in turns, so that whatever else the machine does in the meantime reaches all of them alike.
+    """Times calls in turn, so that whatever else the machine does in the meantime affects all of them alike.
 
     Args:
-        calls: by name. On a GPU a call is timed until the device has finished it.
-        repeats: rounds that count.
-        warmup: rounds before those, for plans, caches and clocks.
+        calls: the calls by name. On a GPU a call is timed until the device has finished it.
+        repeats: number of timed rounds.
+        warmup: number of untimed rounds before them, for plans, caches and clocks.
     """
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(warmup + repeats):
@@ -76,7 +76,7 @@ def crossovers(
             ratios = []
             for size in sorted(maps):
                 x = torch.randn(batch, channels, size, size, device=device)
-                # Circular padding cannot go round twice.
+                # Circular padding cannot wrap around twice.
                 fitting = [k for k in taps if padding_mode == "zeros" or k // 2 <= size]
                 measured: list[float] = []
                 for k in fitting:
@@ -103,10 +103,12 @@ def _contests(channels: int) -> Iterator[tuple[int, str, str]]:
 def _limits(ratios: Sequence[Sequence[float]], steps: int) -> list[int]:
     """How many of the growing kernels to compute directly on each of the growing maps, from time direct / by FFT.
 
-    What was not measured, past the end of a list, counts for neither method.
+    Kernels that were not measured, past the end of a list, count for neither method.
     """
+    # By dynamic programming from the largest map to the smallest, since limits must not grow with the map.
     best: list[tuple[float, list[int]]] = [(0.0, [])] * (steps + 1)
     for row in reversed(ratios):
+        # gains[n]: time saved, as a logarithm, if the n smallest kernels are computed directly
         gains = [0.0, *itertools.accumulate(-math.log(ratio) for ratio in row)]
         gains += [gains[-1]] * (steps + 1 - len(gains))
         rows = [(gain + later, [n, *limits]) for n, (gain, (later, limits)) in enumerate(zip(gains, best, strict=True))]
@@ -130,6 +132,7 @@ def as_table(rows: Sequence[tuple[str, str, int, int]], **origin: Any) -> Crosso
 
 def _call(x: Tensor, weight: Tensor, padding_mode: str, method: str, training: bool) -> Callable[[], object]:
     pad, groups = weight.shape[-1] // 2, x.shape[1] // weight.shape[1]
+    # Copies, since the inputs of one contest serve several methods, each with a gradient of its own.
     x, weight = x.clone().requires_grad_(training), weight.clone().requires_grad_(training)
     dy = torch.randn_like(x)
 
@@ -150,5 +153,6 @@ def _finish() -> None:
 
 
 def _timing(seconds: Sequence[float]) -> Timing:
+    # Quartiles need two values; a single repeat has no spread.
     low, median, high = statistics.quantiles(seconds, n=4) if len(seconds) > 1 else [seconds[0]] * 3
     return Timing(median, low, high)

@@ -1,6 +1,6 @@
 """Real maps to half spectra and back, in the fastest way this machine offers for the size.
 
-An FFT of a map of a few pixels spends its time on bookkeeping; one matrix product with the whole transform is faster.
+An FFT of a map of a few pixels spends its time on overhead; one matrix product with the whole transform is faster.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from nifconv import frequency
 
-# Where a matrix product overtakes the FFT on CPUs; on a GPU bookkeeping costs nothing.
+# Largest grid on which a matrix product is faster than the FFT on a CPU; on a GPU the overhead costs nothing.
 _MATRIX_PIXELS = 64
 
 
@@ -27,8 +27,8 @@ class Placement:
     has shape = size; a linear one has a larger grid; `step` is the stride of a convolution.
 
     Attributes:
-        size: of the grid, one integer per spatial axis.
-        shape: of the map.
+        size: pixels of the grid along each spatial axis.
+        shape: pixels of the map.
         step: grid positions between neighbouring pixels.
     """
 
@@ -40,20 +40,21 @@ class Placement:
         """The `rfftn` of the map on the grid: real `(..., *shape)` -> complex `(..., *half_shape(size))`."""
         if not _is_matrix(self, x):
             return torch.fft.rfftn(self._spread(x), s=self.size, dim=self._dims)
-        forward, _ = _matrices(self, x.dtype)
+        forward, _ = _matrices(self, x.dtype)  # (pixels, 2 * bins)
         flat = x.reshape(-1, math.prod(self.shape)) @ forward
         return torch.view_as_complex(flat.view(*self._lead(x), *frequency.half_shape(self.size), 2))
 
     def to_map(self, spectrum: Tensor) -> Tensor:
         """The `irfftn` on the grid, read at the pixels of the map: complex `(..., *half)` -> real `(..., *shape)`."""
         if _is_matrix(self, spectrum):
-            _, inverse = _matrices(self, spectrum.real.dtype)
+            _, inverse = _matrices(self, spectrum.real.dtype)  # (2 * bins, pixels)
             flat = torch.view_as_real(spectrum).reshape(-1, len(inverse)) @ inverse
             return flat.view(*self._lead(spectrum), *self.shape)
         # Folding aliases before the inverse transform is exact where the step divides the grid.
         folds = tuple(s if n % s == 0 else 1 for n, s in zip(self.size, self.step, strict=True))
         spectrum = frequency.fold(spectrum, self.size, folds) if max(folds) > 1 else spectrum
         size = tuple(n // s for n, s in zip(self.size, folds, strict=True))
+        # The part of each step that folding has not done is left to indexing.
         left = tuple(s // f for s, f in zip(self.step, folds, strict=True))
         return torch.fft.irfftn(spectrum, s=size, dim=self._dims)[_every(self.shape, left)]
 
@@ -65,7 +66,7 @@ class Placement:
         return tuple(x.shape[: -len(self.size)])
 
     def _spread(self, x: Tensor) -> Tensor:
-        """The map with zeros between its pixels; the FFT adds those behind it."""
+        """The map with zeros between its pixels; the FFT adds those after it."""
         if max(self.step) == 1:
             return x
         grid = x.new_zeros(*self._lead(x), *self.size)
@@ -74,7 +75,7 @@ class Placement:
 
 
 def multiplicity(size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """How often a bin of the half spectrum counts in irfftn, over the number of pixels, `(size[-1] // 2 + 1,)`.
+    """The weight of each bin of the half spectrum in irfftn, `(size[-1] // 2 + 1,)`: 1 or 2 over the number of pixels.
 
     A bin of the last axis stands for itself and its mirror, except DC and, on an even axis, Nyquist.
     """
@@ -86,7 +87,7 @@ def multiplicity(size: tuple[int, ...], dtype: torch.dtype, device: torch.device
 
 
 def _is_matrix(placement: Placement, operand: Tensor) -> bool:
-    # The user may allow matrix products of lower precision than the FFT has.
+    # The user may have allowed matrix products of a lower precision than that of the FFT.
     exact = operand.device.type == "cpu" and torch.get_float32_matmul_precision() == "highest"
     return exact and math.prod(placement.size) <= _MATRIX_PIXELS
 
@@ -97,6 +98,7 @@ def _matrices(placement: Placement, dtype: torch.dtype) -> tuple[Tensor, Tensor]
 
     `(prod(shape), 2 * bins)` and `(2 * bins, prod(shape))`, computed in float64 and rounded once.
     """
+    # By transforming each unit vector; on the CPU, where alone the matrices are used, whatever the default device.
     exact = torch.float64
     bins = math.prod(frequency.half_shape(placement.size))
     pixels = torch.eye(math.prod(placement.shape), dtype=exact, device="cpu").view(-1, *placement.shape)

@@ -1,7 +1,7 @@
 """Centred windows of a kernel, and sums within them.
 
 Windows have odd sides k = 1, 3, 5, ... The last one holds the whole map; on an even axis that is k = S + 1, since
-S // 2 pixels lie before the centre and one fewer behind it.
+S // 2 pixels lie before the centre and one fewer after it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nifconv._support.arguments import map_size
 from nifconv.frequency import offsets
 
-_LARGEST_SELECTION = 2**22
+_LARGEST_SELECTION = 2**22  # entries of the matrix that selects the taps of each ring
 
 
 def windows(size: Sequence[int]) -> tuple[int, ...]:
@@ -29,6 +29,7 @@ def windows(size: Sequence[int]) -> tuple[int, ...]:
 
 def window_sums(weight: Tensor) -> Tensor:
     """Sum over the taps within each window: `(out, in, *size) -> (out, in, len(windows(size)))`."""
+    # The ring of a tap is its distance from the centre in the maximum norm: window 2 r + 1 holds the rings up to r.
     ring = offsets(weight.shape[2:], device=weight.device).abs().amax(-1).long().flatten()
     return ring_sums(weight, ring)[0].cumsum(-1)
 
@@ -42,7 +43,7 @@ def ring_sums(weight: Tensor, ring: Tensor) -> tuple[Tensor, Tensor]:
     """
     count = torch.bincount(ring)
     flat = weight.flatten(2)
-    # A product with zeros and ones is several times faster than index_add, as long as the matrix is small.
+    # A product with a matrix of zeros and ones is several times faster than index_add, as long as the matrix is small.
     if len(ring) * len(count) <= _LARGEST_SELECTION:
         return flat @ nn.functional.one_hot(ring).to(weight.dtype), count
     return flat.new_zeros(*flat.shape[:2], len(count)).index_add(2, ring, flat), count

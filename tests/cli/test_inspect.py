@@ -103,7 +103,7 @@ def test_receptive_fields_of_a_layer_at_several_sizes() -> None:
     result = inspect(f"{ME}:small", "--erf-layer", "stem", "--erf-size", "8", "--erf-size", "12", "--input-size", "8")
     assert result.exit_code == 0, result.output
     lines = [line for line in result.output.splitlines() if line.startswith("stem ") and "%" in line]
-    assert [re.search(r"\d+x\d+", line)[0] for line in lines] == ["8x8", "12x12"]
+    assert [re.search(r"\d+ x \d+", line)[0] for line in lines] == ["8 x 8", "12 x 12"]
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
@@ -125,7 +125,7 @@ def test_weights_are_loaded_and_compared(tmp_path: Path, suffix: str) -> None:
     assert list(json.loads(data.read_text())["surveys"]) == [f"{ME}:small, trained{suffix}"]
 
 
-def test_two_models_are_compared_and_two_draws_stay_apart(tmp_path: Path) -> None:
+def test_two_models_are_compared_and_two_initialisations_stay_apart(tmp_path: Path) -> None:
     html, csv = tmp_path / "a.html", tmp_path / "a.csv"
     others = ["--compare", f"{ME}:small", "--compare", f"{ME}:bracketed"]
     result = inspect(f"{ME}:small", "--input-size", "8", *others, "--html", str(html), "--csv", str(csv))

@@ -86,12 +86,12 @@ def test_a_parametrization_moves_to_the_taps_with_its_state(register: Any) -> No
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in originals)
 
 
-def test_without_match_a_parametrization_moves_to_fresh_taps_that_it_can_express() -> None:
+def test_without_match_a_parametrization_moves_to_new_taps_that_it_can_express() -> None:
     old = parametrizations.orthogonal(conv())  # of the last two axes
     new = convert(old, to="dense", filter=SpatialFilter).model
-    fresh = new.filter.weight
-    assert (fresh - old.weight).norm() > 0.1 * fresh.norm()
-    assert_near(fresh @ fresh.mT, torch.eye(3).expand(8, 8, 3, 3))
+    taps = new.filter.weight
+    assert (taps - old.weight).norm() > 0.1 * taps.norm()
+    assert_near(taps @ taps.mT, torch.eye(3).expand(8, 8, 3, 3))
 
 
 def test_what_a_parametrization_learns_is_kept() -> None:
@@ -183,7 +183,7 @@ def test_a_function_chooses_layer_by_layer() -> None:
     report = convert(small_net(), to=to).report
     assert asked == ["body", "depthwise"]
     reasons = {d.name: d.reason for d in report.decisions}
-    assert reasons["body"] == "Conv2d -> Identity, as `to` says"
+    assert reasons["body"] == "Conv2d -> Identity, returned by `to`"
     assert reasons["depthwise"] == "left alone by `to`"
 
 

@@ -48,7 +48,7 @@ X = torch.randn(2, 3, 9, 8)
         {"filter": FilterBank(ImplicitFilter, 64), "where": ["0", "2"]},
     ],
 )
-def test_a_conversion_is_loaded_into_a_fresh_model(options: dict[str, Any], tmp_path: Path) -> None:
+def test_a_conversion_is_loaded_into_a_new_model(options: dict[str, Any], tmp_path: Path) -> None:
     conversion = convert(net(), **options)
     conversion.model(X)  # running statistics are part of what is saved
     with torch.no_grad():
@@ -96,7 +96,7 @@ def test_a_conversion_that_is_called_says_where_the_model_is() -> None:
     "wrap", [torch.compile, AveragedModel, nn.DataParallel, lambda m: torch.compile(nn.DataParallel(m))]
 )
 @pytest.mark.parametrize("model", [net, lambda: nn.Conv2d(3, 3, 3, padding=1)])
-def test_what_is_wrapped_around_a_model_is_taken_off(wrap: Any, model: Any, tmp_path: Path) -> None:
+def test_wrappers_around_a_model_are_removed(wrap: Any, model: Any, tmp_path: Path) -> None:
     conversion = convert(model())
     dataclasses.replace(conversion, model=wrap(conversion.model)).save(tmp_path / "model")
     assert torch.equal(load(tmp_path / "model", model()).model.eval()(X), conversion.model.eval()(X))
@@ -194,6 +194,6 @@ def test_what_a_file_cannot_hold_is_refused_before_it_is_written(tmp_path: Path)
     assert not list(tmp_path.iterdir())
 
 
-def test_refuses_what_is_no_module(tmp_path: Path) -> None:
+def test_refuses_what_is_not_a_module(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"base_model must be a torch\.nn\.Module, not str"):
         load(tmp_path, "resnet50")

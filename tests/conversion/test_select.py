@@ -10,7 +10,7 @@ from tests.models import small_net
 
 
 class GCNConv(nn.Module):
-    """What another library calls a convolution."""
+    """A module that another library calls a convolution."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -160,7 +160,7 @@ def test_a_model_without_convolutions_says_so() -> None:
 
 
 class StdConv2d(nn.Conv2d):
-    """What a library derives."""
+    """A subclass, such as other libraries define."""
 
 
 @pytest.mark.parametrize("inplace", [True, False])

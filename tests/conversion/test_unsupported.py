@@ -12,11 +12,11 @@ from tests.models import convs, input_for
 
 
 class Conv2dSame(nn.Conv2d):
-    """What a library may derive."""
+    """A subclass, such as other libraries define."""
 
 
 class CondConv2d(nn.Module):
-    """What a library may write, with a weight of its own."""
+    """A convolution of another library, with a weight of its own."""
 
     def __init__(self) -> None:
         super().__init__()

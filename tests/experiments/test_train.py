@@ -178,7 +178,7 @@ def test_options_have_types(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_the_command_of_the_readme_trains_and_surveys(tmp_path: Path) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text().replace("\\\n", " ")
+    readme = (Path(__file__).parents[2] / "experiments/guide/training.md").read_text().replace("\\\n", " ")
     (command,) = re.findall(r"python -m experiments\.train (fit .*)", readme)
     given = shlex.split(command)
     given[given.index("--out") + 1] = str(tmp_path)

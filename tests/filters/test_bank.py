@@ -31,7 +31,7 @@ class TestFilterSlice(FilterContract):
         return subject
 
     def test_a_checkpoint_of_other_channels_is_refused_by_name(self, ndim: int) -> None:
-        """One of another bank is; two slices of banks of one size hold the same tensors."""
+        """That of a bank of another size is; slices of banks of one size hold tensors of the same shapes."""
         other = FilterBank(ImplicitFilter, 100, ndim)(self.OUT, self.IN, ndim)
         with pytest.raises(RuntimeError, match="the channels and the arguments"):
             self.filter(ndim).load_state_dict(other.state_dict())

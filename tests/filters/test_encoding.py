@@ -116,14 +116,14 @@ def test_raw_coordinates_are_those_of_a_bin_between_minus_one_half_and_one_half(
     ],
 )
 @pytest.mark.parametrize("encoding", [FourierFeatures, MultiScaleFeatures])
-def test_refuses_senseless_arguments(
+def test_refuses_invalid_arguments(
     encoding: Any, arguments: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
         encoding(**arguments)
 
 
-def test_refuses_senseless_reaches_of_neighbours() -> None:
+def test_refuses_invalid_reaches_of_neighbours() -> None:
     with pytest.raises(ValueError, match="reach=0 must be at least 1"):
         Neighbors(0)
     with pytest.raises(TypeError, match=r"reach=1\.5 must be an integer"):

@@ -96,11 +96,11 @@ def test_an_envelope_around_a_frozen_filter_still_learns_its_width() -> None:
         ({"width": 1.0, "per": "kernel"}, ValueError, "per='kernel' is unknown; use one of 'channel', 'layer'"),
     ],
 )
-def test_refuses_senseless_arguments(arguments: Any, error: type[Exception], message: str) -> None:
+def test_refuses_invalid_arguments(arguments: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         Envelope(ImplicitFilter, **arguments)
 
 
-def test_refuses_a_filter_in_the_place_of_a_factory() -> None:
+def test_refuses_a_filter_instead_of_a_factory() -> None:
     with pytest.raises(TypeError, match=r"give ImplicitFilter, not ImplicitFilter\(\.\.\.\)"):
         Envelope(ImplicitFilter(1, 1), width=1.0)

@@ -170,7 +170,7 @@ def test_fitting_again_changes_little() -> None:
     assert fit(subject, target, size=8, steps=5).residual <= once + 1e-9
 
 
-def test_an_envelope_is_no_farther_than_the_filter_inside_alone() -> None:
+def test_an_envelope_is_at_least_as_close_as_its_inner_filter_alone() -> None:
     target = torch.randn(8, 1, 3, 3)
     inside = partial(ImplicitFilter, hidden=(4,))
     for steps in (0, 30):
@@ -181,7 +181,7 @@ def test_an_envelope_is_no_farther_than_the_filter_inside_alone() -> None:
         assert wrapped.residual < alone.residual
 
 
-def test_a_filter_that_knows_no_better_descends() -> None:
+def test_a_filter_without_a_closed_form_is_fitted_by_descent() -> None:
     class Plain(FrequencyFilter):
         def __init__(self, out_channels: int, in_channels: int, ndim: int = 2) -> None:
             super().__init__(out_channels, in_channels, ndim)
@@ -263,7 +263,7 @@ def test_a_filter_that_knows_no_better_descends() -> None:
         ),
     ],
 )
-def test_senseless_arguments_are_refused(
+def test_invalid_arguments_are_refused(
     filter: Any, taps: Any, options: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     before = [p.clone() for p in filter.parameters()] if isinstance(filter, nn.Module) else []

@@ -26,7 +26,7 @@ def test_on_other_sizes_the_taps_are_cropped_or_padded_about_the_centre() -> Non
     assert_close(subject.taps(2).flatten().tolist(), [b, c])
 
 
-def test_the_default_draw_is_that_of_conv_nd() -> None:
+def test_the_default_initialisation_is_that_of_conv_nd() -> None:
     torch.manual_seed(3)
     ours = SpatialFilter(64, 16, kernel_size=5).weight
     theirs = nn.Conv2d(16, 64, 5).weight
@@ -44,6 +44,6 @@ def test_the_default_draw_is_that_of_conv_nd() -> None:
         (2.5, TypeError, r"kernel_size=2\.5 must be an integer"),
     ],
 )
-def test_refuses_senseless_kernel_sizes(kernel_size: Any, error: type[Exception], message: str) -> None:
+def test_refuses_invalid_kernel_sizes(kernel_size: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         SpatialFilter(1, 1, kernel_size=kernel_size)

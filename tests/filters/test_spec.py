@@ -93,6 +93,6 @@ def test_two_classes_do_not_share_a_name() -> None:
     "spec",
     [{}, {"Own": {}}, {"ImplicitFilter": 3}, {"ImplicitFilter": {}, "frozen": {}}, {"torch.nn.functional": {}}, b"x"],
 )
-def test_what_describes_no_filter_is_refused(spec: Any) -> None:
-    with pytest.raises(ValueError, match="describes no filter; it was written by another version"):
+def test_what_does_not_describe_a_filter_is_refused(spec: Any) -> None:
+    with pytest.raises(ValueError, match="does not describe a filter; it was written by another version"):
         read_spec(spec)

@@ -57,6 +57,6 @@ def test_what_the_projection_drops_gets_no_gradient() -> None:
     ("size", "error", "message"),
     [(0, ValueError, "size=0 must be at least 1"), ((4, 4, 4), ValueError, r"size=\(4, 4, 4\) has 3 entries")],
 )
-def test_refuses_senseless_sizes(size: Any, error: type[Exception], message: str) -> None:
+def test_refuses_invalid_sizes(size: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         TableFilter(1, 1, size=size)

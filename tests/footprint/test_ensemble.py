@@ -70,7 +70,7 @@ def test_even_and_odd_kernels_are_told_apart(size: tuple[int, ...], periodic: bo
     assert_close(even_share(taps, periodic=periodic).flatten().tolist(), [1.0, 0.0, 0.5])
 
 
-def test_the_first_tap_of_an_even_axis_is_its_own_mirror_image_on_the_torus_alone() -> None:
+def test_the_first_tap_of_an_even_axis_is_its_own_mirror_image_only_if_it_wraps_around() -> None:
     taps = delta((8,), (-4,))
     assert even_share(taps).item() == 1
     assert even_share(taps, periodic=False).item() == 0.5

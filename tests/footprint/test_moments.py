@@ -25,7 +25,7 @@ def test_a_gaussian_has_the_radius_of_its_formula(size: tuple[int, ...]) -> None
 
 
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=3).map(tuple))
-def test_the_spectral_radius_is_the_chord_on_the_torus(size: tuple[int, ...]) -> None:
+def test_the_spectral_radius_is_the_chord_on_the_circle(size: tuple[int, ...]) -> None:
     taps = torch.randn(2, 2, *size, dtype=torch.float64)
     length = torch.tensor(size, dtype=torch.float64)
     chord = (length / math.pi * torch.sin(math.pi * offsets(size) / length)).square().sum(-1)
@@ -55,7 +55,7 @@ def test_a_shifted_delta_is_where_it_is_and_local_once_aligned(offset: tuple[int
 
 
 @given(st.lists(st.integers(5, 12), min_size=1, max_size=3).map(tuple), st.lists(st.integers(-9, 9), min_size=3))
-def test_a_shift_around_the_torus_is_taken_back(size: tuple[int, ...], shift: list[int]) -> None:
+def test_a_circular_shift_is_taken_back(size: tuple[int, ...], shift: list[int]) -> None:
     taps = gaussian(size, *(0.8,) * len(size))
     shifted = taps.roll(shift[: len(size)], tuple(range(2, taps.dim())))
     assert_close(align(shifted), taps)

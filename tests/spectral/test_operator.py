@@ -1,4 +1,4 @@
-"""The registered operator: values against plain FFTs, derivatives of any order, and what PyTorch asks of operators."""
+"""The registered operator: values against plain FFTs, chunks and precision, and what PyTorch asks of operators."""
 
 import copy
 import warnings
@@ -14,41 +14,8 @@ from torch._dynamo.backends.common import aot_autograd
 from experiments.bench.memory import peak_bytes
 from nifconv import FrequencyConv2d, LCConv2d, frequency
 from nifconv.spectral import _onnx, _operator, _products, _transforms
+from tests.spectral.operands import CASES, arguments, learned
 from tests.tolerances import assert_near
-
-# channels in and out, groups, grid, map, stride
-CASES: dict[str, tuple[int, int, int, tuple[int, ...], tuple[int, ...], tuple[int, ...]]] = {
-    "depthwise on small maps": (4, 4, 4, (6, 5), (6, 5), (1, 1)),
-    "depthwise on short rows": (4, 4, 4, (20, 12), (20, 12), (1, 1)),
-    "depthwise with long rows": (2, 2, 2, (4, 60), (4, 60), (1, 1)),
-    "multiplier on a larger grid": (3, 6, 3, (20, 20), (8, 7), (2, 3)),
-    "groups with folding": (4, 6, 2, (6, 4), (6, 4), (2, 2)),
-    "dense in one dimension": (2, 3, 1, (9,), (9,), (2,)),
-    "folding one axis alone": (2, 2, 2, (12, 12), (12, 12), (5, 2)),
-    "three dimensions": (2, 4, 2, (5, 6, 8), (4, 6, 7), (1, 2, 1)),
-}
-
-
-# PyTorch scripts its own decompositions when forward mode is first used, and warns about that.
-forward_mode = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
-
-
-def arguments(case: str, dtype: torch.dtype = torch.float64, method: str = "fft") -> tuple[Any, ...]:
-    in_channels, out_channels, groups, size, shape, stride = CASES[case]
-    x = torch.randn(3, in_channels, *shape, dtype=dtype)
-    spectrum = torch.randn(out_channels, in_channels // groups, *frequency.half_shape(size), 2, dtype=dtype)
-    out = tuple(-(-n // s) for n, s in zip(shape, stride, strict=True))
-    return x, spectrum, groups, method, size, (1,) * len(size), stride, out
-
-
-def learned(case: str, method: str = "fft") -> tuple[Any, ...]:
-    x, spectrum, *geometry = arguments(case, method=method)
-    return x.requires_grad_(), spectrum.requires_grad_(), *geometry
-
-
-@pytest.fixture(params=CASES)
-def case(request: pytest.FixtureRequest) -> str:
-    return request.param
 
 
 @pytest.fixture(params=[None, 1], ids=["chunks of the default size", "chunks of one plane"])
@@ -118,28 +85,6 @@ def test_the_fft_takes_over_where_matrix_products_are_less_precise(case: str) ->
         assert_near(y, exact, dtype=torch.float32)
 
 
-def test_second_derivatives(case: str) -> None:
-    x, spectrum, *geometry = learned(case)
-
-    def apply(x: Tensor, spectrum: Tensor) -> Tensor:
-        return _operator.apply(x, spectrum, *geometry)
-
-    assert torch.autograd.gradcheck(apply, (x, spectrum), fast_mode=True)
-    assert torch.autograd.gradgradcheck(apply, (x, spectrum), fast_mode=True)
-
-
-@pytest.mark.parametrize("wanted", [0, 1])
-def test_derivatives_by_one_operand_alone(case: str, wanted: int) -> None:
-    operands = list(arguments(case))
-    operands[wanted].requires_grad_()
-
-    def apply(operand: Tensor) -> Tensor:
-        return _operator.apply(*operands[:wanted], operand, *operands[wanted + 1 :])
-
-    assert torch.autograd.gradcheck(apply, (operands[wanted],), fast_mode=True)
-    assert torch.autograd.gradgradcheck(apply, (operands[wanted],), fast_mode=True)
-
-
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 @pytest.mark.parametrize("case", ["depthwise on small maps", "groups with folding"])
 def test_passes_the_checks_of_torch_library(case: str) -> None:
@@ -160,64 +105,6 @@ def test_keeps_the_input_and_the_spectrum_and_nothing_else() -> None:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         _operator.apply(x, spectrum, *geometry)
     assert {t.data_ptr() for t in kept} == {x.data_ptr(), spectrum.data_ptr()}
-
-
-@pytest.mark.parametrize("dims", [(0, None), (None, 0), (1, 2)])
-def test_transformations_of_torch_func(case: str, dims: tuple[int | None, int | None]) -> None:
-    operands = arguments(case)
-    geometry = operands[2:]
-    stacks = [
-        torch.stack([t, 2 * t, -t.roll(1)], dim) if dim is not None else t
-        for t, dim in zip(operands[:2], dims, strict=True)
-    ]
-
-    def apply(x: Tensor, spectrum: Tensor) -> Tensor:
-        return _operator.apply(x, spectrum, *geometry)
-
-    def gradients(x: Tensor, spectrum: Tensor) -> Any:
-        return torch.func.grad(lambda *both: apply(*both).square().sum(), argnums=(0, 1))(x, spectrum)
-
-    def one_by_one(function: Any) -> Any:
-        rows = [[t if d is None else t.select(d, i) for t, d in zip(stacks, dims, strict=True)] for i in range(3)]
-        return [function(*row) for row in rows]
-
-    assert_near(torch.vmap(apply, dims)(*stacks), torch.stack(one_by_one(apply)))
-    for ours, theirs in zip(
-        torch.vmap(gradients, dims)(*stacks), zip(*one_by_one(gradients), strict=True), strict=True
-    ):
-        assert_near(ours, torch.stack(theirs))
-
-
-@forward_mode
-def test_forward_mode(case: str) -> None:
-    x, spectrum, *geometry = arguments(case)
-    tangents = torch.randn_like(x), torch.randn_like(spectrum)
-
-    def apply(x: Tensor, spectrum: Tensor) -> Tensor:
-        return _operator.apply(x, spectrum, *geometry)
-
-    expected = apply(tangents[0], spectrum) + apply(x, tangents[1])
-    assert_near(torch.func.jvp(apply, (x, spectrum), tangents)[1], expected)
-    assert_near(torch.func.jvp(lambda x: apply(x, spectrum), (x,), tangents[:1])[1], apply(tangents[0], spectrum))
-    with torch.autograd.forward_ad.dual_level():
-        dual = torch.autograd.forward_ad.make_dual(spectrum, tangents[1])
-        assert_near(torch.autograd.forward_ad.unpack_dual(apply(x, dual)).tangent, apply(x, tangents[1]))
-
-
-@forward_mode
-@pytest.mark.parametrize("wanted", [(0,), (1,), (0, 1)])
-def test_second_derivatives_forward_over_reverse(case: str, wanted: tuple[int, ...]) -> None:
-    x, spectrum, *geometry = arguments(case)
-
-    def energy(x: Tensor, spectrum: Tensor) -> Tensor:
-        return _operator.apply(x, spectrum, *geometry).square().sum()
-
-    gradient = torch.func.grad(energy, argnums=wanted)
-    tangents = torch.randn_like(x), torch.randn_like(spectrum)
-    _, ours = torch.func.jvp(gradient, (x, spectrum), tangents)
-    _, reverse = torch.autograd.functional.vhp(energy, (x, spectrum), tangents)
-    for one, index in zip(ours, wanted, strict=True):
-        assert_near(one, reverse[index])
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -252,15 +139,6 @@ def test_channels_last_in_and_out(ndim: int, layout: torch.memory_format, groups
     assert_near(y, _operator.apply(x.detach().contiguous(), spectrum, *rest))
     (dx,) = torch.autograd.grad(y.square().sum(), x)
     assert dx.is_contiguous(memory_format=layout)
-
-
-def test_gradients_of_a_sum_arrive_without_strides(case: str) -> None:
-    x, spectrum, *geometry = learned(case)
-    y = _operator.apply(x, spectrum, *geometry)
-    one = torch.autograd.grad(y.sum(), (x, spectrum), retain_graph=True)
-    other = torch.autograd.grad(y, (x, spectrum), torch.ones_like(y))
-    for ours, theirs in zip(one, other, strict=True):
-        assert_near(ours, theirs)
 
 
 def test_an_empty_batch_has_gradients_of_zero(case: str) -> None:

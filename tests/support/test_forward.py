@@ -32,7 +32,7 @@ def test_other_forms_are_refused(example: Any) -> None:
         forward.run(nn.Identity(), example)
 
 
-def test_what_is_no_module_is_refused() -> None:
+def test_anything_but_a_module_is_refused() -> None:
     with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module, not int"):
         forward.run(3, torch.ones(1))
 

@@ -92,14 +92,14 @@ def test_an_altered_description_is_refused(saved: Path) -> None:
         _files.read(saved)
 
 
-def test_a_file_of_somebody_else_is_refused(saved: Path) -> None:
+def test_a_file_of_another_program_is_refused(saved: Path) -> None:
     rewritten(saved, lambda metadata: metadata.pop("nifconv"))
     with pytest.raises(ValueError, match=r"does not say how its model was made; give a file of Conversion\.save"):
         _files.read(saved)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 1}'])
-def test_a_description_that_is_none_is_refused(saved: Path, text: str) -> None:
+def test_an_unreadable_description_is_refused(saved: Path, text: str) -> None:
     rewritten(saved, lambda metadata: metadata.update(nifconv=text))
     with pytest.raises(ValueError, match="has an unreadable description"):
         _files.read(saved)
@@ -120,7 +120,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         _files.read(tmp_path / "nothing.safetensors")
 
 
-def test_what_is_no_tensor_is_refused_and_an_older_file_survives(saved: Path) -> None:
+def test_what_is_not_a_tensor_is_refused_and_an_older_file_survives(saved: Path) -> None:
     before = saved.read_bytes()
     with pytest.raises(TypeError, match="'extra' holds a dict; only tensors can be stored"):
         _files.write(saved, {"extra": {}}, DESCRIPTION)  # type: ignore[dict-item]

@@ -12,16 +12,16 @@ from nifconv.footprint.figures._style import COLORS, blank, tidy
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_DECADES = 4
+_DECADES = 4  # smaller contributions all have the darkest colour
 
 
 def contribution_map(contribution: Tensor, squares: Mapping[float, float], name: str) -> Figure:
-    """Contributions relative to the largest, over four decades, and the squares that hold some shares of them.
+    """Contributions relative to the largest, over four decades, and the squares that hold given shares of them.
 
     Args:
-        contribution: of each input pixel, `(*size)`.
-        squares: up to two sides in pixels, by the share that lies within.
-        name: above the figure.
+        contribution: share of each input pixel, `(*size)`.
+        squares: one or two squares: their sides in pixels by the share that lies within.
+        name: title of the figure.
 
     Raises:
         ValueError: the input has three spatial axes.
@@ -32,21 +32,21 @@ def contribution_map(contribution: Tensor, squares: Mapping[float, float], name:
         raise ValueError(
             f"a contribution of shape {tuple(share.shape)} cannot be drawn, only 1 or 2 axes can; use `side` and `area`"
         )
-    figure = blank(5.4, 4.4 if share.dim() == 2 else 3.2)
+    figure = blank(5.4, 4.4 if share.dim() == 2 else 3.2)  # first, since it says what to install
     from matplotlib.colors import LogNorm
     from matplotlib.patches import Rectangle
 
     axes = figure.subplots()
     shape = share.shape
-    left, right = -(shape[-1] // 2) - 0.5, (shape[-1] - 1) // 2 + 0.5
+    left, right = -(shape[-1] // 2) - 0.5, (shape[-1] - 1) // 2 + 0.5  # outer edges of the first and last pixel
     if share.dim() == 1:
         axes.semilogy([int(left + 0.5) + i for i in range(shape[0])], share.numpy(), color="black", linewidth=1)
         axes.set(ylim=(10.0**-_DECADES, 1.5), ylabel="contribution / largest")
         tidy(axes)
     else:
-        extent = (left, right, (shape[0] - 1) // 2 + 0.5, -(shape[0] // 2) - 0.5)
+        extent = (left, right, (shape[0] - 1) // 2 + 0.5, -(shape[0] // 2) - 0.5)  # the first row is at the top
         norm = LogNorm(10.0**-_DECADES, 1.0)
-        shown = share.clamp_min(10.0**-_DECADES).numpy()
+        shown = share.clamp_min(10.0**-_DECADES).numpy()  # 0 has no logarithm and would be a hole
         image = axes.imshow(shown, cmap="viridis", norm=norm, extent=extent, interpolation="nearest")
         figure.colorbar(image, ax=axes, label="contribution / largest", extend="min")
         axes.set_ylabel("offset from the centre, pixels")
@@ -54,7 +54,7 @@ def contribution_map(contribution: Tensor, squares: Mapping[float, float], name:
         text = f"{100 * level:.0f} % within {side:.0f}"
         if share.dim() == 1:
             axes.axvspan(-side / 2, side / 2, color=color if color != "white" else COLORS[0], alpha=0.15, label=text)
-        elif side == side:
+        elif side == side:  # not NaN: something contributes
             square = Rectangle((-side / 2, -side / 2), side, side, fill=False, color=color, linewidth=1.6, label=text)
             axes.add_patch(square)
     axes.set(xlim=(left, right), xlabel="offset from the centre, pixels")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from nifconv._support.text import by_size
 from nifconv.footprint._layer import LayerFootprint
-from nifconv.footprint._text import by_size
 from nifconv.footprint.figures._style import COLOR_MAP, by_energy, color_limit, new_figure, plane, strongest, title
 from nifconv.footprint.measures._ensemble import position_variance, principal_kernels
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 8
-_STEEP = 20
-MOST_ROWS = 12
+MOST_ROWS = 12  # as many as a page of a report can hold
+_STEEP = 20  # ratio of peak to mean above which a linear scale shows only the peak
 
 
 def kernel_gallery(layers: Sequence[LayerFootprint]) -> Figure:
@@ -34,10 +34,10 @@ def kernel_gallery(layers: Sequence[LayerFootprint]) -> Figure:
         ImportError: matplotlib is not installed.
     """
     rows = _few(layers)
-    frame = max((max(layer.taps.shape[2:]) for layer in rows), default=1)
+    frame = max((max(layer.taps.shape[2:]) for layer in rows), default=1)  # of all rows, hence pixels of one size
 
     def draw(line: Sequence[Axes], layer: LayerFootprint) -> None:
-        for axes, kernel in zip(line, strongest(layer, len(line)), strict=False):
+        for axes, kernel in zip(line, strongest(layer, len(line)), strict=False):  # it may have fewer kernels
             draw_kernel(axes, kernel)
             _frame(axes, plane(kernel).dim(), frame // 2)
 
@@ -80,7 +80,7 @@ def variance_maps(layers: Sequence[LayerFootprint]) -> Figure:
     """
     rows = _few(layers)
     columns = min(len(rows), 4)
-    lines = -(-len(rows) // max(columns, 1))
+    lines = -(-len(rows) // max(columns, 1))  # rounded up; without layers, new_figure raises below
     figure = new_figure(rows, width=2.9 * max(columns, 1) + 0.4, height=2.6 * lines + 0.2)
     grid = figure.subplots(lines, columns, squeeze=False)
     for axes in grid.flat[len(rows) :]:
@@ -95,6 +95,7 @@ def variance_maps(layers: Sequence[LayerFootprint]) -> Figure:
             image = axes.imshow(
                 variance.numpy(), cmap="viridis", norm=_variance_norm(variance), extent=_extent(variance)
             )
+            # Each map has its own scale: what counts is whether it is flat.
             figure.colorbar(image, ax=axes, shrink=0.8).ax.tick_params(labelsize=7)
             _pixel_ticks(axes, variance)
         axes.set_title(_name(layer, separator="  "), fontsize=8)
@@ -107,13 +108,13 @@ def draw_kernel(axes: Axes, kernel: Tensor, limit: float | None = None) -> None:
     """Draws one kernel `(*size)` with offsets from its centre, in pixels, along the axes.
 
     Args:
-        axes: to draw on.
+        axes: matplotlib axes to draw on.
         kernel: real, 1 to 3 axes.
-        limit: the weight of full colour; by default the kernel's `color_limit`.
+        limit: the weight that has the full colour; by default the kernel's `color_limit`.
     """
     kernel = plane(kernel)
     if kernel.dim() == 1:
-        top = kernel.abs().nan_to_num(0, posinf=0).max().item() or 1.0
+        top = kernel.abs().nan_to_num(0, posinf=0).max().item() or 1.0  # a kernel of zeros needs limits too
         first = -(len(kernel) // 2)
         axes.plot(range(first, first + len(kernel)), kernel.numpy(), color="black", linewidth=1)
         axes.axhline(0, color="0.7", linewidth=0.5)
@@ -122,7 +123,7 @@ def draw_kernel(axes: Axes, kernel: Tensor, limit: float | None = None) -> None:
         axes.tick_params(labelleft=False)
     else:
         limit = color_limit(kernel) if limit is None else limit
-        options = {"cmap": COLOR_MAP, "interpolation": "nearest"}
+        options = {"cmap": COLOR_MAP, "interpolation": "nearest"}  # smoothing would show weights that are not there
         axes.imshow(kernel.numpy(), vmin=-limit, vmax=limit, extent=_extent(kernel), **options)  # type: ignore[arg-type]
         _pixel_ticks(axes, kernel)
     axes.tick_params(labelsize="xx-small", length=2, pad=1)
@@ -130,15 +131,15 @@ def draw_kernel(axes: Axes, kernel: Tensor, limit: float | None = None) -> None:
 
 def _draw_zoomed(line: Sequence[Axes], layer: LayerFootprint) -> None:
     shown = strongest(layer, len(line))
-    sizes = layer.values("size95").nan_to_num()[by_energy(layer)[: len(shown)]]
-    half = min(int(sizes.max()) // 2, max(shown.shape[1:]) // 2)
+    sizes = layer.values("size95").nan_to_num()[by_energy(layer)[: len(shown)]]  # of the kernels shown
+    half = min(int(sizes.max()) // 2, max(shown.shape[1:]) // 2)  # a last window may be larger than an even kernel
     for axes, kernel in zip(line, shown, strict=False):
         draw_kernel(axes, kernel)
         _frame(axes, plane(kernel).dim(), half)
 
 
 def _variance_norm(variance: Tensor) -> Normalize:
-    """Linear where the peak is moderate; three decades where a high peak would leave everything else black."""
+    """Linear for a moderate peak; over three decades for a high one, which would leave everything else dark."""
     from matplotlib.colors import LogNorm, Normalize
 
     top = max(variance.nan_to_num().max().item(), 1.0)
@@ -146,7 +147,7 @@ def _variance_norm(variance: Tensor) -> Normalize:
 
 
 def _few(layers: Sequence[LayerFootprint]) -> list[LayerFootprint]:
-    """All layers if they fit on a page; otherwise the layer of each stage with the largest kernels, as many as fit."""
+    """All layers if they fit on a page; otherwise the layer with the largest kernels of each stage, as many as fit."""
     if len(layers) <= MOST_ROWS:
         return list(layers)
     stages: dict[str, list[LayerFootprint]] = {}
@@ -161,10 +162,10 @@ def _rows_of(layers: Sequence[LayerFootprint], draw: Callable[[Sequence[Axes], L
     for row, layer in zip(grid, layers, strict=True):
         draw(row, layer)
         for column, axes in enumerate(row):
-            if not axes.has_data():
+            if not axes.has_data():  # the layer has fewer kernels than there are columns
                 axes.set_axis_off()
             elif column > 0:
-                axes.tick_params(labelleft=False)
+                axes.tick_params(labelleft=False)  # those of the first column apply
         row[0].set_ylabel(_name(layer), fontsize="x-small")
     figure.supxlabel("offset from the centre, pixels", fontsize=8)
     return figure
@@ -176,11 +177,13 @@ def _name(layer: LayerFootprint, separator: str = "\n") -> str:
 
 def _extent(image: Tensor) -> tuple[float, float, float, float]:
     rows, columns = image.shape
+    # Left, right, bottom, top: the edges of the outer pixels, whose centres are whole offsets; rows run downwards.
     return (-(columns // 2) - 0.5, (columns - 1) // 2 + 0.5, (rows - 1) // 2 + 0.5, -(rows // 2) - 0.5)
 
 
 def _pixel_ticks(axes: Axes, image: Tensor) -> None:
     rows, columns = image.shape
+    # An even axis has one more pixel before the centre than after it; a set, since small kernels have equal ticks.
     axes.set_xticks(sorted({-(columns // 2), 0, (columns - 1) // 2}))
     axes.set_yticks(sorted({-(rows // 2), 0, (rows - 1) // 2}))
 
@@ -191,6 +194,6 @@ def _frame(axes: Axes, ndim: int, half: int) -> None:
     axes.set_xlim(-half - 0.5, half + 0.5)
     axes.set_xticks(ticks)
     if ndim > 1:
-        axes.set_ylim(half + 0.5, -half - 0.5)
+        axes.set_ylim(half + 0.5, -half - 0.5)  # reversed, as imshow has it
         axes.set_yticks(ticks)
         axes.set_aspect("equal")

@@ -14,11 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# Okabe and Ito's colours, the strongest first: colour-blind readers can tell them apart, also in print without colour.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#333333")
-"""Okabe and Ito's colours, the strongest first: colour-blind readers can tell them apart, also in grey."""
 NULL_COLOR = "#8a8a8a"
-COLOR_MAP = "RdBu_r"
-"""Of weights: blue negative, white zero, red positive."""
+COLOR_MAP = "RdBu_r"  # blue is negative, white zero, red positive
 _COLOR_QUANTILE = 0.98
 
 
@@ -41,6 +40,7 @@ def blank(width: float, height: float) -> Figure:
         ImportError: matplotlib is not installed.
     """
     try:
+        # Not pyplot, which would need a display and keep every figure until it is closed.
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError("plots need matplotlib; install it with: pip install 'nifconv[plot]'") from error
@@ -54,8 +54,8 @@ def tidy(axes: Axes) -> None:
 
 
 def title(name: str) -> str:
-    """As much of a name as a title has room for; a dollar sign would begin a formula."""
-    return short(name).replace("$", r"\$")
+    """As much of a name as a title has room for."""
+    return short(name).replace("$", r"\$")  # a dollar sign would begin a formula
 
 
 def strongest(layer: LayerFootprint, count: int) -> Tensor:
@@ -65,21 +65,18 @@ def strongest(layer: LayerFootprint, count: int) -> Tensor:
 
 def by_energy(layer: LayerFootprint) -> Tensor:
     """Indices of the layer's kernels by falling energy; those that are not finite come last."""
-    norms = layer.taps.flatten(0, 1).flatten(1).norm(dim=1)
-    return norms.nan_to_num(-1, posinf=-1).argsort(descending=True)
+    norms = layer.taps.flatten(0, 1).flatten(1).norm(dim=1)  # (kernels,)
+    return norms.nan_to_num(-1, posinf=-1).argsort(descending=True)  # -1 is below all norms
 
 
 def color_limit(kernel: Tensor) -> float:
-    """The absolute weight that is drawn in full colour.
-
-    The largest in a small kernel. In a kernel of more than 225 taps the 98 % quantile, since a single large tap would
-    leave the others white.
-    """
+    """The absolute weight that is drawn in full colour: the largest, or in more than 225 taps the 98 % quantile."""
     magnitude = kernel.abs().flatten().double().nan_to_num(0, posinf=0)
+    # In a large kernel one large tap, often the centre, would leave all others white.
     limit = magnitude.max() if len(magnitude) <= 225 else magnitude.sort().values[int(_COLOR_QUANTILE * len(magnitude))]
-    return limit.item() or magnitude.max().item() or 1.0
+    return limit.item() or magnitude.max().item() or 1.0  # the quantile of a local kernel may be 0
 
 
 def plane(kernel: Tensor) -> Tensor:
-    """A 3-d kernel's slice through the centre of its first axis; others as they are."""
+    """The slice of a 3-d kernel through the centre of its first axis; other kernels unchanged."""
     return kernel[kernel.shape[0] // 2] if kernel.dim() == 3 else kernel

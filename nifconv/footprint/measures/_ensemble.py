@@ -1,4 +1,4 @@
-"""Kernels of a layer together: the shapes they are made of and where they vary; and the symmetry of each."""
+"""The kernels of a layer together: the shapes they are made of and where they vary. Also the symmetry of each."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def principal_kernels(taps: Tensor, count: int | None = None) -> PrincipalKernel
         TypeError: `taps` are not real and floating, or `count` is not an integer.
         ValueError: they have no spatial axis, or `count` is below 1.
     """
-    rows = as_kernels(taps).flatten(0, 1).flatten(1)
+    rows = as_kernels(taps).flatten(0, 1).flatten(1)  # (kernels, taps)
     limit = min(rows.shape)
     count = limit if count is None else min(positive_int("count", count), limit)
     if not rows.isfinite().all():  # a decomposition would raise
@@ -50,12 +50,14 @@ def principal_kernels(taps: Tensor, count: int | None = None) -> PrincipalKernel
     if len(rows) > rows.shape[1]:
         # Thousands of small kernels: the eigenvectors of a small matrix are the same shapes.
         energy, vectors = torch.linalg.eigh(rows.T @ rows)
+        # Ascending, with vectors as columns; rounding can make an eigenvalue of 0 slightly negative.
         energy, shapes = energy.flip(0).clamp_min(0), vectors.T.flip(0)
     else:
         _, values, shapes = torch.linalg.svd(rows, full_matrices=False)
         energy = values.square()
     shapes = shapes[:count]
-    strongest = shapes.gather(1, shapes.abs().argmax(1, keepdim=True))
+    # A shape and its negative are the same; a fixed sign keeps figures equal from run to run.
+    strongest = shapes.gather(1, shapes.abs().argmax(1, keepdim=True))  # (count, 1)
     kernels = (shapes * strongest.sign()).view(-1, *taps.shape[2:])
     return PrincipalKernels(kernels, (energy / energy.sum())[:count])
 
@@ -89,8 +91,8 @@ def first_explained(taps: Tensor) -> Tensor:
 def position_variance(taps: Tensor) -> Tensor:
     """Variance over the kernels of a layer at each position, relative to its mean over positions.
 
-    v[n] = var_{o,i} w[o,i,n] / mean_m var_{o,i} w[o,i,m]. Flat, 1 everywhere, for taps that are drawn independently;
-    peaked at the centre in learned layers: Gavrikov & Keuper 2023, Fig. 8b.
+    v[n] = var_{o,i} w[o,i,n] / mean_m var_{o,i} w[o,i,m]. Flat, 1 everywhere, for taps that are drawn independently
+    from one distribution; peaked at the centre in learned layers (Gavrikov & Keuper 2023, Fig. 8b).
 
     Returns:
         float64, `(*size)`; NaN if the kernels do not differ.
@@ -99,7 +101,7 @@ def position_variance(taps: Tensor) -> Tensor:
         TypeError: `taps` are not real and floating.
         ValueError: they have no spatial axis.
     """
-    variance = as_kernels(taps).flatten(0, 1).var(0, correction=0)
+    variance = as_kernels(taps).flatten(0, 1).var(0, correction=0)  # all kernels of the layer, not a sample of them
     return variance / variance.mean()
 
 
@@ -140,9 +142,10 @@ def even_share(taps: Tensor, *, periodic: bool = True) -> Tensor:
     """
     kernels = as_kernels(taps)
     axes = tuple(range(2, kernels.dim()))
-    if not periodic:  # an odd number of taps on every axis, the centre in the middle
+    if not periodic:  # pad to an odd number of taps on every axis, so that the centre is in the middle
         pad = [int(n % 2 == 0 and side == 1) for n in reversed(kernels.shape[2:]) for side in (0, 1)]
         kernels = torch.nn.functional.pad(kernels, pad)
+    # A flip about the middle moves the centre of an even axis, at S // 2, by one; the roll takes it back.
     mirrored = kernels.flip(axes).roll([1 - n % 2 for n in kernels.shape[2:]], axes)
     even = (kernels + mirrored) / 2
     return even.square().flatten(2).sum(-1) / kernels.square().flatten(2).sum(-1)
@@ -150,14 +153,15 @@ def even_share(taps: Tensor, *, periodic: bool = True) -> Tensor:
 
 def _explained(taps: Tensor) -> Tensor:
     """`PrincipalKernels.explained` alone."""
-    rows = as_kernels(taps).flatten(0, 1).flatten(1)
+    rows = as_kernels(taps).flatten(0, 1).flatten(1)  # (kernels, taps)
     if not rows.isfinite().all():
         return rows.new_full((min(rows.shape),), torch.nan)
+    # Both products have the same eigenvalues apart from zeros; the smaller one is cheap.
     gram = rows.T @ rows if len(rows) > rows.shape[1] else rows @ rows.T
     energy = torch.linalg.eigvalsh(gram).flip(0).clamp_min(0)
     return energy / energy.sum()
 
 
 def _spread(shares: Tensor) -> Tensor:
-    """Exponential of the entropy: as many equal shares are spread as widely as these."""
-    return torch.special.entr(shares).sum().exp()
+    """Exponential of the entropy: the number of equal shares that are as widely spread as these."""
+    return torch.special.entr(shares).sum().exp()  # entr(0) is 0, where -p log p would be NaN

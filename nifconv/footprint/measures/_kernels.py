@@ -1,4 +1,4 @@
-"""What measures take: the kernels of a layer, and whether they wrap around."""
+"""What a measure takes: the kernels of a layer, and whether they wrap around."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Kernels:
 
     @cached_property
     def parts(self) -> list[Kernels]:
-        """The same kernels, as many at a time as fit into memory in float64; `[self]` if all do."""
+        """The same kernels in portions that fit into memory in float64; `[self]` if all do at once."""
         if self.taps.numel() <= _TAPS_AT_ONCE:
             return [self]
         flat = self.taps.flatten(0, 1).unsqueeze(1)  # (kernels, 1, *size)

@@ -26,7 +26,7 @@ def rms_radius(taps: Tensor) -> Tensor:
         ValueError: they have no spatial axis.
     """
     energy, positions = _energy(taps)
-    return (energy @ positions.square().sum(-1)).sqrt()
+    return (energy @ positions.square().sum(-1)).sqrt()  # (out, in, taps) @ (taps,)
 
 
 def spectral_radius(taps: Tensor) -> Tensor:
@@ -47,10 +47,11 @@ def spectral_radius(taps: Tensor) -> Tensor:
     """
     kernels = as_kernels(taps)
     size = tuple(taps.shape[2:])
-    # With a last axis of one pixel the half spectrum is the whole one, and differences run around every axis.
+    # Half spectra halve only the last axis. With an extra one of a single pixel nothing is left out, so that every
+    # spatial axis has all its bins and differences can run around it.
     spectrum = taps_to_spectrum(kernels.unsqueeze(-1), (*size, 1))
     total = sum(
-        (length / (2 * math.pi)) ** 2 * _power(spectrum.roll(-1, axis) - spectrum)
+        (length / (2 * math.pi)) ** 2 * _power(spectrum.roll(-1, axis) - spectrum)  # H(f + e_a / S_a) - H(f)
         for axis, length in enumerate(size, start=2)
     )
     return (total / _power(spectrum)).sqrt()
@@ -67,7 +68,7 @@ def centroid(taps: Tensor) -> Tensor:
         ValueError: they have no spatial axis.
     """
     energy, positions = _energy(taps)
-    return energy @ positions
+    return energy @ positions  # (out, in, taps) @ (taps, d)
 
 
 def centroid_offset(taps: Tensor) -> Tensor:
@@ -92,8 +93,8 @@ def align(taps: Tensor, *, periodic: bool = True) -> Tensor:
 
     Args:
         taps: real, `(out_channels, in_channels, *size)`.
-        periodic: whether the kernel wraps around, so that what leaves on one side enters on the other. If not, it is
-            first padded with zeros to twice its size.
+        periodic: whether the kernel wraps around, so that what leaves on one side enters on the other. A kernel that
+            does not is first padded with zeros to twice its size.
 
     Returns:
         float64, `(out_channels, in_channels, *size)`, or twice that size if not `periodic`.
@@ -108,11 +109,12 @@ def align(taps: Tensor, *, periodic: bool = True) -> Tensor:
     energy = kernels.square()
     for axis, length in enumerate(kernels.shape[2:], start=2):
         others = tuple(a for a in range(2, kernels.dim()) if a != axis)
-        line = energy.sum(others) if others else energy
+        line = energy.sum(others) if others else energy  # (out, in, length); a sum over no axes would be over all
         turns = offsets((length,), device=taps.device).squeeze(-1) * (2 * math.pi / length)
         mean = torch.atan2(line @ turns.sin(), line @ turns.cos())
-        shift = (mean * (length / (2 * math.pi))).round().long()
-        index = (torch.arange(length, device=taps.device) + shift.unsqueeze(-1)) % length
+        shift = (mean * (length / (2 * math.pi))).round().long()  # (out, in), whole pixels
+        # A roll by another amount for each kernel: gather with an index that is constant along the other axes.
+        index = (torch.arange(length, device=taps.device) + shift.unsqueeze(-1)) % length  # (out, in, length)
         shape = [*index.shape[:2], *(1 if a != axis else length for a in range(2, kernels.dim()))]
         index = index.view(shape).expand_as(kernels)
         kernels, energy = kernels.gather(axis, index), energy.gather(axis, index)
@@ -123,7 +125,7 @@ def anisotropy(taps: Tensor) -> Tensor:
     """How much longer than wide a kernel is, 1 - sqrt(l_min / l_max): 0 for a disc, 1 for a line; no unit.
 
     l are the eigenvalues of the covariance of position under the energy, sum_n (n - c)(n - c)^T w[n]^2 / sum_n
-    w[n]^2 with c the centroid: squared half axes of the ellipse of inertia. A single tap, and a 1-d kernel, score 0.
+    w[n]^2, c the centroid: the squared half axes of the ellipse of inertia. A single tap and a 1-d kernel score 0.
 
     Returns:
         float64, `(out_channels, in_channels)`.
@@ -133,14 +135,14 @@ def anisotropy(taps: Tensor) -> Tensor:
         ValueError: they have no spatial axis.
     """
     energy, positions = _energy(taps)
-    mean = energy @ positions
-    second = torch.einsum("oin,na,nb->oiab", energy, positions, positions)
+    mean = energy @ positions  # (out, in, d)
+    second = torch.einsum("oin,na,nb->oiab", energy, positions, positions)  # (out, in, d, d)
     covariance = second - mean.unsqueeze(-1) * mean.unsqueeze(-2)
     smallest, largest = _extreme_eigenvalues(covariance)
-    # Differences of squared pixels round to about 1e-16 of those squares, which for a point must not become a shape.
+    # Differences of squared pixels round to about 1e-16 of those squares, which must not give a single tap a shape.
     floor = 1e-12 * (1 + positions.square().sum(-1).amax())
     ratio = torch.where(largest > floor, (smallest / largest).clamp(0, 1), 1.0)
-    return torch.where(largest.isnan(), torch.nan, 1 - ratio.sqrt())
+    return torch.where(largest.isnan(), torch.nan, 1 - ratio.sqrt())  # NaN > floor is false and would score 0
 
 
 def _extreme_eigenvalues(matrix: Tensor) -> tuple[Tensor, Tensor]:
@@ -148,13 +150,13 @@ def _extreme_eigenvalues(matrix: Tensor) -> tuple[Tensor, Tensor]:
         half, across = (matrix[..., 0, 0] - matrix[..., 1, 1]) / 2, matrix[..., 0, 1]
         middle, apart = (matrix[..., 0, 0] + matrix[..., 1, 1]) / 2, torch.hypot(half, across)
         return middle - apart, middle + apart
-    finite = torch.linalg.eigvalsh(torch.nan_to_num(matrix))
+    finite = torch.linalg.eigvalsh(torch.nan_to_num(matrix))  # it raises on NaN, which is put back below
     undefined = matrix.isnan().any(-1).any(-1)
     return finite[..., 0].masked_fill(undefined, torch.nan), finite[..., -1].masked_fill(undefined, torch.nan)
 
 
 def _energy(taps: Tensor) -> tuple[Tensor, Tensor]:
-    """Shares of the energy `(out_channels, in_channels, taps)`, and where they are, in pixels, `(taps, d)`."""
+    """Share of each tap in the energy, `(out, in, taps)`, and its offset from the centre in pixels, `(taps, d)`."""
     energy = as_kernels(taps).square().flatten(2)
     positions = offsets(taps.shape[2:], device=taps.device).flatten(0, -2)
     return energy / energy.sum(-1, keepdim=True), positions

@@ -69,7 +69,8 @@ def effective_size(taps: Tensor, share: float = 0.9, *, ratio: Callable[[Tensor]
 
 def smallest_window(shares: Tensor, share: float) -> Tensor:
     """Side of the first window whose share is at least `share`, NaN where there is none, from `(..., windows)`."""
-    # A window that holds exactly `share` counts, whichever way the last bit of its sum was rounded.
+    # A window that holds exactly `share` counts, whichever way the last bit of its sum was rounded. Sides are 1, 3,
+    # 5, ..: with k windows too small, the next one is 2 k + 1.
     side = 2.0 * (shares < share * (1 - 1e-12)).sum(-1).double() + 1
     return torch.where(shares[..., -1].isnan(), torch.nan, side)
 
@@ -88,8 +89,8 @@ def radial_profile(taps: Tensor) -> Tensor:
         ValueError: they have no spatial axis.
     """
     weight = as_kernels(taps).abs()
-    ring = offsets(taps.shape[2:], device=taps.device).norm(dim=-1).round().long().flatten()
-    within, count = ring_sums(weight, ring)
+    ring = offsets(taps.shape[2:], device=taps.device).norm(dim=-1).round().long().flatten()  # (pixels,)
+    within, count = ring_sums(weight, ring)  # (out, in, rings), (rings,)
     mean = within / count
     return torch.where(count > 0, mean, torch.nan) / weight.flatten(2).mean(-1, keepdim=True)
 
@@ -111,5 +112,5 @@ def as_kernels(taps: Tensor) -> Tensor:
 
 
 def _share_within(taps: Tensor, weigh: Callable[[Tensor], Tensor]) -> Tensor:
-    within = window_sums(weigh(as_kernels(taps)))
-    return within / within[..., -1:]
+    within = window_sums(weigh(as_kernels(taps)))  # (out, in, windows)
+    return within / within[..., -1:]  # the last window holds the whole kernel, so that shares end at exactly 1

@@ -29,7 +29,7 @@ class Measure:
         description: one sentence for the reader of a page.
         function: from kernels to float64 values `(out_channels, in_channels)`, or to a scalar if `per_layer`.
         per_layer: whether it looks at all kernels of a layer together.
-        step: distance between neighbouring values it can take, 0 if any.
+        step: distance between neighbouring values that it can take; 0 if it is continuous.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Measure:
 
     def values(self, kernels: Kernels) -> Tensor:
         """Its value for each kernel, float64, `(kernels,)`; if `per_layer`, `(1,)`."""
-        parts = [kernels] if self.per_layer else kernels.parts
+        parts = [kernels] if self.per_layer else kernels.parts  # what looks at all kernels cannot be computed in parts
         return torch.cat([self.function(part).reshape(-1) for part in parts])
 
     def format(self, value: float | None) -> str:
@@ -56,7 +56,7 @@ class Measure:
             return "-"
         if self.unit == "%":
             return f"{100 * value:.0f}"
-        if self.step >= 1 and value == round(value):
+        if self.step >= 1 and value == round(value):  # the median of an even number may lie between two steps
             return f"{value:.0f}"
         return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
 
@@ -66,12 +66,12 @@ class Measure:
 
 
 def median(values: Tensor) -> float:
-    """The median over kernels, `(kernels,)`; NaN where all values are."""
+    """The median of values `(kernels,)`, without those that are NaN; NaN if all are."""
     return quantiles(values[:, None], (0.5,)).item()
 
 
 def _size(kernels: Kernels, share: float) -> Tensor:
-    return _sizes.smallest_window(kernels.mass_ratio, share)
+    return _sizes.smallest_window(kernels.mass_ratio, share)  # cached, so that all sizes and masses share one pass
 
 
 def _energy_size(kernels: Kernels) -> Tensor:
@@ -80,14 +80,16 @@ def _energy_size(kernels: Kernels) -> Tensor:
 
 def _aligned_size(kernels: Kernels) -> Tensor:
     size = _sizes.effective_size(_moments.align(kernels.taps, periodic=kernels.periodic), 0.9)
-    # The zeros added around a kernel that does not wrap around must not make it seem larger than it is.
+    # `align` pads a kernel that does not wrap around; the zeros must not make it seem larger than it is.
     return size if kernels.periodic else torch.minimum(size, size.new_tensor(kernels.windows[-1]))
 
 
 def _mass(kernels: Kernels, side: int) -> Tensor:
+    # Windows have the sides 1, 3, 5, ..; a kernel smaller than `side` lies in its last window.
     return kernels.mass_ratio[..., min(side // 2, len(kernels.windows) - 1)]
 
 
+# Lambdas rather than the functions themselves, which are public and take taps, not `Kernels`.
 MEASURES = (
     *(
         Measure(
@@ -112,7 +114,7 @@ MEASURES = (
         "aligned_size90",
         "aligned size 90 %",
         "px",
-        "As size 90 %, after the kernel is moved to the centre of its own energy: a shifted local kernel is local.",
+        "As size 90 %, after the kernel is shifted so that its energy is centred: a local kernel is local anywhere.",
         _aligned_size,
         step=2.0,
     ),
@@ -204,11 +206,11 @@ MEASURES = (
         "effective_rank",
         "effective rank",
         "",
-        "How many principal kernels the layer's kernels are effectively made of.",
+        "Number of principal kernels that the layer's kernels are effectively made of.",
         lambda kernels: _ensemble.effective_rank(kernels.taps),
         per_layer=True,
     ),
 )
 BY_NAME = {measure.name: measure for measure in MEASURES}
+# What the first tables show; everything else is in the files and the details.
 HEADLINE = ("size50", "size90", "rms_radius", "cross_preference", "effective_rank")
-"""What the first tables show; everything else is in the files and the details."""

@@ -1,1 +1,1 @@
-"""One HTML page for one survey or several."""
+"""The HTML page of one survey or of several."""

@@ -1,4 +1,4 @@
-"""One HTML file for a survey, or for several beside one another; it needs no network and no other file."""
+"""One HTML file for one survey or several side by side; it needs neither a network nor other files."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nifconv._support.text import by_size
 from nifconv.footprint._layer import LayerFootprint
 from nifconv.footprint._receptive_field import ReceptiveField
-from nifconv.footprint._text import by_size
 from nifconv.footprint.figures._style import COLORS, NULL_COLOR
 from nifconv.footprint.measures._statistics import quantiles
 from nifconv.footprint.measures._table import BY_NAME, HEADLINE, MEASURES, Measure
@@ -34,7 +34,7 @@ def render(
     """The page as text.
 
     Args:
-        layers: of one survey or of several, by name; the name of a single one is not shown.
+        layers: the layers of each survey by its name, which is not shown if there is only one.
         title: heading of the page.
         settings: how each survey was made, by its name.
         fields: effective receptive fields to show as well.
@@ -48,8 +48,8 @@ def render(
         raise ImportError("pages need jinja2; install it with: pip install 'nifconv[report]'") from error
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
+        autoescape=True,  # names come from the model and the title from the user
+        undefined=StrictUndefined,  # a misspelt name in the template raises instead of leaving a cell empty
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -77,6 +77,7 @@ def write(path: str | Path, page: str) -> None:
 
 def _sections(layers: Layers) -> list[dict[str, Any]]:
     """One section for each layer and map size, with a row for each survey that has it."""
+    # By map size too: a layer that runs at two sizes has two global kernels.
     found: dict[tuple[str, tuple[int, ...]], list[tuple[int, str, LayerFootprint]]] = {}
     for index, (name, members) in enumerate(layers.items()):
         for layer in members:
@@ -85,8 +86,9 @@ def _sections(layers: Layers) -> list[dict[str, Any]]:
 
 
 def _section(number: int, members: Sequence[tuple[int, str, LayerFootprint]]) -> dict[str, Any]:
-    first = members[0][2]
+    first = members[0][2]  # in the first survey that has it; changes in the others are relative to it
     rows = [_row(number, index, name, layer, first) for index, name, layer in members]
+    drawn = [_svg.gallery(layer, f"k{number}-{index}") for index, _, layer in members]
     return {
         "id": f"layer-{number}",
         "title": first.name or first.kind,
@@ -94,7 +96,7 @@ def _section(number: int, members: Sequence[tuple[int, str, LayerFootprint]]) ->
         "map_size": by_size(first.map_size),
         "rows": rows,
         "chart": _svg.mass_chart([(index, layer) for index, _, layer in members]),
-        "galleries": [(row, _svg.gallery(m[2], f"k{number}-{m[0]}")) for row, m in zip(rows, members, strict=True)],
+        "galleries": list(zip(rows, drawn, strict=True)),
     }
 
 
@@ -103,7 +105,7 @@ def _row(number: int, index: int, name: str, layer: LayerFootprint, first: Layer
         "id": f"layer-{number}",
         "order": number,
         "survey": name or "this model",
-        "color": COLORS[index % len(COLORS)],
+        "color": COLORS[index % len(COLORS)],  # by survey, as in the figures and in the legend of the page
         "title": layer.name or layer.kind,
         "stage": layer.stage or "model",
         "kind": layer.kind,
@@ -117,10 +119,10 @@ def _row(number: int, index: int, name: str, layer: LayerFootprint, first: Layer
 
 
 def _cell(layer: LayerFootprint, measure: Measure, first: LayerFootprint) -> dict[str, Any]:
-    """One measure of one layer beside that of the first survey, and the numbers that its columns are sorted by."""
-    low, median, high = quantiles(layer.values(measure.name)[:, None])[:, 0].tolist()
+    """One measure of one layer, its change from the first survey, and the numbers that its columns are sorted by."""
+    low, median, high = quantiles(layer.values(measure.name)[:, None])[:, 0].tolist()  # (kernels, 1) -> (3,)
     cell: dict[str, Any] = {
-        "sort": "" if median != median else repr(median),
+        "sort": "" if median != median else repr(median),  # all digits; the script sorts empty cells last
         "text": measure.format(median),
         "band": "" if measure.per_layer else f"{measure.format(low)} to {measure.format(high)}",
         "change": "" if layer is first else measure.format_change(median - first.statistic(measure.name)),
@@ -134,6 +136,7 @@ def _cell(layer: LayerFootprint, measure: Measure, first: LayerFootprint) -> dic
         effect = layer.null.effect(measure.name, layer.statistic(measure.name))
         cell["null"] = f"{measure.format(effect.mean)} ({measure.format(effect.low)} to {measure.format(effect.high)})"
         if effect.z is not None:
+            # A large z alone can come from a few copies that happen to agree; p has to be small as well.
             cell |= {"z": f"{effect.z:+.1f}", "z_sort": repr(effect.z), "far": abs(effect.z) >= 3 and effect.p <= 0.1}
         cell["p"] = "" if effect.p != effect.p else f"{effect.p:.2g}"
     return cell
@@ -150,7 +153,7 @@ def _figures(surveys: Layers, fields: Sequence[ReceptiveField]) -> list[tuple[st
     """Caption and data URI of each figure."""
     from nifconv.footprint.figures import _curves, _galleries
 
-    layers = {name: members for name, members in surveys.items() if members}
+    layers = {name: members for name, members in surveys.items() if members}  # figures refuse a survey without layers
     if not layers:
         return []
     drawn: list[tuple[str, Figure]] = [
@@ -163,7 +166,7 @@ def _figures(surveys: Layers, fields: Sequence[ReceptiveField]) -> list[tuple[st
             _curves.mass_curves(layers),
         ),
     ]
-    for name, members in layers.items():
+    for name, members in layers.items():  # galleries of two surveys would be too wide for one figure
         of = f" ({name})" if name else ""
         drawn += [
             (
@@ -183,12 +186,12 @@ def _figures(surveys: Layers, fields: Sequence[ReceptiveField]) -> list[tuple[st
             field.plot(),
         )
         for field in fields
-        if field.contribution.dim() < 3
+        if field.contribution.dim() < 3  # its numbers are in the table of fields in any case
     ]
     return [(caption, _data_uri(figure)) for caption, figure in drawn]
 
 
 def _data_uri(figure: Figure) -> str:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})  # without matplotlib's version
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

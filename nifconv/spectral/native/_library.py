@@ -33,7 +33,7 @@ class Problem(ctypes.Structure):
         ("channels", ctypes.c_int64),
         ("multiplier", ctypes.c_int64),
         ("grid", ctypes.c_int64 * 2),
-        ("wide", ctypes.c_int32),
+        ("wide", ctypes.c_int32),  # whether pairs are float64, else float32
     )
 
 
@@ -96,7 +96,7 @@ def _load(wanted: str) -> Engine:
     library.nifconv_instruction_sets.restype = ctypes.c_char_p
     sets = tuple(library.nifconv_instruction_sets().decode().split())
     chosen = wanted or sets[0]
-    if library.nifconv_choose(chosen.encode()):
+    if library.nifconv_choose(chosen.encode()):  # as in C, 0 is success
         raise EngineError(f"{_VARIABLE}={wanted} is not an instruction set of this processor; use one of {sets} or 0")
     return Engine(library, sets, chosen, _share_threads(library))
 
@@ -108,6 +108,7 @@ def _share_threads(library: ctypes.CDLL) -> bool:
         if not (folder / name).exists():
             continue
         torch_library = ctypes.CDLL(str(folder / name))
+        # hasattr looks a symbol up; an older torch runs the engine too, in the calling thread.
         if hasattr(torch_library, "torch_parallel_for") and hasattr(torch_library, "torch_get_num_threads"):
             functions = (torch_library.torch_parallel_for, torch_library.torch_get_num_threads)
             library.nifconv_use_threads(*(ctypes.cast(f, ctypes.c_void_p) for f in functions))

@@ -75,7 +75,7 @@ def gradients(
 
 def _readable(x: Tensor, wide: torch.dtype) -> Tensor:
     """The map as the engine reads it: of any dtype if it computes in float32, of float64 if in that."""
-    x = x.resolve_neg()
+    x = x.resolve_neg()  # the memory of a lazily negated tensor holds the values before the negation
     return x.double() if wide == torch.float64 else x
 
 
@@ -86,6 +86,7 @@ def _problem(x: Tensor, pairs: Tensor, groups: int, source: Placement) -> Proble
 def _map(x: Tensor, placement: Placement) -> Map:
     """Where the pixels lie in memory and on the grid; a signal is a map of height 1."""
     batch, channels, *pixels = x.stride()
+    # Of two axes the last two entries are their own; of one they are a 1, or a stride of 0, and its own.
     shape, step = (1, *placement.shape)[-2:], (1, *placement.step)[-2:]
     return Map(x.data_ptr(), (batch, channels, *(0, *pixels)[-2:]), shape, step, _TYPES[x.dtype])
 

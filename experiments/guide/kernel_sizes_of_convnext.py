@@ -1,0 +1,44 @@
+"""
+How large are ConvNeXt's kernels?
+=================================
+
+A kernel of 7x7 taps need not use all of them, and one as large as the map certainly need not. ``footprint.survey``
+measures every convolution at the size at which it runs, and puts the null distribution beside it: what the same layers
+measure when they are re-initialised and not trained.
+"""
+
+import torch
+import torchvision
+
+from nifconv import convert, footprint
+
+torch.manual_seed(0)
+# With weights="DEFAULT" these are the kernels that ImageNet made; the random ones need no download.
+net = torchvision.models.convnext_tiny(weights=None).eval()
+image = torch.randn(1, 3, 96, 96)
+plain = footprint.survey(net, image, null=5)
+print(plain)
+
+# %%
+# The brackets hold z, the distance from the null distribution in its standard deviations. These weights are random, so
+# every z is small: whatever size a layer shows, its initialisation explains it. This is the test that a claim about
+# trained kernels has to pass.
+#
+# Now every 7x7 kernel becomes one as large as the map.
+
+global_net = convert(net).model
+found = footprint.survey(global_net, image, null=5)
+found.plot("mass")
+
+# %%
+# The figure shows which share of a kernel lies within a centred window. An untrained implicit filter is local on a map
+# of any size, because it is smooth in frequency. A trained kernel is large only if it leaves the dashed null
+# distribution.
+#
+# The same as one number for each layer, from the first to the last: the side of the window that holds 90 %.
+
+found.plot("depth")
+
+# %%
+# ``found.to_html("page.html")`` writes all of this as one page that opens without a network, and
+# ``nifconv inspect convnext_tiny --null 20 --html page.html`` does so without a line of Python.
