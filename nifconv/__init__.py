@@ -11,10 +11,8 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nifconv import _api
     from nifconv._api import *  # noqa: F403 - the names that `_api` lists
-
-    __all__ = _api.__all__
+    from nifconv._api import __all__ as __all__
 
     __version__: str
 

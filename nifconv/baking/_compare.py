@@ -36,7 +36,7 @@ def measure_errors(
         scale = cut.norm * x.detach().abs().amax().item()
         largest = difference.abs().amax().item()
         found = (largest and largest / scale if scale else largest, forward.relative_error(difference, output.double()))
-        errors[layer] = tuple(map(max, found, errors.get(layer, found)))  # type: ignore[assignment]
+        errors[layer] = tuple(map(max, found, errors.get(layer, found)))
 
     # Before other hooks, which may change the output.
     hooks = [layer.register_forward_hook(compare, with_kwargs=True, prepend=True) for layer in cuts]

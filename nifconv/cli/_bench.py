@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,8 +88,8 @@ def _time_models(sources: list[OpenedModel], batch: int, channels: int, size: tu
     with errors_in_options("MODEL"), working("timing"):
         names = [f"{index}: {source.name}" for index, source in enumerate(sources, 1)]
         modules = dict(zip(names, (source.module for source in sources), strict=True))
-        inference = side_by_side({n: lambda m=m: forward.run(m, x) for n, m in modules.items()}, repeats)
-        training = side_by_side({n: lambda m=m: training_step(m) for n, m in modules.items()}, repeats)
+        inference = side_by_side({n: partial(forward.run, m, x) for n, m in modules.items()}, repeats)
+        training = side_by_side({n: partial(training_step, m) for n, m in modules.items()}, repeats)
         flops = {name: forward.counted(module, x)[1] for name, module in modules.items()}
     first = names[0]
     rows = [

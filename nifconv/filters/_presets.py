@@ -49,7 +49,7 @@ def read_filter(data: str | Mapping[str, Any]) -> FilterFactory:
         except (ValueError, TypeError) as error:
             reason = f" ({error})"
         else:
-            return found  # type: ignore[no-any-return]
+            return found
     raise ValueError(
         f"filter={data!r} does not describe a filter{reason}; use one of {', '.join(PRESETS)}, or data such as "
         '{"TableFilter": {"size": 14}}'

@@ -9,7 +9,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from nifconv import FrequencyConv2d, LCConv2d, bake, convert
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning", "ignore::torch.jit.TracerWarning")
 @pytest.mark.parametrize(
     "layer",
     [
