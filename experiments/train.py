@@ -158,13 +158,17 @@ def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _is_ours(error: BaseException) -> bool:
-    """Whether the library or an experiment raised it, to tell a user something; any other keeps its traceback."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    module = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
-    return module == "__main__" or module.partition(".")[0] in ("nifconv", "experiments")
+def _told(error: BaseException | None) -> BaseException | None:
+    """The error, or the one behind it, that the library or an experiment raised to tell a user something."""
+    while error is not None:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        module = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
+        if module == "__main__" or module.partition(".")[0] in ("nifconv", "experiments"):
+            return error
+        error = error.__cause__  # jsonargparse raises errors of its own from those of the classes that it builds
+    return None
 
 
 def main(args: list[str] | None = None) -> None:
@@ -177,6 +181,7 @@ if __name__ == "__main__":
     try:
         main()
     except (ValueError, TypeError, OSError) as error:
-        if not _is_ours(error):
+        told = _told(error)
+        if told is None:
             raise
-        raise SystemExit(f"experiments.train: {error}") from None
+        raise SystemExit(f"experiments.train: {told}") from None

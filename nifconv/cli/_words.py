@@ -15,7 +15,7 @@ _OPTIONS = (
 )
 _NAMES = {"in_channels": "channels"}
 _FILTERS = {"SpatialFilter": "spatial", "ImplicitFilter": "implicit", "TableFilter": "table"}
-_GIVEN = re.compile(rf"`?\b({'|'.join(_OPTIONS)})=(\[[^\]]*\]|'[^']*'|[\w.]+)`?")
+_GIVEN = re.compile(rf"`?\b({'|'.join(_OPTIONS)})=(\[[^\]]*\]|'[^']*'|-?[\w.]+)`?")
 _NAMED = re.compile(rf"`({'|'.join(_OPTIONS)})`|\b(kernel_size|padding_mode)\b(?!=)")
 
 

@@ -70,10 +70,10 @@ def read(path: Path) -> Content:
         if not found:
             raise FileNotFoundError(f"{path} holds no checkpoint (*.ckpt); give the folder of a run, or a file")
         path = found[-1]
-    if path.suffix not in SUFFIXES:
+    if path.suffix not in SUFFIXES and (path.suffix or path.exists()):
         raise ValueError(f"{path} has the suffix {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; give the file with the state dict")
+        raise FileNotFoundError(f"{path} does not exist; give the file with the state dict, or the folder of a run")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     content = _read_pickle(path)

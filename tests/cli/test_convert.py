@@ -87,7 +87,7 @@ def test_filters_by_layer_as_data(folder: Path, inline: bool) -> None:
     [
         ("sine", "--filter sine does not describe a filter; use one of implicit, niff-small"),
         ("{Sine: {}}", "--filter {} does not describe a filter"),
-        ("{'0': {Sine: {}}}", "describes no filter"),
+        ("{'0': {Sine: {}}}", "does not describe a filter"),
         ("{ImplicitFilter: {hiden: [3]}}", "unexpected keyword argument 'hiden'"),
         ("{nothing*: implicit}", "--filter nothing* matches none of the 2 convolutions: 0, 1"),
         ("{'re:(': implicit}", "'re:(' is not a regular expression"),
@@ -147,6 +147,7 @@ def test_mistakes_are_named_before_the_work_and_in_options(arguments: tuple[str,
 
 def test_arguments_of_the_library_become_options() -> None:
     assert in_options("expansion=9 has no meaning for to='split'") == "--expansion 9 has no meaning for --to split"
+    assert in_options("tolerance=-1.0 must be above 0") == "--tolerance -1.0 must be above 0"
     assert in_options("give match=True, or `where`") == "give --match, or --where"
     assert in_options("in_channels=4 and filter=SpatialFilter") == "--channels 4 and --filter spatial"
     assert in_options("kernel_size=(3, 3)") == "kernel_size=(3, 3)"

@@ -37,7 +37,7 @@ def test_features_are_extracted_with_our_layers_as_leaves() -> None:
         create_feature_extractor(model, ["layer1"])
     extractor = create_feature_extractor(
         model, ["layer1", "fc"], tracer_kwargs={"leaf_modules": [FrequencyConv2d, LCConv2d]}
-    )
+    ).eval()
     found = extractor(x)
     torch.testing.assert_close(found["fc"], model(x))
     assert found["layer1"].shape == (1, 64, 8, 8)

@@ -238,6 +238,7 @@ def test_weights_that_are_none(content: object, expected: str) -> None:
     [
         ("a.bin", {}, r"'a\.bin'|unknown model"),
         ("absent.pt", {}, "absent.pt does not exist"),
+        ("runs/absent", {}, "runs/absent does not exist; give the file with the state dict, or the folder of a run"),
         ("plain.pt", {}, "'plain.pt' does not say what its weights belong to; give the model by name"),
         ("plain.pt", {"num_classes": 3}, "num_classes=3 is for a model by name; 'plain.pt' is a file"),
         ("plain.pt", {"pretrained": True}, "pretrained=True is for a model by name"),
