@@ -28,7 +28,7 @@ def rows(config: Config) -> Iterator[dict[str, Any]]:
         for slow in (False, True):
             chosen = [p for p in contenders if p.slow == slow]
             repeats, warmup = (config.peer_repeats, 0) if slow else (config.repeats, 2)
-            for mode, make in (("forward", _forward), ("training", _training)):
+            for mode, make in (("forward", forward_call), ("training", training_call)):
                 calls = {p.name: make(p, x, dy) for p in chosen}
                 for name, timing in side_by_side(calls, repeats, warmup=warmup).items():
                     timings.setdefault(name, {})[mode] = timing
@@ -40,7 +40,7 @@ def rows(config: Config) -> Iterator[dict[str, Any]]:
                 "name": peer.name,
                 **{mode: vars(timing) for mode, timing in measured.items()},
                 "times_ours": {mode: t.median / timings[OURS][mode].median for mode, t in measured.items()},
-                "peak_bytes": None if peer.slow else peak_bytes(_training(peer, x, dy)),
+                "peak_bytes": None if peer.slow else peak_bytes(training_call(peer, x, dy)),
                 "error": None if peer.slow else _error(peer, x, dy),
             }
 
@@ -110,10 +110,10 @@ def operations(case: Case) -> dict[str, float]:
     """Shares of our training step by operation; see `profile.shares`."""
     x = torch.randn(case.batch, case.channels, case.size, case.size)
     ours = next(peer for peer in peers(case, ()) if peer.name == OURS)
-    return shares(_training(ours, x, torch.randn_like(x)))
+    return shares(training_call(ours, x, torch.randn_like(x)))
 
 
-def _forward(peer: Peer, x: Tensor, _: Tensor) -> Callable[[], object]:
+def forward_call(peer: Peer, x: Tensor, _: Tensor) -> Callable[[], object]:
     @torch.no_grad()
     def call() -> None:
         peer.apply(x, *peer.leaves)
@@ -121,7 +121,7 @@ def _forward(peer: Peer, x: Tensor, _: Tensor) -> Callable[[], object]:
     return call
 
 
-def _training(peer: Peer, x: Tensor, dy: Tensor) -> Callable[[], object]:
+def training_call(peer: Peer, x: Tensor, dy: Tensor) -> Callable[[], object]:
     operands = [x.detach().requires_grad_(), *(leaf.detach().requires_grad_() for leaf in peer.leaves)]
 
     def call() -> None:

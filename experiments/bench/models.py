@@ -27,13 +27,13 @@ def rows(config: Config) -> Iterator[dict[str, Any]]:
         torch.manual_seed(0)
         original = models.get_model(name, weights=None)
         x = torch.randn(config.model_batch, 3, config.model_size, config.model_size)
-        variants = _variants(original)
-        steps = {variant: _step(net.train(), x) for variant, net in variants.items()}
+        nets = variants(original)
+        steps = {variant: step_call(net.train(), x) for variant, net in nets.items()}
         training = side_by_side(steps, config.model_repeats, warmup=1)
         peaks = {variant: peak_bytes(step) for variant, step in steps.items()}
-        variants[BAKED] = _baked(original, x)
-        inference = side_by_side({v: _inference(net.eval(), x) for v, net in variants.items()}, config.model_repeats)
-        for variant in variants:
+        nets[BAKED] = _baked(original, x)
+        inference = side_by_side({v: inference_call(net.eval(), x) for v, net in nets.items()}, config.model_repeats)
+        for variant in nets:
             yield {
                 "model": name,
                 "variant": variant,
@@ -43,7 +43,7 @@ def rows(config: Config) -> Iterator[dict[str, Any]]:
             }
 
 
-def _variants(original: nn.Module) -> dict[str, nn.Module]:
+def variants(original: nn.Module) -> dict[str, nn.Module]:
     split = convert(original, to="split", filter=partial(ImplicitFilter, hidden=(8, 4))).model
     small = _with_small_kernels(split, original)
     return {SPLIT: split, SMALL: small, "original": copy.deepcopy(original)}
@@ -71,7 +71,7 @@ def _baked(original: nn.Module, x: Tensor) -> nn.Module:
     return bake(local.eval(), x[:1], tolerance=1e-2).model
 
 
-def _step(net: nn.Module, x: Tensor) -> Callable[[], object]:
+def step_call(net: nn.Module, x: Tensor) -> Callable[[], object]:
     def call() -> None:
         net.zero_grad(set_to_none=True)
         net(x).square().mean().backward()
@@ -79,7 +79,7 @@ def _step(net: nn.Module, x: Tensor) -> Callable[[], object]:
     return call
 
 
-def _inference(net: nn.Module, x: Tensor) -> Callable[[], object]:
+def inference_call(net: nn.Module, x: Tensor) -> Callable[[], object]:
     @torch.no_grad()
     def call() -> None:
         net(x)

@@ -29,6 +29,8 @@ TARGETS = {
     "sm_100": GPUTarget("cuda", 100, 32),
     "gfx942": GPUTarget("hip", "gfx942", 64),
 }
+CALLS = ("plain", "general")
+"""A circular map in rows; or zeros around the map, channels last, two filters for each channel, all at once."""
 _POINTERS = {torch.float32: "*fp32", torch.float16: "*fp16", torch.bfloat16: "*bf16"}
 
 
@@ -55,11 +57,14 @@ class Program:
     stores: int
 
 
-def program(plan: Plan, size: tuple[int, int], dtype: torch.dtype, target: str, *, gradients: bool) -> Program:
-    """Compiles the kernel as it is launched on a circular map with a number of channels that 16 divides."""
-    kernel = _kernels.gradients if gradients else _kernels.product
-    x, placement = torch.empty(0, dtype=dtype), Placement(size, size, (1, 1))
-    constants = _launch.constants(x, placement, placement, 1, False, plan)
+def program(
+    plan: Plan, size: tuple[int, int], dtype: torch.dtype, target: str, call: str, *, gradients: bool
+) -> Program:
+    """Compiles the kernel as it is launched for one of `CALLS`, with a number of channels that 16 divides."""
+    kernel, general = _kernels.gradients if gradients else _kernels.product, call == "general"
+    pixels = tuple(n - 2 for n in size) if general else size
+    x, placement = torch.empty(0, dtype=dtype), Placement(size, pixels, (1, 1))
+    constants = _launch.constants(x, placement, placement, 1 + general, general, plan)
     constants |= {"WANTS_X": True} if gradients else {}
     options = {name: constants.pop(name) for name in list(constants) if name not in kernel.arg_names}
     signature, attributes = {}, {}

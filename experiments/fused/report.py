@@ -19,6 +19,9 @@ the matrix instruction. A dash marks what needs too much, and what torch.fft the
 
 {needs}
 
+"General" is the hardest call at once: odd grids, a map two pixels smaller with zeros around it, channels last, two
+filters for each channel. "Plain" is a circular map, contiguous, with one filter for each channel.
+
 ## Counted from the code
 
 For one plane: bytes read from memory and written to it, bytes of transforms and coefficients read from the cache,
@@ -26,7 +29,16 @@ operations of the matrix products on the whole tile, and those operations for ea
 
 {counted}
 
-Triton {triton}, layout {layout}, number of channels {channels}. Run it: `python -m experiments.fused`.
+## Packing the spectrum
+
+The kernels take the spectrum packed into real coefficients: once for each spectrum, so not again in eval mode while the
+layer has it cached, and once for both directions of a training step. Medians of the time that a CPU ({processor})
+works, which say nothing of a GPU: milliseconds of packing, of its adjoint, of the product by torch.fft, and packing
+over that product.
+
+{packing}
+
+Triton {triton}, number of channels {channels}. Run it: `python -m experiments.fused`.
 """
 
 
@@ -38,21 +50,32 @@ def to_markdown(data: Mapping[str, Any]) -> str:
     first = {_key(row): row for row in reversed(rows)}
     keys = sorted(dict.fromkeys(map(_key, [*rows, *data["excluded"]])), key=lambda key: key[1:], reverse=True)
     needs = [[*key, *(_needs(cells.get((key, target))) for target in targets)] for key in keys]
-    counted = [[*key, *_counted(first[key])] for key in keys if key in first]
-    names = ["map", "dtype", "direction"]
+    counted = [[*key, *_counted(first[key])] for key in keys if key in first and "flops" in first[key]]
+    names = ["map", "call", "dtype", "direction"]
+    packing = [[_shape(row["shape"]), *_milliseconds(row)] for row in data["packing"]]
     return _TEXT.format(
         needs=_table([*names, *targets], needs),
         counted=_table([*names, "read", "written", "cached", "operations", "per byte"], counted),
+        packing=_table(["batch x channels x map", "pack", "adjoint", "product", "share"], packing, 1),
         **data["settings"],
     )
 
 
-def _table(columns: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
-    return "\n".join([head(columns, 3), *map(row, lines)])
+def _table(columns: Sequence[str], lines: Iterable[Sequence[object]], names: int = 4) -> str:
+    return "\n".join([head(columns, names), *map(row, lines)])
 
 
-def _key(one: Mapping[str, Any]) -> tuple[str, str, str]:
-    return "x".join(map(str, one["size"])), one["dtype"], one["direction"]
+def _key(one: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    return _shape(one["size"]), one["call"], one["dtype"], one["direction"]
+
+
+def _shape(sizes: Sequence[int]) -> str:
+    return "x".join(map(str, sizes))
+
+
+def _milliseconds(row: Mapping[str, float]) -> list[str]:
+    times = [f"{1000 * row[name]:.2f}" for name in ("pack", "adjoint", "product")]
+    return [*times, f"{100 * row['pack'] / row['product']:.1f} %"]
 
 
 def _needs(row: Mapping[str, Any] | None) -> str:

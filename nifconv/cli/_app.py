@@ -10,7 +10,6 @@ import typer
 from nifconv.cli._bake import bake_model
 from nifconv.cli._bench import bench
 from nifconv.cli._convert import convert_model
-from nifconv.cli._doctor import doctor
 from nifconv.cli._export import export_model
 from nifconv.cli._inspect import inspect_model
 
@@ -27,7 +26,14 @@ app.command("inspect")(inspect_model)
 app.command("bake")(bake_model)
 app.command("export")(export_model)
 app.command("bench")(bench)
-app.command("doctor")(doctor)
+
+
+@app.command("doctor")
+def doctor() -> None:
+    """Shows which engine computes frequency convolutions on this machine and which table `method="auto"` reads."""
+    from nifconv.cli import _doctor
+
+    _doctor.doctor()
 
 
 def _show_version(asked: bool) -> None:

@@ -146,7 +146,8 @@ class FrequencyConv2d(FrequencyConv):
             `functools.partial` of one. `SpatialFilter` also receives the layer's `kernel_size`.
         method: how the result is computed, not what it is: "fft" by torch.fft; "native" by the library's own engine, on
             CPUs; "fused" by its kernels for GPUs, once they agree with torch.fft on the device; "direct" by a sum over
-            taps; or "auto", the fastest by measurements of sizes like these. What an engine cannot do, torch.fft does.
+            taps; or "auto", the fastest by measurements of sizes like these, which on a GPU have to be made there first
+            (`nifconv bench --crossover`). What an engine cannot do, torch.fft does.
         device, dtype: device and dtype of the parameters.
 
     Shape:

@@ -1,9 +1,11 @@
 """How a convolution is computed: as a product of spectra or a direct sum, and the choice between them."""
 
 from nifconv.spectral import fused, native
+from nifconv.spectral._clocks import Clock, clock_for, current_gpu, device_name
 from nifconv.spectral._convolution import combine, convolve, multiply
-from nifconv.spectral._crossover import METHODS, Crossover, active_crossover, use_crossover
+from nifconv.spectral._crossover import METHODS, Crossover, active_crossover, crossover_in_use, use_crossover
 from nifconv.spectral._geometry import PADDING_MODES, Geometry
+from nifconv.spectral._gpu_crossover import gpu_crossover
 from nifconv.spectral._kernel import Kernel
 from nifconv.spectral._timing import MAPS, TAPS, Timing, as_table, crossovers, side_by_side
 from nifconv.spectral._windows import ring_sums, window_sums, windows
@@ -13,16 +15,22 @@ __all__ = [
     "METHODS",
     "PADDING_MODES",
     "TAPS",
+    "Clock",
     "Crossover",
     "Geometry",
     "Kernel",
     "Timing",
     "active_crossover",
     "as_table",
+    "clock_for",
     "combine",
     "convolve",
+    "crossover_in_use",
     "crossovers",
+    "current_gpu",
+    "device_name",
     "fused",
+    "gpu_crossover",
     "multiply",
     "native",
     "ring_sums",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -14,13 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nifconv.spectral import native
+from nifconv.spectral import _clocks, native
+from nifconv.spectral.fused import Speedups
 
 METHODS = ("auto", "fft", "native", "fused", "direct")
 VARIABLE = "NIFCONV_CROSSOVER"
 """Environment variable with the path of a table to be used instead of the committed one."""
-_MODES = ("inference", "training")
-_KINDS = ("depthwise", "dense", "depthwise circular", "dense circular")
+MODES = ("inference", "training")
+KINDS = ("depthwise", "dense", "depthwise circular", "dense circular")
 _NATIVE_KINDS = ("depthwise native", "depthwise circular native")
 """Against the native engine, where it was there to be measured; else its limits are those against torch.fft."""
 
@@ -34,11 +36,18 @@ class Crossover:
             "inference" or "training", kind "depthwise" or "dense" (anything that sums over input channels), each with
             zero padding or, "circular", with circular padding: a direct sum then works on a padded copy, and the FFT on
             the map as it is.
-        origin: what the table was measured on, for a reader.
+        origin: what the table was measured on, for a reader, and which "device" it is for.
+        speedups: of the fused kernels, on a GPU.
     """
 
     limits: Mapping[str, Mapping[str, Sequence[tuple[int, int]]]]
     origin: Mapping[str, Any]
+    speedups: Speedups | None = None
+
+    @property
+    def device(self) -> str:
+        """The name of the device that the table is for, see `_clocks.device_name`; it says nothing of others."""
+        return str(self.origin.get("device", "cpu"))
 
     @staticmethod
     def load(path: str | Path) -> Crossover:
@@ -52,24 +61,30 @@ class Crossover:
 
     def save(self, path: str | Path) -> None:
         """Writes the JSON that `load` reads."""
-        data = {"limits": self.limits, "origin": dict(self.origin)}
+        data: dict[str, Any] = {"limits": self.limits, "origin": dict(self.origin)}
+        data |= {} if self.speedups is None else {"speedups": self.speedups.ratios}
         Path(path).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
     def prefers_direct(
         self, *, taps: int, pixels: int, training: bool, depthwise: bool, wraps: bool, native: bool = False
     ) -> bool:
         """Whether the direct sum is the faster one, by the measured map whose size is nearest."""
-        limits = self.limits[_MODES[training]]
+        limits = self.limits[MODES[training]]
         pairs = limits.get(kind(depthwise=depthwise, wraps=wraps, native=native))
         pairs = limits[kind(depthwise=depthwise, wraps=wraps)] if pairs is None else pairs
         _, limit = min(pairs, key=lambda pair: abs(math.log(pair[0] / pixels)))
         return taps <= limit
 
+    def prefers_fused(self, direction: str, dtype: torch.dtype, size: Sequence[int]) -> bool:
+        """Whether the fused kernels were measured to be the faster ones on such a grid; see `Speedups`."""
+        return self.speedups is not None and self.speedups.prefers_fused(direction, dtype, math.prod(size))
+
 
 def use_crossover(table: str | Path | Crossover | None) -> None:
-    """Makes `method="auto"` choose by another table, in this process; None for the committed one again.
+    """Makes `method="auto"` choose by another table on the device it was measured on, in this process.
 
-    Without a call, the table at the path in the environment variable NIFCONV_CROSSOVER is used where that is set.
+    None for the committed table again, which is for CPUs; without one of its own a GPU computes by torch.fft. Without
+    a call, the table at the path in the environment variable NIFCONV_CROSSOVER is used where that is set.
 
     Args:
         table: as `nifconv bench --crossover` wrote it, or its path.
@@ -78,15 +93,28 @@ def use_crossover(table: str | Path | Crossover | None) -> None:
         ValueError: the file is no such table.
         OSError: it cannot be read.
     """
-    global _active
+    if table is None:
+        _active.clear()
     if not isinstance(table, Crossover):
         table = _committed() if table is None else Crossover.load(table)
-    _active = table
+    _active[table.device] = table
 
 
-def active_crossover() -> Crossover:
-    """The table that `method="auto"` chooses by."""
-    return _active
+def active_crossover(device: torch.device) -> Crossover | None:
+    """The table that `method="auto"` chooses by there; None where nothing was measured."""
+    return _active.get(_clocks.device_name(device))
+
+
+@contextmanager
+def crossover_in_use(table: Crossover) -> Iterator[None]:
+    """`use_crossover` for as long as the context lasts."""
+    before = dict(_active)
+    use_crossover(table)
+    try:
+        yield
+    finally:
+        _active.clear()
+        _active.update(before)
 
 
 def kind(*, depthwise: bool, wraps: bool, native: bool = False) -> str:
@@ -125,7 +153,10 @@ def chosen(
         return "auto"
     if any(k > n for k, n in zip(kernel, size, strict=True)):
         return "auto"  # no table has measured it, and a direct sum over such a kernel works on a much larger map
-    direct = _active.prefers_direct(
+    table = active_crossover(x.device)
+    if table is None:
+        return "auto"
+    direct = table.prefers_direct(
         taps=math.prod(kernel),
         pixels=math.prod(size),
         training=trains,
@@ -139,18 +170,19 @@ def chosen(
 def _parse(text: str, name: str) -> Crossover:
     try:
         data = json.loads(text)
-        limits = {mode: _limits(data["limits"][mode]) for mode in _MODES}
+        limits = {mode: _limits(data["limits"][mode]) for mode in MODES}
         origin = dict(data["origin"])
+        speedups = Speedups.parse(data["speedups"]) if "speedups" in data else None
         whole = all(pairs and min(p for p, _ in pairs) > 0 for kinds in limits.values() for pairs in kinds.values())
-    except (ValueError, KeyError, TypeError, OverflowError) as error:  # the last one from int(Infinity)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:  # the last one from int(Infinity)
         raise ValueError(_not_a_table(name, error)) from error
     if not whole:
         raise ValueError(_not_a_table(name, "a list without maps, or a map without pixels"))
-    return Crossover(limits, origin)
+    return Crossover(limits, origin, speedups)
 
 
 def _limits(measured: Mapping[str, Any]) -> dict[str, list[tuple[int, int]]]:
-    names = (*_KINDS, *(name for name in _NATIVE_KINDS if name in measured))
+    names = (*KINDS, *(name for name in _NATIVE_KINDS if name in measured))
     return {name: [(int(pixels), int(taps)) for pixels, taps in measured[name]] for name in names}
 
 
@@ -166,4 +198,6 @@ def _committed() -> Crossover:
 
 # Found once: a compiled graph may depend on it.
 _NATIVE = native.engine() is not None
-_active = Crossover.load(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else _committed()
+_active = {"cpu": _committed()}
+if os.environ.get(VARIABLE):
+    use_crossover(os.environ[VARIABLE])

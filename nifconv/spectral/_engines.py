@@ -12,24 +12,36 @@ from types import ModuleType
 from torch import Tensor
 
 from nifconv.spectral import _products, fused, native
+from nifconv.spectral._crossover import active_crossover
 from nifconv.spectral._transforms import Placement
 
 
-def engine_for(method: str, x: Tensor, spectrum: Tensor, source: Placement) -> ModuleType:
+def engine_for(method: str, x: Tensor, spectrum: Tensor, source: Placement, direction: str) -> ModuleType:
     """The module whose `forward` and `gradients` compute a product.
 
     Args:
-        method: "fft"; "native" or "fused", where that engine can; or "auto": the native engine where it can.
+        method: "fft"; "native" or "fused", where that engine can; or "auto": on a CPU the native engine where it can,
+            on a GPU the fused kernels where a table measured on that GPU prefers them.
         x, spectrum: operands of the product.
         source: where the pixels of x lie on the grid.
+        direction: "forward" or "gradients", which of the two will be called.
     """
     if method == "fused":
+        if fused.absence():
+            _say_once(f"method='fused' is computed by torch.fft: {fused.absence()}")
         return fused  # which compares itself with torch.fft first, and gives way to it
+    if method == "auto" and _prefers_fused(x, source, direction):
+        return fused
     if method in ("auto", "native") and native.supports(x, spectrum, source):
         return native
     if method == "native" and native.absence():
         _say_once(f"method='native' is computed by torch.fft: {native.absence()}")
     return _products
+
+
+def _prefers_fused(x: Tensor, source: Placement, direction: str) -> bool:
+    table = active_crossover(x.device)
+    return table is not None and table.prefers_fused(direction, x.dtype, source.size)
 
 
 @functools.cache

@@ -44,7 +44,7 @@ def _forward(
     target = Placement(tuple(size), tuple(target_shape), tuple(target_step))
     # Autocast reaches into custom operators, and would run their matrix products in half precision.
     with full_precision(x.device):
-        return engine_for(method, x, spectrum, source).forward(x, spectrum, groups, source, target)
+        return engine_for(method, x, spectrum, source, "forward").forward(x, spectrum, groups, source, target)
 
 
 @torch.library.custom_op("nifconv::spectral_conv_gradients", mutates_args=())
@@ -64,7 +64,7 @@ def _backward(
     source = Placement(tuple(size), tuple(x.shape[2:]), tuple(source_step))
     target = Placement(tuple(size), tuple(grad.shape[2:]), tuple(target_step))
     with full_precision(x.device):
-        compute = engine_for(method, x, spectrum, source).gradients
+        compute = engine_for(method, x, spectrum, source, "gradients").gradients
         return compute(x, spectrum, grad, groups, source, target, wants_x, wants_spectrum)
 
 

@@ -88,15 +88,15 @@ def test_layers_choose_by_table_mode_and_dtype(path: Path, monkeypatch: pytest.M
 
 
 def test_a_table_in_use_can_be_given_as_an_object_and_put_back(path: Path) -> None:
-    committed = _crossover._active
+    committed = dict(_crossover._active)
     use_crossover(Crossover.load(path))
-    assert _crossover._active.limits["inference"]["depthwise"] == [(64, 9), (4096, 121)]
+    assert _crossover._active["cpu"].limits["inference"]["depthwise"] == [(64, 9), (4096, 121)]
     use_crossover(None)
     assert _crossover._active == committed
 
 
 def test_the_environment_names_a_table(path: Path) -> None:
-    code = "from nifconv.spectral import _crossover; print(_crossover._active.limits['training']['dense'])"
+    code = "from nifconv.spectral import _crossover; print(_crossover._active['cpu'].limits['training']['dense'])"
     environment = {**os.environ, _crossover.VARIABLE: str(path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[(64, 1)]"

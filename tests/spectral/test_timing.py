@@ -21,7 +21,8 @@ def test_contenders_take_turns_and_warming_up_does_not_count() -> None:
 def test_crossovers_pass_over_single_losses_and_stop_at_two_clear_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     ratios = iter([0.5, 2.1, 0.3, 1.6, 1.7] + [0.5, 2.0, 2.0] * 11)
 
-    def timed(calls: Mapping[str, Any], _: int) -> dict[str, _timing.Timing]:
+    def timed(calls: Mapping[str, Any], _: int, clock: Any) -> dict[str, _timing.Timing]:
+        assert clock is _timing.wall
         ratio = next(ratios)
         return {name: _timing.Timing(*[ratio if name == "direct" else 1.0] * 3) for name in calls}
 

@@ -12,16 +12,23 @@ from __future__ import annotations
 
 from nifconv.spectral import _products
 from nifconv.spectral.fused import _launch
-from nifconv.spectral.fused._launch import supports
+from nifconv.spectral.fused._launch import absence, supports
 from nifconv.spectral.fused._proof import Proven, Verdict
-from nifconv.spectral.fused._speedups import Speedups, measure
+from nifconv.spectral.fused._speedups import Speedups, examine, measure
 
-__all__ = ["Speedups", "Verdict", "forward", "gradients", "measure", "supports", "verdicts"]
+__all__ = [
+    "Proven",
+    "Speedups",
+    "Verdict",
+    "absence",
+    "examine",
+    "forward",
+    "gradients",
+    "measure",
+    "proven",
+    "supports",
+]
 
-_proven = Proven(_launch, _products)
-forward, gradients = _proven.forward, _proven.gradients
-
-
-def verdicts() -> list[Verdict]:
-    """What has been compared in this process so far, and what came of it."""
-    return _proven.verdicts
+proven = Proven(_launch, _products)
+"""The kernels, each case compared with torch.fft at its first use in this process; `verdicts` are what came of it."""
+forward, gradients = proven.forward, proven.gradients

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
+import importlib
 import math
 from typing import Any
 
@@ -12,14 +12,18 @@ from torch import Tensor
 
 from nifconv.spectral._products import empty_output
 from nifconv.spectral._transforms import Placement
-from nifconv.spectral.fused._packing import pack, pack_adjoint, pairs_of_slots, real_dft
+from nifconv.spectral.fused._packed import PackedSpectra
+from nifconv.spectral.fused._packing import pack_adjoint, pairs_of_slots, real_dft
 from nifconv.spectral.fused._plans import Plan, architecture, plan
 
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 # Programs for each processor of the GPU: enough that the last ones to finish do not leave it idle for long.
 _PROGRAMS_PER_PROCESSOR = 8
+# Pixels of all channels of a sample: within one, the kernels count in 32 bits.
+_LARGEST_SAMPLE = 2**30
 # Options that the compiler would otherwise choose by its version.
 _OPTIONS = {"enable_fp_fusion": True}
+_packed = PackedSpectra()
 
 
 def supports(
@@ -38,9 +42,22 @@ def supports(
         and x.dtype in _DTYPES
         and spectrum.dtype in _DTYPES
         and max(source.step + target.step) == 1
+        and len(spectrum) * math.prod(source.size) < _LARGEST_SAMPLE
         and _plan(x, source, gradients=gradients) is not None
-        and importlib.util.find_spec("triton") is not None
+        and not absence()
     )
+
+
+@functools.cache
+def absence() -> str:
+    """Why no fused kernel can run on this machine; empty where they can."""
+    if not torch.cuda.is_available():
+        return "torch sees no GPU"
+    try:
+        importlib.import_module("triton")
+    except Exception as error:  # a broken installation may raise anything
+        return f"triton, which compiles the kernels, cannot be imported ({type(error).__name__}: {error})"
+    return ""
 
 
 def forward(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement) -> Tensor:
@@ -97,7 +114,7 @@ def _forward(
             _laid_out(x, last),
             y,
             *_matrices(_two(source.size), chosen.tile, x.device),
-            pack(spectrum[:, 0].float(), _two(source.size)).contiguous(),
+            _packed(spectrum, _two(source.size)),
             len(x),
             groups,
             steps,
@@ -132,7 +149,7 @@ def _gradients(
             dx,
             partial,
             *_matrices(size, chosen.tile, x.device),
-            pack(spectrum[:, 0].float(), size).contiguous(),
+            _packed(spectrum, size),
             len(x),
             x.shape[1],
             steps,

@@ -9,15 +9,12 @@ import torch
 SMALLEST, LARGEST = 4, 112
 # Processors with instructions for a group of four warps, which multiply tiles of 64 rows and more.
 _WARP_GROUPS = ("sm_90", "sm_100")
-# The largest tiles, in pixels, for (16 bit, float32) and each direction: beyond them registers spill.
-_LARGEST_TILE = {
-    "sm_80": {"product": (4096, 2048), "gradients": (4096, 2048)},
-    "sm_90": {"product": (16384, 8192), "gradients": (8192, 4096)},
-    "sm_100": {"product": (16384, 8192), "gradients": (8192, 4096)},
-    "gfx942": {"product": (4096, 2048), "gradients": (4096, 2048)},
-}
-_LARGEST_ELONGATED = 1024
-ARCHITECTURES = tuple(_LARGEST_TILE)
+ARCHITECTURES = ("sm_80", "sm_90", "sm_100", "gfx942")
+# The largest tiles, in pixels, for (16 bit, float32) and each direction. Beyond them registers spill or shared memory
+# does not suffice, on some architecture, for odd maps at the latest. Groups of warps spread a tile over more of them.
+_LARGEST_GROUPED = {"product": (16384, 8192), "gradients": (8192, 4096)}
+_LARGEST_TILE = {"product": (4096, 1024), "gradients": (4096, 1024)}
+_LARGEST_ELONGATED = {"product": (1024, 1024), "gradients": (1024, 0)}
 
 
 @dataclass(frozen=True)
@@ -41,13 +38,16 @@ class Plan:
 
 
 def plan(size: tuple[int, int], dtype: torch.dtype, architecture: str, *, gradients: bool) -> Plan | None:
-    """The plan for maps of `size`, or None where no program without spilled registers is known."""
+    """The plan for maps of `size`, or None where no program that fits is known: torch.fft computes those."""
     if architecture not in ARCHITECTURES or min(size) < SMALLEST or max(size) > LARGEST:
         return None
     whole = whole_plan(size, architecture)
-    area, limits = whole.tile[0] * whole.tile[1], _LARGEST_TILE[architecture]["gradients" if gradients else "product"]
-    elongated = max(whole.tile) > 2 * min(whole.tile)
-    return whole if area <= min(limits[dtype == torch.float32], _LARGEST_ELONGATED if elongated else area) else None
+    rows, columns = whole.tile
+    elongated = max(rows, columns) > 2 * min(rows, columns)
+    grouped = whole.flat and architecture in _WARP_GROUPS
+    largest = _LARGEST_GROUPED if grouped else _LARGEST_ELONGATED if elongated else _LARGEST_TILE
+    limit = largest["gradients" if gradients else "product"][dtype == torch.float32]
+    return whole if rows * columns <= limit else None
 
 
 def whole_plan(size: tuple[int, int], architecture: str) -> Plan:

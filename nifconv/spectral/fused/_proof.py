@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from nifconv.spectral import _clocks
 from nifconv.spectral._transforms import Placement
 
 _LIMITS = {torch.float32: 5e-6, torch.float16: 3e-3, torch.bfloat16: 1e-2}
@@ -53,14 +54,25 @@ class Verdict:
     """What came of one comparison.
 
     Attributes:
-        case: what was compared, in words.
+        direction: "forward" or "gradients".
+        dtype: of the maps.
+        shape, size: of a map and of the grid it lies on.
+        device: where it was compared.
         proven: whether the candidate may be used.
-        reason: the largest error, or the exception.
+        reason: the largest error, the exception, or why nothing was compared.
     """
 
-    case: str
+    direction: str
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    size: tuple[int, ...]
+    device: torch.device
     proven: bool
     reason: str
+
+    def __str__(self) -> str:
+        where = f"{self.direction} of maps of {self.shape} on a grid of {self.size}"
+        return f"{where} in {self.dtype} on {_clocks.device_name(self.device)}"
 
 
 class Proven:
@@ -98,49 +110,60 @@ class Proven:
         """See `Backend`."""
         return self._run("gradients", x, spectrum, (grad,), groups, source, target, wants_x, wants_spectrum)
 
-    def _run(self, name: str, x: Tensor, spectrum: Tensor, grad: tuple[Tensor, ...], *rest: Any) -> Any:
-        trusted = self._is_trusted(name, x, spectrum, *rest)
-        compute = getattr(self._candidate if trusted else self._reference, name)
+    def _run(self, direction: str, x: Tensor, spectrum: Tensor, grad: tuple[Tensor, ...], *rest: Any) -> Any:
+        trusted = self.verdict(direction, x, spectrum, *rest).proven
+        compute = getattr(self._candidate if trusted else self._reference, direction)
         return compute(x, spectrum, *grad, *rest)
 
-    def _is_trusted(self, name: str, x: Tensor, spectrum: Tensor, *rest: Any) -> bool:
-        groups, source, target, *wants = rest
-        if not self._candidate.supports(x, spectrum, groups, source, target, gradients=name == "gradients"):
-            return False
-        last = not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)
-        key = (name, x.device, x.dtype, x.shape[1:], spectrum.dtype, spectrum.shape, last, source, target, *wants)
-        if key not in self._verdicts:
-            if x.is_cuda and torch.cuda.is_current_stream_capturing():
-                return False  # a comparison reads results back, which a graph under capture cannot
-            case = f"{name} of maps of {source.shape} on a grid of {source.size} in {x.dtype} on {_device_name(x)}"
-            try:
-                reason, proven = self._compare(name, *_operands(x, spectrum, target, last), *rest)
-            except torch.OutOfMemoryError:
-                return False  # says nothing of the kernel: asked again next time
-            except Exception as error:  # whatever a compiler or a driver raises
-                reason, proven = f"{type(error).__name__}: {error}", False
-            self._verdicts[key] = Verdict(case, proven, reason)
-            if not proven:
-                self._warn(x, self._verdicts[key])
-        return self._verdicts[key].proven
+    def verdict(self, direction: str, x: Tensor, spectrum: Tensor, *rest: Any) -> Verdict:
+        """Whether the candidate computes such a case, compared now if it was not before.
 
-    def _compare(self, name: str, x: Tensor, spectrum: Tensor, grad: Tensor, *rest: Any) -> tuple[str, bool]:
-        grads = (grad,) if name == "gradients" else ()
-        actual = getattr(self._candidate, name)(x, spectrum, *grads, *rest)
-        expected = getattr(self._reference, name)(x.float(), spectrum.float(), *(g.float() for g in grads), *rest)
-        if name == "forward":
+        Args:
+            direction: "forward" or "gradients".
+            x, spectrum: operands; their values do not matter.
+            rest: the other arguments of that direction, without the gradient.
+        """
+        groups, source, target, *wants = rest
+        case = (direction, x.dtype, source.shape, source.size, x.device)
+        if not self._candidate.supports(x, spectrum, groups, source, target, gradients=direction == "gradients"):
+            return Verdict(*case, False, "no kernel is meant for it")
+        last = not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)
+        # By powers of two for the batch: a program that loops over samples is another case than one that does not.
+        sizes = (x.shape[1:], spectrum.shape, source, target, (len(x) - 1).bit_length())
+        key = (direction, x.device, x.dtype, spectrum.dtype, last, *sizes, *wants)
+        if key in self._verdicts:
+            return self._verdicts[key]
+        if x.is_cuda and torch.cuda.is_current_stream_capturing():
+            return Verdict(*case, False, "a graph under capture cannot read back what a comparison needs")
+        try:
+            reason, proven = self._compare(direction, *_operands(x, spectrum, target, last), *rest)
+        except torch.OutOfMemoryError:  # says nothing of the kernel: asked again next time
+            return Verdict(*case, False, "there was no memory for a comparison")
+        except Exception as error:  # whatever a compiler or a driver raises
+            reason, proven = f"{type(error).__name__}: {error}", False
+        verdict = self._verdicts[key] = Verdict(*case, proven, reason)
+        if not proven:
+            self._warn(verdict)
+        return verdict
+
+    def _compare(self, direction: str, x: Tensor, spectrum: Tensor, grad: Tensor, *rest: Any) -> tuple[str, bool]:
+        grads = (grad,) if direction == "gradients" else ()
+        actual = getattr(self._candidate, direction)(x, spectrum, *grads, *rest)
+        expected = getattr(self._reference, direction)(x.float(), spectrum.float(), *(g.float() for g in grads), *rest)
+        if direction == "forward":
             actual, expected = (actual,), (expected,)
         error = max(_distance(a, e) for a, e in zip(actual, expected, strict=True) if e.numel())
         limit = max(_LIMITS[x.dtype], _LIMITS[spectrum.dtype])
         return f"relative error {error:.1e}, limit {limit:.0e}", error <= limit
 
-    def _warn(self, x: Tensor, verdict: Verdict) -> None:
-        if (x.device, x.dtype) in self._warned:
+    def _warn(self, verdict: Verdict) -> None:
+        if (verdict.device, verdict.dtype) in self._warned:
             return
-        self._warned.add((x.device, x.dtype))
+        self._warned.add((verdict.device, verdict.dtype))
         warnings.warn(
-            f"the fused kernel is not used for {verdict.case}: {verdict.reason}. torch.fft computes the same result. "
-            "Please report this together with the output of `nifconv doctor`; further cases are listed there",
+            f"the fused kernel is not used for {verdict}: {verdict.reason}. torch.fft computes the same result. "
+            "Please report this together with the output of `nifconv doctor`, which makes such comparisons too. "
+            f"Further refusals in {verdict.dtype} are silent",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -170,7 +193,3 @@ def _distance(actual: Tensor, expected: Tensor) -> float:
     wide = expected.double().flatten(2)
     relative = (actual.double().flatten(2) - wide).norm(dim=-1) / wide.norm(dim=-1)
     return relative.nan_to_num(nan=torch.inf).max().item()
-
-
-def _device_name(x: Tensor) -> str:
-    return torch.cuda.get_device_name(x.device) if x.is_cuda else str(x.device)

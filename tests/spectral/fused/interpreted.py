@@ -38,10 +38,17 @@ class Case:
     wants: tuple[bool, bool] = (True, True)
 
 
-_SIZES = [(4, 4), (5, 7), (7, 7), (14, 14), (15, 16), (9, 40), (28, 28), (31, 17), (56, 56)]
+_SIZES = [(4, 4), (5, 7), (7, 7), (14, 14), (15, 16), (9, 28), (28, 28), (31, 17)]
+_LARGE = [(40, 9), (56, 56), (63, 61)]
 CASES = [
     *(Case(f"{dtype} {m}x{n}", (3, 2, m, n), dtype) for m, n in _SIZES for dtype in ("float32", "float16", "bfloat16")),
+    *(Case(f"{dtype} {m}x{n}", (2, 1, m, n), dtype) for m, n in _LARGE for dtype in ("float16", "bfloat16")),
+    *(Case(f"float32 {m}x{n}", (2, 1, m, n)) for m, n in _LARGE[1:]),
+    Case("float16 64x64", (1, 1, 64, 64), "float16"),
     Case("float16 112x112", (1, 1, 112, 112), "float16", wants=(True, False)),
+    Case("bfloat16 111x65", (1, 1, 111, 65), "bfloat16", wants=(True, False)),
+    Case("float32 56x112", (1, 1, 56, 112), wants=(True, False)),
+    Case("zeros, 56 pixels on 112", (1, 1, 56, 56), "bfloat16", grid=(112, 112), wants=(True, False)),
     Case("one sample, one channel", (1, 1, 14, 14)),
     Case("batch that fills no program", (11, 3, 7, 7), "float16"),
     Case("more channels than programs", (5, 9, 6, 6)),
@@ -140,10 +147,72 @@ def _round_to_nearest() -> None:
 
 
 def main() -> None:
-    """Prints a list of cases with their errors."""
+    """Prints a list of cases with their errors, and what `through_the_operator` gave."""
     torch.set_num_threads(1)
     _round_to_nearest()
-    json.dump([{**asdict(case), "errors": errors(case)} for case in CASES], sys.stdout)
+    cases = [{**asdict(case), "errors": errors(case)} for case in CASES]
+    json.dump({"cases": cases, "operator": through_the_operator()}, sys.stdout)
+
+
+USES = ("compiled", "exported", "vmap over x", "vmap over spectra", "forward mode", "second derivative", "autocast")
+
+
+def through_the_operator() -> dict[str, Any]:
+    """The distance of `method="fused"` from `method="fft"`, for all that the registered operator can do.
+
+    And whether the kernels were found to be right: otherwise it would be torch.fft against itself.
+    """
+    from nifconv.spectral import fused
+    from nifconv.spectral.fused import _launch
+
+    def supports(x: Tensor, spectrum: Tensor, groups: int, source: Any, _: Any, *, gradients: bool) -> bool:
+        planned = _launch._plan(x, source, gradients=gradients) is not None
+        return planned and spectrum.shape[1] == 1 and groups == x.shape[1] and x.dtype != torch.float64
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        launched.append(1)
+        return plan_of(*arguments, **options)
+
+    plan_of, launched, found = _launch._plan_of, list[int](), dict[str, float]()
+    # As on a GPU, which the interpreter stands in for.
+    _launch.supports, _launch._plan_of = supports, counted  # type: ignore[assignment]
+    for name in USES:
+        launched.clear()
+        actual, expected = (_use(name, method) for method in ("fused", "fft"))
+        assert launched, f"{name}: nothing was computed by the kernels"
+        found[name] = max(((a - e).norm() / e.norm()).item() for a, e in zip(actual, expected, strict=True))
+    return {"errors": found, "proven": all(verdict.proven for verdict in fused.proven.verdicts)}
+
+
+def _use(name: str, method: str) -> list[Tensor]:
+    from nifconv import FrequencyConv2d
+    from nifconv.spectral import multiply
+
+    torch.manual_seed(0)
+    layer = FrequencyConv2d(3, 3, groups=3, method=method)
+    x, pairs, dx = torch.randn(2, 3, 6, 7), torch.randn(4, 3, 1, 6, 4, 2), torch.randn(2, 3, 6, 7)
+
+    def product(x: Tensor, pairs: Tensor) -> Tensor:
+        return multiply(x, pairs, 3, (6, 7), (1, 1), (6, 7), method=method)
+
+    if name == "compiled":
+        compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
+        y = compiled(x.requires_grad_())
+        return [y.detach(), *torch.autograd.grad(y.square().sum(), [x, *layer.parameters()])]
+    if name == "exported":
+        return [torch.export.export(layer, (x,)).module()(x).detach()]
+    if name == "vmap over x":
+        return [torch.vmap(product, (0, None))(torch.stack([x, dx]), pairs[0])]
+    if name == "vmap over spectra":
+        return [torch.vmap(torch.func.grad(lambda p: product(x, p).square().sum()))(pairs)]
+    if name == "forward mode":
+        return list(torch.func.jvp(product, (x, pairs[0]), (dx, pairs[1])))
+    if name == "second derivative":
+        x, first = x.requires_grad_(), pairs[0].requires_grad_()
+        gx, gh = torch.autograd.grad(product(x, first).pow(3).sum(), (x, first), create_graph=True)
+        return list(torch.autograd.grad(gx.square().sum() + gh.square().sum(), (x, first)))
+    with torch.autocast("cpu", torch.bfloat16):
+        return [layer(x.bfloat16()).float().detach()]
 
 
 if __name__ == "__main__":

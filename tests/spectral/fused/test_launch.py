@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import torch
 
-from nifconv import frequency
+from nifconv import FrequencyConv2d, frequency
 from nifconv.spectral import _products, fused
 from nifconv.spectral._transforms import Placement
 from nifconv.spectral.fused import _launch, _plans
@@ -32,6 +33,7 @@ class OnGpu:
 @pytest.fixture(autouse=True)
 def architecture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_launch, "architecture", lambda device: "sm_80")
+    monkeypatch.setattr(_launch, "absence", lambda: "")
 
 
 def _supports(x: Any, *, channels_per_group: int = 1, step: tuple[int, int] = (1, 1), **changes: Any) -> bool:
@@ -43,9 +45,8 @@ def _supports(x: Any, *, channels_per_group: int = 1, step: tuple[int, int] = (1
 
 
 def test_depthwise_maps_on_a_gpu_are_supported() -> None:
-    pytest.importorskip("triton")
     for dtype in (torch.float32, torch.float16, torch.bfloat16):
-        for size in ((4, 4), (7, 7), (14, 56), (28, 56)):
+        for size in ((4, 4), (7, 7), (14, 28), (31, 32)):
             assert _supports(OnGpu(2, 3, *size, dtype=dtype))
             assert _supports(OnGpu(2, 3, *size, dtype=dtype), gradients=True)
 
@@ -71,8 +72,40 @@ def test_everything_else_is_not(x: Any, changes: dict[str, Any]) -> None:
     assert not _supports(x, **changes)
 
 
-def test_without_triton_nothing_is_supported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_launch.importlib.util, "find_spec", lambda name: None)
+def test_maps_that_32_bits_cannot_count_are_not() -> None:
+    channels = 2**30 // 49 + 1
+    x, placement = OnGpu(1, channels, 7, 7), Placement((7, 7), (7, 7), (1, 1))
+    spectrum = torch.empty(1, 1, 7, 4, 2).expand(channels, 1, 7, 4, 2)
+    assert not fused.supports(x, spectrum, channels, placement, placement)
+    assert fused.supports(OnGpu(1, 7, 7, 7), spectrum[:7], 7, placement, placement)
+
+
+@pytest.fixture
+def absence(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
+    """The real one, which remembers what it found."""
+    monkeypatch.undo()
+    _launch.absence.cache_clear()
+    yield _launch.absence
+    _launch.absence.cache_clear()
+
+
+def test_a_missing_gpu_is_a_reason(absence: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert absence() == "torch sees no GPU"
+
+
+@pytest.mark.parametrize("error", [ImportError("libtriton.so: cannot open"), RuntimeError("half installed")])
+def test_without_a_triton_that_works_nothing_is_supported(
+    error: Exception, absence: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(name: str) -> None:
+        assert name == "triton"
+        raise error
+
+    monkeypatch.setattr(_launch, "architecture", lambda device: "sm_80")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(_launch.importlib, "import_module", broken)
+    assert f"triton, which compiles the kernels, cannot be imported ({type(error).__name__}: {error})" == absence()
     assert not _supports(OnGpu(2, 3, 7, 7))
 
 
@@ -96,7 +129,15 @@ def test_on_a_cpu_torch_fft_computes_both() -> None:
     actual = fused.forward(x, spectrum, *rest), *fused.gradients(x, spectrum, dy, *rest, True, True)
     expected = _products.forward(x, spectrum, *rest), *_products.gradients(x, spectrum, dy, *rest, True, True)
     torch.testing.assert_close(actual, expected, rtol=0, atol=0)
-    assert fused.verdicts() == []
+    assert fused.proven.verdicts == []
+
+
+def test_that_torch_fft_stands_in_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused, "absence", lambda: "a reason of this test")
+    layer, x = FrequencyConv2d(2, 2, groups=2, method="fused"), torch.randn(1, 2, 6, 6)
+    with pytest.warns(RuntimeWarning, match="method='fused' is computed by torch.fft: a reason of this test") as caught:
+        torch.nn.Sequential(layer, layer)(x)
+    assert len(caught) == 1
 
 
 def test_importing_needs_no_triton() -> None:

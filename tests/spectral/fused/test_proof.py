@@ -14,6 +14,8 @@ from nifconv.spectral import _products
 from nifconv.spectral._transforms import Placement
 from nifconv.spectral.fused._proof import Proven
 
+_forward, _gradients = _products.forward, _products.gradients
+
 
 @dataclasses.dataclass
 class Fake:
@@ -28,11 +30,11 @@ class Fake:
 
     def forward(self, *arguments: Any) -> Tensor:
         self.calls["forward"] += 1
-        return self.spoil(_products.forward(*arguments))
+        return self.spoil(_forward(*arguments))
 
     def gradients(self, *arguments: Any) -> tuple[Tensor, Tensor]:
         self.calls["gradients"] += 1
-        dx, dh = _products.gradients(*arguments)
+        dx, dh = _gradients(*arguments)
         return dx, self.spoil(dh)
 
 
@@ -64,7 +66,7 @@ def test_a_right_kernel_is_compared_once_and_then_used() -> None:
     assert fake.calls == {"forward": 4, "gradients": 4}
     assert reference.calls == {"forward": 1, "gradients": 1}
     assert [verdict.proven for verdict in proven.verdicts] == [True, True]
-    assert "(6, 7)" in proven.verdicts[0].case
+    assert str(proven.verdicts[0]) == "forward of maps of (6, 7) on a grid of (6, 7) in torch.float32 on cpu"
     assert "relative error" in proven.verdicts[0].reason
 
 
@@ -133,12 +135,24 @@ def test_other_layouts_are_compared_by_themselves() -> None:
     assert len(proven.verdicts) == 2
 
 
+def test_larger_batches_are_compared_by_themselves() -> None:
+    proven = Proven(Fake(), _products)
+    x, *rest = _case()
+    del rest[1]
+    for batch in (1, 2, 3, 4, 5):
+        proven.forward(x[:1].expand(batch, -1, -1, -1), *rest)
+    assert len(proven.verdicts) == 4  # 1, 2, 3 to 4, 5 to 8
+
+
 def test_what_the_candidate_does_not_support_goes_to_the_reference_at_once() -> None:
     fake = Fake(_raise, supported=False)
     proven = Proven(fake, _products)
     _both(proven, _case())
     assert not fake.calls
     assert not proven.verdicts
+    x, spectrum, _, *rest = _case()
+    verdict = proven.verdict("forward", x, spectrum, *rest)
+    assert (verdict.proven, verdict.reason) == (False, "no kernel is meant for it")
 
 
 def test_too_little_memory_for_a_comparison_is_no_verdict() -> None:

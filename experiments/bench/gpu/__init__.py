@@ -1,0 +1,1 @@
+"""Large kernels on a GPU: the fused kernels, torch.fft and others, single layers and whole nets."""

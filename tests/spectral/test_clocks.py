@@ -1,0 +1,50 @@
+"""Clocks, that of a GPU against events that are not there."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from nifconv.spectral import _clocks
+
+
+def test_a_cpu_is_timed_by_the_wall_and_known_as_cpu() -> None:
+    cpu = torch.device("cpu")
+    assert _clocks.clock_for(cpu) is _clocks.wall
+    assert _clocks.device_name(cpu) == "cpu"
+    assert _clocks.wall(lambda: sum(range(1000))) > 0
+
+
+def test_a_gpu_is_timed_by_events_after_its_cache_was_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    gpu = torch.device("cuda", 0)
+
+    class Event:
+        def __init__(self, enable_timing: bool) -> None:
+            assert enable_timing
+
+        def record(self) -> None:
+            done.append("event")
+
+        def synchronize(self) -> None:
+            done.append("wait")
+
+        def elapsed_time(self, end: Any) -> float:
+            assert isinstance(end, Event)
+            return 3.0
+
+    class Buffer:
+        def zero_(self) -> None:
+            done.append("overwrite")
+
+    def empty(size: int, dtype: torch.dtype, device: torch.device) -> Buffer:
+        assert (size * dtype.itemsize >= 50 << 20, device) == (True, gpu)
+        return Buffer()
+
+    properties = type("Properties", (), {"L2_cache_size": 50 << 20, "name": "a GPU"})
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch, "empty", empty)
+    assert _clocks.device_name(gpu) == "a GPU"
+    assert _clocks.clock_for(gpu)(lambda: done.append("call")) == pytest.approx(0.003)
+    assert done == ["overwrite", "event", "call", "event", "wait"]
