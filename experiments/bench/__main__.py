@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from experiments.bench import layers, models, report
+from experiments.bench import dense, layers, models, report
 from experiments.bench.cases import SMOKE, Config
 from experiments.bench.peers import OURS
 from experiments.files import write_json, write_text
@@ -33,6 +33,10 @@ def measure(config: Config) -> dict[str, Any]:
     for row in layers.rows(config):
         print(f"{row['case']} {row['name']}: {row['times_ours']['training']:.2f} x ours")
         rows.append(row)
+    sums = []
+    for row in dense.rows(config):
+        print(f"{row['case']} {row['name']}: {row['ratio']:.2f}")
+        sums.append(row)
     ours = {row["case"]: row["training"]["median"] for row in rows if row["name"] == OURS}
     roofline = [
         {
@@ -51,6 +55,7 @@ def measure(config: Config) -> dict[str, Any]:
     return {
         "experiment": "bench",
         "layers": rows,
+        "dense": sums,
         "roofline": roofline,
         "flatness": layers.flatness(config),
         "growth": layers.growth(config),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Case:
-    """One depthwise layer on square maps."""
+    """One layer on square maps."""
 
     batch: int
     channels: int
@@ -17,6 +18,27 @@ class Case:
     def name(self) -> str:
         return f"({self.batch}, {self.channels}, {self.size})"
 
+    @property
+    def flops(self) -> float:
+        """Of a training step: five transforms of n real values at 5/2 n log2(n), half of a complex FFT's usual count.
+
+        To them 6 a bin for each of H X and conj(H) dY, and 8 for conj(X) dY, which is summed over the batch.
+        """
+        pixels = self.size**2
+        return self.batch * self.channels * (5 * 2.5 * pixels * math.log2(pixels) + 20 * self._bins)
+
+    @property
+    def bytes(self) -> float:
+        """Of a training step in float32 that moves each operand once a pass.
+
+        Forward: x and H in, y out; backward: x, H and dy in, dx and dH out.
+        """
+        return 4 * self.channels * (5 * self.batch * self.size**2 + 3 * 2 * self._bins)
+
+    @property
+    def _bins(self) -> int:
+        return self.size * (self.size // 2 + 1)
+
 
 @dataclass(frozen=True)
 class Config:
@@ -24,6 +46,7 @@ class Config:
 
     Attributes:
         cases: depthwise layers.
+        dense: layers that sum over all channels.
         full_kernel_sizes: map sizes on which the direct convolution with a kernel as large as the map is timed; on
             larger maps it takes minutes.
         kernel_sizes: taps per axis on a map of size `kernel_map`, for the flatness in the size of the kernel.
@@ -44,6 +67,7 @@ class Config:
         Case(128, 256, 8),
         Case(8, 64, 112),
     )
+    dense: tuple[Case, ...] = (Case(32, 64, 56), Case(32, 128, 28), Case(32, 256, 14), Case(32, 512, 7))
     full_kernel_sizes: tuple[int, ...] = (7, 8, 14, 16, 28, 32)
     kernel_sizes: tuple[int, ...] = (7, 31, 63, 111, 223)
     kernel_map: int = 224
@@ -58,6 +82,7 @@ class Config:
 
 SMOKE = Config(
     cases=(Case(2, 4, 8), Case(1, 2, 14)),
+    dense=(Case(2, 4, 8),),
     full_kernel_sizes=(8, 14),
     kernel_sizes=(3, 7),
     kernel_map=16,

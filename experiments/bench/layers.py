@@ -41,7 +41,7 @@ def rows(config: Config) -> Iterator[dict[str, Any]]:
                 **{mode: vars(timing) for mode, timing in measured.items()},
                 "times_ours": {mode: t.median / timings[OURS][mode].median for mode, t in measured.items()},
                 "peak_bytes": None if peer.slow else peak_bytes(training_call(peer, x, dy)),
-                "error": None if peer.slow else _error(peer, x, dy),
+                "error": None if peer.slow else error(peer, x, dy),
             }
 
 
@@ -130,7 +130,7 @@ def training_call(peer: Peer, x: Tensor, dy: Tensor) -> Callable[[], object]:
     return call
 
 
-def _error(peer: Peer, x: Tensor, dy: Tensor) -> float:
+def error(peer: Peer, x: Tensor, dy: Tensor) -> float:
     """The largest distance from float64 of output and gradients, each relative to its largest entry.
 
     A gradient that is zero by symmetry, as that of a constant imaginary part whose response is dropped, has no such

@@ -65,19 +65,21 @@ def _with_filters(case: Case) -> Iterator[Peer]:
     """Whole layers, the filter's own evaluation and gradient included."""
     c, n = case.channels, case.size
     ours = FrequencyConv2d(c, c, groups=c, bias=False)
-    yield _layer("nifconv layer, implicit filter", ours)
-    yield _layer("nifconv layer, table filter", FrequencyConv2d(c, c, groups=c, bias=False, filter=_table(n)))
-    yield _layer("full complex FFT, two MLPs", FullComplexLayer(c))
-    yield _layer("global filter, free table", GlobalFilter(c, n))
+    yield layer_peer("nifconv layer, implicit filter", ours)
+    yield layer_peer("nifconv layer, table filter", FrequencyConv2d(c, c, groups=c, bias=False, filter=_table(n)))
+    yield layer_peer("full complex FFT, two MLPs", FullComplexLayer(c))
+    yield layer_peer("global filter, free table", GlobalFilter(c, n))
 
 
-def _layer(name: str, layer: nn.Module) -> Peer:
+def layer_peer(name: str, layer: nn.Module, exact: nn.Module | None = None) -> Peer:
+    """A whole layer with its parameters as leaves, checked against `exact`, by default against itself in float64."""
     names = [key for key, _ in layer.named_parameters()]
 
-    def apply(x: Tensor, *values: Tensor) -> Tensor:
-        return torch.func.functional_call(layer, dict(zip(names, values, strict=True)), (x,))
+    def apply(module: nn.Module, x: Tensor, *values: Tensor) -> Tensor:
+        return torch.func.functional_call(module, dict(zip(names, values, strict=True)), (x,))
 
-    return Peer(name, apply, tuple(p.detach().clone() for p in layer.parameters()), apply)
+    leaves = tuple(p.detach().clone() for p in layer.parameters())
+    return Peer(name, functools.partial(apply, layer), leaves, functools.partial(apply, exact or layer))
 
 
 class FullComplexLayer(nn.Module):

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.bench import dense
+from experiments.bench.cases import Case
 from experiments.bench.models import BAKED, SMALL, SPLIT
 from experiments.bench.peers import OURS
 from experiments.study.report import render
@@ -39,6 +41,8 @@ def verdicts(data: Row) -> Iterator[tuple[str, str, str]]:
     yield "nn.Conv2d 7x7 on maps of 28 and more", "1", _span(_ratios(data, "nn.Conv2d 7x7", large))
     yield "nn.Conv2d, kernel = map, 28 and more", "20", _span(_ratios(data, "nn.Conv2d, kernel = map", large))
     yield "fft-conv-pytorch, kernel = map", "4", _span(_ratios(data, "fft-conv-pytorch, kernel = map"))
+    for name, target in ((dense.GLOBAL, "at most 3"), (dense.LC, "at most 2")):
+        yield f"{name}, training step", target, _span([row["ratio"] for row in data["dense"] if row["name"] == name])
     for mode, target in (("circular", "at most 1.15"), ("zeros", "none")):
         seconds = [row["median"] for row in data["flatness"] if row["padding_mode"] == mode]
         yield f"slowest over fastest kernel size, {mode} padding", target, f"{max(seconds) / min(seconds):.2f}"
@@ -81,7 +85,10 @@ def _span(ratios: Sequence[float]) -> str:
 def _roofline(data: Row) -> Iterator[dict[str, Any]]:
     """Each case with the time of its five transforms, the limit, and of the formulations that are made of them."""
     theirs = {(row["case"], row["name"]): row["training"]["median"] for row in data["layers"]}
-    for row in data["roofline"]:
+    for row, sizes in zip(data["roofline"], data["settings"]["cases"], strict=True):
         case, parts = row["case"], row["parts"]
         times = {"textbook": theirs[case, _TEXTBOOK], "full_complex": theirs[case, _FULL_COMPLEX]}
-        yield {**row, **times, "limit": 3 * parts["rfft2"] + 2 * parts["irfft2"]}
+        counts = Case(**sizes)
+        rates = {"flops": counts.flops / row["training"], "bytes": counts.bytes / row["training"]}
+        rates["copied"] = 8 * counts.batch * counts.channels * counts.size**2 / parts["copy"]
+        yield {**row, **times, "limit": 3 * parts["rfft2"] + 2 * parts["irfft2"], "rates": rates}

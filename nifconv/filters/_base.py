@@ -51,10 +51,10 @@ class FrequencyFilter(DrawnModule):
 
     def forward(self, size: Sequence[int]) -> Tensor:
         """Frequency response H, complex, `(out_channels, in_channels, *half_shape(size))`, complex64 at least."""
-        return torch.view_as_complex(self._real_spectrum(ints_per_axis("size", size, self.ndim)))
+        return torch.view_as_complex(self._real_spectrum(ints_per_axis("size", size, self.ndim)).contiguous())
 
     def _real_spectrum(self, size: Sequence[int]) -> Tensor:
-        """H as real and imaginary parts, contiguous; for filters that need no complex arithmetic."""
+        """H as real and imaginary parts, in any layout; for filters that need no complex arithmetic."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(size) or _real_spectrum(size)")
 
     def _fit_(self, taps: Tensor, steps: int) -> None:
@@ -86,12 +86,25 @@ class FrequencyFilter(DrawnModule):
         size = ints_per_axis("size", size, self.ndim)
 
         def compute() -> Tensor:
-            # `_real_spectrum` is a shortcut past `forward`, whose hooks and overrides must hold for layers too.
-            if type(self).forward is FrequencyFilter.forward and not (self._forward_hooks or self._forward_pre_hooks):
-                return self._real_spectrum(size)
-            return torch.view_as_real(self(size).resolve_conj())
+            return self._real_spectrum(size) if self._is_plain else torch.view_as_real(self(size).resolve_conj())
 
         return self.cached(("spectrum", size), compute)
+
+    def combined_as_real(self, size: Sequence[int], combination: Callable[[Tensor], Tensor]) -> Tensor:
+        """`combination(self.spectrum_as_real(size))`, possibly by combining what the kernels are linear in instead.
+
+        Args:
+            size: of the map.
+            combination: a linear map over the axes of channels: `(out, in, *axes)` -> `(other out, other in, *axes)`,
+                whatever the further axes.
+        """
+        return combination(self.spectrum_as_real(size))
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether `_real_spectrum` is all of `forward`, whose hooks and overrides must hold for layers too."""
+        hooked = self._forward_hooks or self._forward_pre_hooks
+        return type(self).forward is FrequencyFilter.forward and not hooked
 
     def cached(self, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
         """`compute()`, a real tensor that depends on `key` and the weights, cached as `spectrum_as_real` is."""

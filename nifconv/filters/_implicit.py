@@ -11,7 +11,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from nifconv import frequency
-from nifconv._support.arguments import at_least_single, choice, positive_float, positive_int
+from nifconv._support.arguments import at_least_single, choice, ints_per_axis, positive_float, positive_int
 from nifconv._support.precision import full_precision
 from nifconv.filters._base import DEFAULT_GAIN, FrequencyFilter
 from nifconv.filters._budget import Budget
@@ -199,12 +199,36 @@ class ImplicitFilter(FrequencyFilter):
         self.imag.weight.copy_(weights[:, last:-1])
         self.real.bias.copy_(weights[:, -1])
 
+    def combined_as_real(self, size: Sequence[int], combination: Callable[[Tensor], Tensor]) -> Tensor:
+        if not self._is_plain:
+            return super().combined_as_real(size, combination)
+        # Kernels are linear in the heads, which are smaller than the spectra of many kernels.
+        return self._evaluated(combination, ints_per_axis("size", size, self.ndim))
+
     def _real_spectrum(self, size: Sequence[int]) -> Tensor:
+        return self._evaluated(lambda heads: heads, size)
+
+    def _evaluated(self, combination: Callable[[Tensor], Tensor], size: Sequence[int]) -> Tensor:
+        """The spectrum of heads that are combined first, by bin where it is dense: as the product gives it."""
         with full_precision(self.real.weight.device):
-            real, imag = self._features(size, at_least_single(self.real.weight.dtype))
-            parts = torch.stack([evaluate(self.real, real), evaluate(self.imag, imag)])  # (2, *half, kernels)
-        parts = self._limited(rearrange(parts, "two ... (o i) -> two o i ...", o=self.out_channels), size)
-        return rearrange(parts, "two ... -> ... two").contiguous()
+            dtype = at_least_single(self.real.weight.dtype)
+            heads = combination(self._heads(dtype))
+            features = rearrange(torch.stack(self._features(size, heads.dtype)), "two ... h -> two h ...")
+            features = torch.cat([features, torch.ones_like(features[:, :1])], dim=1)  # (2, hidden[-1] + 1, *half)
+            features = self._limited(features, size).to(heads.dtype).flatten(2)
+            parts = torch.bmm(features.mT, rearrange(heads, "o i two h -> two h (o i)"))  # (2, bins, out * in)
+        parts = parts.view(2, *frequency.half_shape(size), *heads.shape[:2])
+        spectrum = rearrange(parts, "two ... o i -> o i ... two")
+        return spectrum if heads.shape[1] > 1 else spectrum.contiguous()
+
+    def _heads(self, dtype: torch.dtype) -> Tensor:
+        """Both linear heads, `(out, in, 2, hidden[-1] + 1)`: a bias is the weight of a constant feature."""
+        real, imag = self.real, self.imag
+        # A bias of the imaginary part cancels, and its gradient is zero.
+        constant = imag.weight.new_zeros(len(imag.weight)) if imag.bias is None else imag.bias - imag.bias
+        columns = [real.weight, real.bias[:, None], imag.weight, constant[:, None]]
+        heads = torch.cat([column.to(dtype) for column in columns], dim=1)
+        return heads.view(self.out_channels, self.in_channels, 2, -1)
 
     def _features(self, size: Sequence[int], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """The inputs of the real and of the imaginary head, each `(*half_shape(size), hidden[-1])`."""

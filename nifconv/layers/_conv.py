@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from nifconv import frequency
-from nifconv._support.arguments import choice, map_size_of, real_floating
+from nifconv._support.arguments import at_least_single, choice, map_size_of, real_floating
 from nifconv._support.forward import relative_error
+from nifconv._support.precision import full_precision
 from nifconv.filters import FilterFactory, FrequencyFilter, ImplicitFilter, SpatialFilter, build_filter, fit
 from nifconv.layers._base import SpatialLayer
 from nifconv.layers._kernel import FilterKernel
-from nifconv.spectral import METHODS, Geometry, convolve, multiply
+from nifconv.spectral import METHODS, Geometry, combine, combines_first, convolve, multiply
 
 
 class FrequencyConv(SpatialLayer):
@@ -60,8 +61,7 @@ class FrequencyConv(SpatialLayer):
         size = map_size_of(x, self.ndim)
         # A global circular kernel is the filter on the grid of the map itself; all others need taps and padding.
         if self.kernel_size is None and self.padding_mode == "circular" and self.method != "direct":
-            spectrum = self.filter.spectrum_as_real(size)  # (out, in / groups, *half, 2)
-            y = multiply(x, spectrum, self.groups, size, self.stride, size, pointwise, self.method)
+            y = self._multiplied(x, size, pointwise)
         else:
             kernel_size = self.applied_size(size)
             padding = tuple(self.padding_per_axis(kernel_size))
@@ -70,6 +70,21 @@ class FrequencyConv(SpatialLayer):
             y = convolve(x, kernel, geometry, self.groups, pointwise, self.method)
         y = self._with_bias(y)
         return y if batched else y.squeeze(0)
+
+    def _multiplied(self, x: Tensor, size: tuple[int, ...], pointwise: Tensor | None) -> Tensor:
+        """The convolution with kernels as large as the map."""
+        if pointwise is None or not combines_first(x, self.out_channels, weight := pointwise.flatten(1)):
+            spectrum = self.filter.spectrum_as_real(size)  # (out, in / groups, *half, 2)
+            return multiply(x, spectrum, self.groups, size, self.stride, size, pointwise, self.method)
+
+        def combined(kernels: Tensor) -> Tensor:
+            wide = at_least_single(x.dtype, kernels.dtype, weight.dtype)
+            return combine(kernels.to(wide), weight.to(wide), self.groups)
+
+        with full_precision(x.device):
+            spectrum = self.filter.combined_as_real(size, combined)
+        groups = self.out_channels // weight.shape[1]
+        return multiply(x, spectrum, groups, size, self.stride, size, method=self.method)
 
     def kernels(self, map_size: int | Sequence[int] | None) -> Tensor:
         return self.filter.taps(self.applied_size(map_size))

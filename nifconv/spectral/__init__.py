@@ -2,7 +2,7 @@
 
 from nifconv.spectral import fused, native
 from nifconv.spectral._clocks import Clock, clock_for, current_gpu, device_name
-from nifconv.spectral._convolution import combine, convolve, multiply
+from nifconv.spectral._convolution import combine, combines_first, convolve, multiply
 from nifconv.spectral._crossover import METHODS, Crossover, active_crossover, crossover_in_use, use_crossover
 from nifconv.spectral._geometry import PADDING_MODES, Geometry
 from nifconv.spectral._gpu_crossover import gpu_crossover
@@ -24,6 +24,7 @@ __all__ = [
     "as_table",
     "clock_for",
     "combine",
+    "combines_first",
     "convolve",
     "crossover_in_use",
     "crossovers",

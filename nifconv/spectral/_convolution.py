@@ -36,7 +36,7 @@ def multiply(
     weight, channels = pointwise.flatten(1), len(pairs)  # (mixed, channels / pointwise groups)
     wide = at_least_single(x.dtype, pairs.dtype, weight.dtype)
     with full_precision(x.device):
-        if _is_fused(x, channels, weight):
+        if combines_first(x, channels, weight):
             # (out, in / pointwise groups, *half, 2): real and imaginary parts are combined alike, since P is real.
             combined = combine(pairs.to(wide), weight.to(wide), groups)
             return multiply(x, combined, channels // weight.shape[1], size, stride, output_size, method=method)
@@ -80,14 +80,14 @@ def _convolve_directly(x: Tensor, taps: Tensor, geometry: Geometry, groups: int,
     wide = at_least_single(x.dtype, taps.dtype, weight.dtype)
     weight, pointwise_groups = weight.to(wide), len(taps) // weight.shape[1]
     # A depthwise convolution is cheap as it is, and dense once it is combined with the 1x1 weights.
-    combines = groups == pointwise_groups and _is_fused(x, len(taps), weight)
+    combines = groups == pointwise_groups and combines_first(x, len(taps), weight)
     with full_precision(x.device):
         if combines:
             return convolution(x, combine(taps.to(wide), weight, groups), groups=groups)
         return _direct.pointwise(convolution(x, taps, groups=groups).to(wide), weight, pointwise_groups).to(x.dtype)
 
 
-def _is_fused(x: Tensor, channels: int, pointwise: Tensor) -> bool:
+def combines_first(x: Tensor, channels: int, pointwise: Tensor) -> bool:
     """Whether kernels and 1x1 weights are combined first: fewer maps to transform back, and no more memory.
 
     A batch size that an exporter leaves open does not decide, since the choice would fix it.

@@ -23,7 +23,7 @@ VARIABLE = "NIFCONV_CROSSOVER"
 """Environment variable with the path of a table to be used instead of the committed one."""
 MODES = ("inference", "training")
 KINDS = ("depthwise", "dense", "depthwise circular", "dense circular")
-_NATIVE_KINDS = ("depthwise native", "depthwise circular native")
+_NATIVE_KINDS = tuple(f"{name} native" for name in KINDS)
 """Against the native engine, where it was there to be measured; else its limits are those against torch.fft."""
 
 
@@ -54,7 +54,7 @@ class Crossover:
         """Reads the JSON that `nifconv bench --crossover` writes.
 
         Raises:
-            ValueError: the file is no such table, so that every choice from it would be arbitrary.
+            ValueError: the file does not hold such a table, so that every choice from it would be arbitrary.
             OSError: it cannot be read.
         """
         return _parse(Path(path).read_text(encoding="utf-8"), str(path))
@@ -90,7 +90,7 @@ def use_crossover(table: str | Path | Crossover | None) -> None:
         table: as `nifconv bench --crossover` wrote it, or its path.
 
     Raises:
-        ValueError: the file is no such table.
+        ValueError: the file does not hold such a table.
         OSError: it cannot be read.
     """
     if table is None:
@@ -119,7 +119,7 @@ def crossover_in_use(table: Crossover) -> Iterator[None]:
 
 def kind(*, depthwise: bool, wraps: bool, native: bool = False) -> str:
     """The key of `Crossover.limits[mode]`."""
-    words = ("depthwise" if depthwise else "dense", "circular" * wraps, "native" * (native and depthwise))
+    words = ("depthwise" if depthwise else "dense", "circular" * wraps, "native" * native)
     return " ".join(filter(None, words))
 
 
@@ -187,7 +187,7 @@ def _limits(measured: Mapping[str, Any]) -> dict[str, list[tuple[int, int]]]:
 
 
 def _not_a_table(name: str, reason: object) -> str:
-    return f"{name} is no table of crossovers ({reason!r}); write one with: nifconv bench --crossover {name}"
+    return f"{name} does not hold a table of crossovers ({reason!r}); write one with: nifconv bench --crossover {name}"
 
 
 def _committed() -> Crossover:

@@ -32,8 +32,11 @@ def engine_for(method: str, x: Tensor, spectrum: Tensor, source: Placement, dire
         return fused  # which compares itself with torch.fft first, and gives way to it
     if method == "auto" and _prefers_fused(x, source, direction):
         return fused
-    if method in ("auto", "native") and native.supports(x, spectrum, source):
-        return native
+    if method in ("auto", "native"):
+        if native.supports(x, spectrum, source):
+            return native
+        if native.dense.supports(x, spectrum, source) and (method == "native" or native.dense.pays(x, spectrum)):
+            return native.dense
     if method == "native" and native.absence():
         _say_once(f"method='native' is computed by torch.fft: {native.absence()}")
     return _products

@@ -65,7 +65,8 @@ def _backward(
     target = Placement(tuple(size), tuple(grad.shape[2:]), tuple(target_step))
     with full_precision(x.device):
         compute = engine_for(method, x, spectrum, source, "gradients").gradients
-        return compute(x, spectrum, grad, groups, source, target, wants_x, wants_spectrum)
+        dx, dh = compute(x, spectrum, grad, groups, source, target, wants_x, wants_spectrum)
+    return dx, _laid_out_as(spectrum, dh) if wants_spectrum else dh
 
 
 # Shapes without values, for compilers and exporters: the memory format has to be that of the real output.
@@ -79,9 +80,13 @@ def _(x: Tensor, spectrum: Tensor, *arguments: Any) -> tuple[Tensor, Tensor]:
     wants_x, wants_spectrum = arguments[-2:]
     # An operator cannot return None, so a gradient that is not wanted is an empty tensor.
     dx = _products.empty_output(x, x.shape[1], x.shape[2:]) if wants_x else x.new_empty(0)
-    return dx, torch.empty_like(
-        spectrum, memory_format=torch.contiguous_format
-    ) if wants_spectrum else spectrum.new_empty(0)
+    return dx, torch.empty_like(spectrum) if wants_spectrum else spectrum.new_empty(0)
+
+
+def _laid_out_as(spectrum: Tensor, dh: Tensor) -> Tensor:
+    """The gradient with the strides of the spectrum, which may lie by channels or by bins; a copy where they differ."""
+    like = torch.empty_like(spectrum)
+    return dh if dh.stride() == like.stride() else like.copy_(dh)
 
 
 def apply(x: Tensor, spectrum: Tensor, *geometry: Any) -> Tensor:

@@ -99,7 +99,7 @@ def _contests(channels: int, device: torch.device) -> Iterator[tuple[int, str, s
     for groups, padding_mode in itertools.product((channels, 1), ("zeros", "circular")):
         # On a GPU what "auto" takes there: its table has no limits yet, so that this is no direct sum.
         yield groups, padding_mode, "fft" if on_cpu else "auto"
-        if on_cpu and groups > 1 and native.engine() is not None:
+        if on_cpu and native.engine() is not None:
             yield groups, padding_mode, "native"
 
 

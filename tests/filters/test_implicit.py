@@ -219,3 +219,34 @@ def test_the_bias_of_the_published_imaginary_part_cancels() -> None:
     assert gradient.abs().max() < 1e-12
     # Two networks 2-8-4-P with all their biases, as published.
     assert sum(p.numel() for p in subject.parameters()) == 2 * (3 * 8 + 9 * 4 + 5 * 6)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"coordinates": "image", "shared_trunk": False, "band_limit": 3}],
+    ids=["shared trunk", "two trunks with a limit"],
+)
+@pytest.mark.parametrize("hooked", [False, True])
+def test_combined_kernels_are_combinations_of_the_kernels(options: dict[str, Any], hooked: bool) -> None:
+    subject, weight = ImplicitFilter(6, 2, **options).double(), torch.randn(3, 6, dtype=torch.float64)
+    nn.init.normal_(subject.real.bias)
+    if hooked:
+        subject.register_forward_hook(lambda module, arguments, output: 2 * output)
+
+    def combination(kernels: Tensor) -> Tensor:
+        return torch.einsum("ok,ki...->oi...", weight, kernels)
+
+    found, expected = subject.combined_as_real((7, 8), combination), combination(subject.spectrum_as_real((7, 8)))
+    assert_near(found, expected)
+    for ours, theirs in zip(
+        torch.autograd.grad(found.sin().sum(), list(subject.parameters())),
+        torch.autograd.grad(expected.sin().sum(), list(subject.parameters())),
+        strict=True,
+    ):
+        assert_near(ours, theirs)
+
+
+def test_a_spectrum_that_sums_over_channels_lies_bin_by_bin() -> None:
+    dense = ImplicitFilter(6, 2).spectrum_as_real((7, 8))
+    assert dense.permute(-1, 2, 3, 0, 1).is_contiguous()
+    assert ImplicitFilter(6, 1).spectrum_as_real((7, 8)).is_contiguous()

@@ -114,7 +114,7 @@ def test_the_environment_names_a_table(path: Path) -> None:
 )
 def test_refuses_what_is_no_table(path: Path, content: str) -> None:
     path.write_text(content)
-    with pytest.raises(ValueError, match=r"table\.json is no table of crossovers.*nifconv bench --crossover"):
+    with pytest.raises(ValueError, match=r"table\.json does not hold a table of crossovers.*nifconv bench --crossover"):
         use_crossover(path)
 
 

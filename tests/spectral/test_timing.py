@@ -19,7 +19,7 @@ def test_contenders_take_turns_and_warming_up_does_not_count() -> None:
 
 
 def test_crossovers_pass_over_single_losses_and_stop_at_two_clear_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    ratios = iter([0.5, 2.1, 0.3, 1.6, 1.7] + [0.5, 2.0, 2.0] * 11)
+    ratios = iter([0.5, 2.1, 0.3, 1.6, 1.7] + [0.5, 2.0, 2.0] * 15)
 
     def timed(calls: Mapping[str, Any], _: int, clock: Any) -> dict[str, _timing.Timing]:
         assert clock is _timing.wall
@@ -35,13 +35,17 @@ def test_crossovers_pass_over_single_losses_and_stop_at_two_clear_ones(monkeypat
         ("inference", "depthwise circular", 64, 1),
         ("inference", "depthwise circular native", 64, 1),
         ("inference", "dense", 64, 1),
+        ("inference", "dense native", 64, 1),
         ("inference", "dense circular", 64, 1),
+        ("inference", "dense circular native", 64, 1),
         ("training", "depthwise", 64, 1),
         ("training", "depthwise native", 64, 1),
         ("training", "depthwise circular", 64, 1),
         ("training", "depthwise circular native", 64, 1),
         ("training", "dense", 64, 1),
+        ("training", "dense native", 64, 1),
         ("training", "dense circular", 64, 1),
+        ("training", "dense circular native", 64, 1),
     ]
     assert not list(ratios)
     table = _timing.as_table(rows, processor="any")

@@ -37,6 +37,21 @@ class Problem(ctypes.Structure):
     )
 
 
+class Dense(ctypes.Structure):
+    """`nifconv_dense` of engine.h."""
+
+    _fields_ = (
+        ("batch", ctypes.c_int64),
+        ("groups", ctypes.c_int64),
+        ("outputs", ctypes.c_int64),
+        ("inputs", ctypes.c_int64),
+        ("grid", ctypes.c_int64 * 2),
+        ("part_stride", ctypes.c_int64),
+        ("bin_stride", ctypes.c_int64),
+        ("wide", ctypes.c_int32),
+    )
+
+
 @dataclass(frozen=True)
 class Engine:
     """What runs here.

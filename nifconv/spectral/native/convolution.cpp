@@ -7,8 +7,7 @@
 // Work is cut into items by sizes alone, never by the number of threads, and sums run in a fixed order within and
 // between them: every number of threads gives the same bits.
 
-#include "parallel.h"
-#include "real.h"
+#include "dense.h"
 
 namespace nifconv {
 namespace NIFCONV_ISA {
@@ -161,14 +160,6 @@ private:
     }
 };
 
-template <class T>
-struct PlanHolder {
-    const Plan<T>* plan;
-    explicit PlanHolder(int length) : plan(acquire_plan<T>(length)) {}
-    ~PlanHolder() { release_plan(plan); }
-    PlanHolder(const PlanHolder&) = delete;
-};
-
 template <class T, class Transform>
 struct Job {
     const Convolution& c;
@@ -216,7 +207,8 @@ bool convolve(const Convolution& c) {
 
 }  // namespace
 
-extern const InstructionSet instruction_set = {NIFCONV_NAME, convolve<float>, convolve<double>};
+extern const InstructionSet instruction_set = {NIFCONV_NAME, convolve<float>, convolve<double>, dense<float>,
+                                               dense<double>};
 
 }  // namespace NIFCONV_ISA
 }  // namespace nifconv

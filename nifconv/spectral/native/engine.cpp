@@ -68,14 +68,17 @@ struct Queue {
     }
 };
 
-int run(const Convolution& convolution) {
+template <class Work>
+int run(const Work& work, bool (*InstructionSet::*single)(const Work&), bool (*InstructionSet::*wide)(const Work&)) {
     try {
-        const InstructionSet& set = current();
-        return (convolution.problem.wide ? set.convolve_double : set.convolve_single)(convolution) ? 0 : 1;
+        return (current().*(work.problem.wide ? wide : single))(work) ? 0 : 1;
     } catch (const std::bad_alloc&) {
         return 1;
     }
 }
+
+int run(const Convolution& work) { return run(work, &InstructionSet::convolve_single, &InstructionSet::convolve_double); }
+int run(const Dense& work) { return run(work, &InstructionSet::dense_single, &InstructionSet::dense_double); }
 
 }  // namespace
 
@@ -111,12 +114,28 @@ using namespace nifconv;
 extern "C" {
 
 int nifconv_product(const nifconv_problem* problem, const nifconv_map* x, const void* spectrum, const nifconv_map* y) {
-    return run({*problem, *x, *y, {}, spectrum, nullptr, false});
+    return run(Convolution{*problem, *x, *y, {}, spectrum, nullptr, false});
 }
 
 int nifconv_gradients(const nifconv_problem* problem, const nifconv_map* x, const void* spectrum, const nifconv_map* dy,
                       const nifconv_map* dx, void* dspectrum) {
-    return run({*problem, *x, *dy, dx ? *dx : nifconv_map{}, spectrum, dspectrum, true});
+    return run(Convolution{*problem, *x, *dy, dx ? *dx : nifconv_map{}, spectrum, dspectrum, true});
+}
+
+int nifconv_dense_to_bins(const nifconv_dense* problem, int64_t channels, const nifconv_map* map, void* spectra) {
+    return run(Dense{*problem, Dense::to_bins, channels, *map, nullptr, spectra, nullptr, false});
+}
+int nifconv_dense_from_bins(const nifconv_dense* problem, int64_t channels, const nifconv_map* map, void* spectra) {
+    return run(Dense{*problem, Dense::from_bins, channels, *map, nullptr, spectra, nullptr, false});
+}
+int nifconv_dense_product(const nifconv_dense* problem, void* filters, void* x, void* y) {
+    return run(Dense{*problem, Dense::product, 0, {}, filters, x, y, false});
+}
+int nifconv_dense_adjoint(const nifconv_dense* problem, void* filters, void* dx, void* dy) {
+    return run(Dense{*problem, Dense::adjoint, 0, {}, filters, dx, dy, false});
+}
+int nifconv_dense_outer(const nifconv_dense* problem, void* dfilters, void* x, void* dy, int32_t add) {
+    return run(Dense{*problem, Dense::outer, 0, {}, dfilters, x, dy, add != 0});
 }
 
 void nifconv_use_threads(nifconv_parallel_for parallel, nifconv_thread_count count) {

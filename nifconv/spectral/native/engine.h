@@ -31,6 +31,26 @@ int nifconv_product(const nifconv_problem*, const nifconv_map* x, const void* sp
 int nifconv_gradients(const nifconv_problem*, const nifconv_map* x, const void* spectrum, const nifconv_map* dy,
                       const nifconv_map* dx, void* dspectrum);
 
+// A dense convolution on a grid, its groups one after another; `outputs` and `inputs` are channels of one group.
+// Spectra of maps: (bins, channels, samples up to a whole number of cache lines), as dense.h describes them, aligned.
+// Filters: entry (o, i) of bin (h, k) and part (re, im) at part * part_stride + (h * (grid[1] / 2 + 1) + k) * bin_stride
+// + o * inputs + i, for outputs of all groups.
+struct nifconv_dense {
+    int64_t batch, groups, outputs, inputs;
+    int64_t grid[2];
+    int64_t part_stride, bin_stride;
+    int32_t wide;
+};
+
+// Between a map of `channels` channels and its spectra; each returns 0, or 1 where memory is short.
+int nifconv_dense_to_bins(const nifconv_dense*, int64_t channels, const nifconv_map*, void* spectra);
+int nifconv_dense_from_bins(const nifconv_dense*, int64_t channels, const nifconv_map*, void* spectra);
+// From spectra to spectra: Y = H X and dX = conj(H) dY, and from two of them to dH = dY conj(X), which is added to
+// what is there if `add`.
+int nifconv_dense_product(const nifconv_dense*, void* filters, void* x, void* y);
+int nifconv_dense_adjoint(const nifconv_dense*, void* filters, void* dx, void* dy);
+int nifconv_dense_outer(const nifconv_dense*, void* dfilters, void* x, void* dy, int32_t add);
+
 // The addresses of torch_parallel_for and torch_get_num_threads; without them everything runs in the calling thread.
 typedef void (*nifconv_range)(int64_t begin, int64_t end, void* context);
 typedef int32_t (*nifconv_parallel_for)(int64_t begin, int64_t end, int64_t grain, nifconv_range, void* context);

@@ -29,11 +29,24 @@ struct Convolution {
     bool backward;
 };
 
+// A step of a dense convolution; x and y are spectra, and for the transforms `map` is that of x.
+struct Dense {
+    enum Operation { to_bins, from_bins, product, adjoint, outer };
+    nifconv_dense problem;
+    Operation operation;
+    int64_t channels;
+    nifconv_map map;
+    void *spectrum, *x, *y;
+    bool add;
+};
+
 // One per instruction set. False where memory is short.
 struct InstructionSet {
     const char* name;
     bool (*convolve_single)(const Convolution&);
     bool (*convolve_double)(const Convolution&);
+    bool (*dense_single)(const Dense&);
+    bool (*dense_double)(const Dense&);
 };
 
 }  // namespace nifconv

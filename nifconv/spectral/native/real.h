@@ -32,6 +32,14 @@ struct Room {
 };
 
 template <class T>
+struct PlanHolder {
+    const Plan<T>* plan;
+    explicit PlanHolder(int length) : plan(acquire_plan<T>(length)) {}
+    ~PlanHolder() { release_plan(plan); }
+    PlanHolder(const PlanHolder&) = delete;
+};
+
+template <class T>
 class MapTransform {
     const Grid& grid;
     const Plan<T>&along_rows, &along_columns;

@@ -51,44 +51,90 @@ __attribute__((noinline)) void pass(const Lines<T>& x, const Lines<T>& y, int li
     }
 }
 
-// The same for a prime radix above 13, by a loop.
+// The points of one butterfly, given twiddle factors when they are read.
 template <class T>
-__attribute__((noinline)) void prime_pass(const Lines<T>& x, const Lines<T>& y, int lines, const Pass<T>& p) {
-    const int R = p.radix, half = (R - 1) / 2;
-    const ptrdiff_t done = p.done, m = p.groups * done;
-    Complex<T> even[largest_radix / 2 + 1], odd[largest_radix / 2 + 1];
-    for (ptrdiff_t n = 0; n < lines * m; n++) {
-        const ptrdiff_t line = n / m, j = n % m, k = j % done;
-        const T* w = p.twiddles + 2 * (R - 1) * (k - 1);
-        auto input = [&](int r) INLINE_LAMBDA {
-            const Complex<T> a = x.start[line * x.next + (j + r * m) * x.step];
-            return k && r ? times(a, w[2 * r - 2], w[2 * r - 1]) : a;
-        };
-        const Complex<T> first = input(0);
-        Complex<T> sum = first;
-        for (int r = 1; r <= half; r++) {
-            const Complex<T> a = input(r), b = input(R - r);
-            even[r] = a + b;
-            odd[r] = a - b;
-            sum = sum + even[r];
+struct Column {
+    const Complex<T>* from;
+    Complex<T>* to;
+    ptrdiff_t from_step, to_step;
+    const T* twiddles;
+
+    Column(const Lines<T>& x, const Lines<T>& y, const Pass<T>& p, ptrdiff_t line, ptrdiff_t j) {
+        const ptrdiff_t k = j % p.done;
+        from = x.start + line * x.next + j * x.step;
+        to = y.start + line * y.next + ((j - k) * p.radix + k) * y.step;
+        from_step = p.groups * p.done * x.step;
+        to_step = p.done * y.step;
+        twiddles = k ? p.twiddles + 2 * (p.radix - 1) * (k - 1) : nullptr;
+    }
+    Complex<T> get(int r) const {
+        const Complex<T> a = from[r * from_step];
+        return twiddles && r ? times(a, twiddles[2 * r - 2], twiddles[2 * r - 1]) : a;
+    }
+    void put(int r, Complex<T> value) const { to[r * to_step] = value; }
+};
+
+// The prime butterfly by a loop.
+template <class T>
+INLINE void step_by_loop(const Column<T>& column, int R, const T* circle) {
+    const int half = (R - 1) / 2;
+    Complex<T> even[largest_loop / 2 + 1], odd[largest_loop / 2 + 1];
+    const Complex<T> first = column.get(0);
+    Complex<T> sum = first;
+    for (int r = 1; r <= half; r++) {
+        const Complex<T> a = column.get(r), b = column.get(R - r);
+        even[r] = a + b;
+        odd[r] = a - b;
+        sum = sum + even[r];
+    }
+    column.put(0, sum);
+    for (int q = 1; q <= half; q++) {
+        Complex<T> e = first, o = {};
+        for (int r = 1, turn = q; r <= half; r++, turn = turn + q < R ? turn + q : turn + q - R) {
+            const T c = circle[2 * turn], s = -circle[2 * turn + 1];
+            e = {e.r + even[r].r * c, e.i + even[r].i * c};
+            o = {o.r + odd[r].r * s, o.i + odd[r].i * s};
         }
-        Complex<T>* to = y.start + line * y.next + ((j - k) * R + k) * y.step;
-        to[0] = sum;
-        for (int q = 1; q <= half; q++) {
-            Complex<T> e = first, o = {};
-            for (int r = 1, turn = q; r <= half; r++, turn = turn + q < R ? turn + q : turn + q - R) {
-                const T c = p.circle[2 * turn], s = -p.circle[2 * turn + 1];
-                e = {e.r + even[r].r * c, e.i + even[r].i * c};
-                o = {o.r + odd[r].r * s, o.i + odd[r].i * s};
-            }
-            to[q * done * y.step] = {e.r + o.i, e.i - o.r};
-            to[(R - q) * done * y.step] = {e.r - o.i, e.i + o.r};
-        }
+        column.put(q, {e.r + o.i, e.i - o.r});
+        column.put(R - q, {e.r - o.i, e.i + o.r});
     }
 }
 
 template <class T>
-INLINE void any_pass(const Lines<T>& x, const Lines<T>& y, int lines, const Pass<T>& p) {
+void transform(const Plan<T>& plan, Lines<T> x, Lines<T> y, int lines, Complex<T>* workspace);
+
+// The same by Rader's convolution. The sum of all values but the first is bin 0 of their transform, and the first, put
+// there, is added to all results; the second transform leaves these in reverse.
+template <class T>
+INLINE void step_by_convolution(const Column<T>& column, int R, const Rader<T>& rader, Complex<T>* workspace) {
+    const int count = R - 1, length = rader.plan->length;
+    const Lines<T> line{workspace, 1, length};
+    const Complex<T> first = column.get(0);
+    for (int a = 0; a < count; a++) workspace[a] = column.get(rader.powers[a]);
+    for (int a = count; a < length; a++) workspace[a] = Complex<T>{};
+    transform(*rader.plan, line, line, 1, workspace + length);
+    column.put(0, first + workspace[0]);
+    for (int f = 0; f < length; f++)
+        workspace[f] = times(workspace[f], rader.response[2 * f], rader.response[2 * f + 1]);
+    workspace[0] = workspace[0] + first;
+    transform(*rader.plan, line, line, 1, workspace + length);
+    for (int b = 0; b < count; b++) column.put(rader.powers[b], workspace[b ? length - count + b : 0]);
+}
+
+// The same pass for a prime radix above 13.
+template <class T>
+__attribute__((noinline)) void prime_pass(const Lines<T>& x, const Lines<T>& y, int lines, const Pass<T>& p,
+                                          Complex<T>* workspace) {
+    for (int line = 0; line < lines; line++)
+        for (ptrdiff_t j = 0; j < p.groups * p.done; j++) {
+            const Column<T> column(x, y, p, line, j);
+            if (p.rader.plan) step_by_convolution(column, p.radix, p.rader, workspace);
+            else step_by_loop(column, p.radix, p.circle);
+        }
+}
+
+template <class T>
+INLINE void any_pass(const Lines<T>& x, const Lines<T>& y, int lines, const Pass<T>& p, Complex<T>* workspace) {
     switch (p.radix) {
         case 2: return pass<2>(x, y, lines, p);
         case 3: return pass<3>(x, y, lines, p);
@@ -105,25 +151,8 @@ INLINE void any_pass(const Lines<T>& x, const Lines<T>& y, int lines, const Pass
         case 14: return pass<14>(x, y, lines, p);
         case 15: return pass<15>(x, y, lines, p);
         case 16: return pass<16>(x, y, lines, p);
-        default: return prime_pass(x, y, lines, p);
+        default: return prime_pass(x, y, lines, p, workspace);
     }
-}
-
-template <class T>
-void transform(const Plan<T>& plan, Lines<T> x, Lines<T> y, int lines, Complex<T>* workspace);
-
-template <class T>
-__attribute__((noinline)) void bluestein(const Plan<T>& plan, const Complex<T>* x, ptrdiff_t x_step, Complex<T>* y,
-                                         ptrdiff_t y_step, Complex<T>* workspace) {
-    const int n = plan.length, longer = plan.inner->length;
-    Complex<T>* a = workspace;
-    const Lines<T> line{a, 1, longer};
-    for (int k = 0; k < n; k++) a[k] = times(x[k * x_step], plan.chirp[2 * k], plan.chirp[2 * k + 1]);
-    for (int k = n; k < longer; k++) a[k] = Complex<T>{};
-    transform(*plan.inner, line, line, 1, workspace + longer);
-    for (int k = 0; k < longer; k++) a[k] = times(a[k], plan.response[2 * k], plan.response[2 * k + 1]);
-    transform(*plan.inner, line, line, 1, workspace + longer);
-    for (int k = 0; k < n; k++) y[k * y_step] = times(a[k ? longer - k : 0], plan.chirp[2 * k], plan.chirp[2 * k + 1]);
 }
 
 // From x to y, which may be the same lines.
@@ -132,12 +161,11 @@ void transform(const Plan<T>& plan, Lines<T> x, Lines<T> y, int lines, Complex<T
     const int n = plan.length, most = lines_at_once(n);
     for (; lines > 0; lines -= most, x.start += most * x.next, y.start += most * y.next) {
         const int some = lines < most ? lines : most;
-        if (plan.inner) bluestein(plan, x.start, x.step, y.start, y.step, workspace);
         for (int l = 0; n == 1 && l < some; l++) y.start[l * y.next] = x.start[l * x.next];
         Lines<T> from = x, here{workspace, 1, n}, there{workspace + n * most, 1, n};
         for (int p = 0; p < plan.count; p++) {
             const Lines<T> to = p + 1 == plan.count ? y : here;
-            any_pass(from, to, some, plan.passes[p]);
+            any_pass(from, to, some, plan.passes[p], workspace + passes_workspace(n));
             from = to;
             here = there;
             there = from;

@@ -11,7 +11,7 @@ from experiments.bench import report
 from experiments.bench.__main__ import FILES, FOLDER
 from experiments.bench.__main__ import main as bench
 from experiments.bench.cases import SMOKE, Case
-from experiments.bench.layers import _error
+from experiments.bench.layers import error
 from experiments.bench.memory import peak_bytes
 from experiments.bench.peers import peers
 
@@ -25,6 +25,8 @@ LIMITS = {True: 2e-5, False: 1e-3}
 def check_errors(data: dict[str, Any]) -> None:
     for row in data["layers"]:
         assert row["error"] is None or row["error"] < LIMITS[row["name"].startswith("nifconv")], row["name"]
+    for row in data["dense"]:
+        assert row["error"] < LIMITS[True], row["name"]
 
 
 @pytest.mark.filterwarnings("ignore")  # of the profiler
@@ -48,7 +50,7 @@ def test_every_peer_is_checked_against_float64() -> None:
     case = Case(2, 3, 8)
     x, dy = torch.randn(2, 3, 8, 8), torch.randn(2, 3, 8, 8)
     for peer in peers(case, (8,)):
-        assert _error(peer, x, dy) < LIMITS[peer.name.startswith("nifconv")], peer.name
+        assert error(peer, x, dy) < LIMITS[peer.name.startswith("nifconv")], peer.name
 
 
 @pytest.mark.filterwarnings("ignore")

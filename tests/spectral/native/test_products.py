@@ -18,7 +18,9 @@ from tests.tolerances import assert_near
 pytestmark = pytest.mark.skipif(_library.engine() is None, reason=str(_library.absence()))
 
 LANES = 16  # of the widest vector, in float32
-LENGTHS = st.integers(1, 40) | st.sampled_from([47, 53, 61, 64, 67, 97, 131, 223])
+LENGTHS = st.integers(1, 40) | st.sampled_from([47, 53, 61, 64, 67, 97, 131, 167, 223])
+# Squares of primes, products of two, primes in a row (2039 = 2 * 1019 + 1, 1019 = 2 * 509 + 1), the longest axes.
+LARGE_PRIMES = (289, 2 * 61, 41 * 43, 59**2, 67**2, 61 * 67, 83 * 97, 2 * 2039, 1019, 2039, 8179, 8191)
 DTYPES = st.sampled_from([torch.float32, torch.float64, torch.bfloat16, torch.float16])
 
 
@@ -81,7 +83,7 @@ def test_any_map(height: int, width: int) -> None:
     check(torch.randn(3, 5, height, width), 1, whole((height, width)), whole((height, width)))
 
 
-@pytest.mark.parametrize("length", [*range(1, 41), 97, 131, 223, 571, 1009, 3997, 4096])
+@pytest.mark.parametrize("length", [*range(1, 41), 97, 131, 223, 571, 1009, 3997, 4096, *LARGE_PRIMES])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_any_signal(length: int, dtype: torch.dtype) -> None:
     check(torch.randn(2, 3, length, dtype=dtype), 1, whole((length,)), whole((length,)))
@@ -262,9 +264,10 @@ def test_after_a_fork() -> None:
         (torch.zeros(2, 4, 6, 5, device="meta"), (4, 1), (6, 5)),
         (torch.zeros(2, 4, 6, 5, dtype=torch.complex64), (4, 1), (6, 5)),
         (torch.zeros(2, 4, 1 << 15), (4, 1), (1 << 15,)),
-        (torch.zeros(1, 4, 6, 5), (4, 1), (6, 5)),
+        (torch.zeros(1, 3, 112, 112), (3, 1), (112, 112)),
+        (torch.zeros(1, 15, 512, 512), (15, 1), (512, 512)),
     ],
-    ids=["dense", "volumes", "no CPU", "complex", "long", "few planes"],
+    ids=["dense", "volumes", "no CPU", "complex", "long", "few planes", "few large planes"],
 )
 def test_what_it_does_not_support(x: Tensor, filters: tuple[int, int], size: tuple[int, ...]) -> None:
     spectrum = torch.zeros(*filters, *half_shape(size), 2)
@@ -277,3 +280,9 @@ def test_what_it_supports(size: tuple[int, ...], dtype: torch.dtype) -> None:
     assert _products.supports(
         torch.zeros(2, 4, *size, dtype=dtype), torch.zeros(8, 1, *half_shape(size), 2), whole(size)
     )
+
+
+@pytest.mark.parametrize(("planes", "size"), [(1, (56, 56)), (4, (112, 112)), (16, (512, 512))])
+def test_how_many_planes_are_worth_it(planes: int, size: tuple[int, int]) -> None:
+    spectrum = torch.zeros(planes, 1, *half_shape(size), 2)
+    assert _products.supports(torch.zeros(1, planes, *size), spectrum, whole(size))

@@ -1,0 +1,182 @@
+"""Dense products of spectra and their gradients by the native engine; the contract of `spectral._products`.
+
+dense.h says how spectra of maps and of filters lie in memory, and why nothing is transposed between them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nifconv import frequency
+from nifconv._support.arguments import at_least_single
+from nifconv.spectral._products import empty_output
+from nifconv.spectral._transforms import Placement
+from nifconv.spectral.native._library import Dense
+from nifconv.spectral.native._products import as_map, call, can_run, readable
+
+# Fewer products for each bin of a transform do not make up for lanes without a sample.
+_FEWEST_PRODUCTS = 64
+# Spectra of one chunk take no more room than this or the filters do.
+_CHUNK_BYTES = 32 << 20
+_CACHE_LINE = 64
+
+
+def supports(x: Tensor, spectrum: Tensor, source: Placement) -> bool:
+    """Whether `forward` and `gradients` compute this: on a CPU, signals and maps, and the engine is here."""
+    return can_run(x, spectrum, source) and spectrum.shape[1] > 1
+
+
+def pays(x: Tensor, spectrum: Tensor) -> bool:
+    """Whether this is faster than torch.fft, which transforms each sample by itself."""
+    return len(x) * spectrum.shape[1] >= _FEWEST_PRODUCTS
+
+
+def forward(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement) -> Tensor:
+    """See `spectral._products.forward`; for what `supports` says yes to."""
+    dtype, wide = x.dtype, at_least_single(x.dtype, spectrum.dtype)
+    x, filters = readable(x, wide), _by_bin(spectrum.to(wide))
+    y = empty_output(x, len(spectrum), target.shape)
+    for samples, spectra in _chunks(len(x), filters, groups, source.size):
+        spectra.read(spectra.x, x[samples], source)
+        spectra.product()
+        spectra.write(spectra.y, y[samples], target)
+    return y.to(dtype)
+
+
+def gradients(
+    x: Tensor,
+    spectrum: Tensor,
+    grad: Tensor,
+    groups: int,
+    source: Placement,
+    target: Placement,
+    wants_x: bool,
+    wants_spectrum: bool,
+) -> tuple[Tensor, Tensor]:
+    """See `spectral._products.gradients`; for what `supports` says yes to."""
+    dtype, wide = x.dtype, at_least_single(x.dtype, spectrum.dtype)
+    x, grad, filters = readable(x, wide), readable(grad, wide), _by_bin(spectrum.to(wide))
+    dx = empty_output(x, x.shape[1], source.shape) if wants_x else x.new_empty(0)
+    dh = _empty_like(filters) if wants_spectrum else filters
+    for samples, spectra in _chunks(len(x), filters, groups, source.size):
+        spectra.read(spectra.y, grad[samples], target)
+        if wants_x:
+            spectra.adjoint()
+            spectra.write(spectra.x, dx[samples], source)
+        if wants_spectrum:
+            spectra.read(spectra.x, x[samples], source)
+            spectra.outer(dh, add=samples.start > 0)
+    if not wants_spectrum:
+        return dx.to(dtype), spectrum.new_empty(0)
+    return dx.to(dtype), _by_channel((dh if len(x) else dh.zero_()).to(spectrum.dtype), spectrum)
+
+
+@dataclass(frozen=True)
+class _Spectra:
+    """The spectra of some samples of x and y, or of their gradients, and the steps between them.
+
+    Attributes:
+        batch: number of samples.
+        groups: of channels.
+        filters: see `_by_bin`.
+        size: of the grid.
+        x, y: room for `(bins, channels, samples in whole cache lines)` complex numbers.
+    """
+
+    batch: int
+    groups: int
+    filters: Tensor
+    size: tuple[int, ...]
+    x: Tensor
+    y: Tensor
+
+    def read(self, spectra: Tensor, map_: Tensor, placement: Placement) -> None:
+        """The spectra of a map."""
+        channels = ctypes.c_int64(map_.shape[1])
+        call("nifconv_dense_to_bins", self._problem(self.filters), channels, as_map(map_, placement), spectra)
+
+    def write(self, spectra: Tensor, map_: Tensor, placement: Placement) -> None:
+        """The map that has these spectra."""
+        channels = ctypes.c_int64(map_.shape[1])
+        call("nifconv_dense_from_bins", self._problem(self.filters), channels, as_map(map_, placement), spectra)
+
+    def product(self) -> None:
+        """Y = H X."""
+        call("nifconv_dense_product", self._problem(self.filters), self.filters, self.x, self.y)
+
+    def adjoint(self) -> None:
+        """X = conj(H) Y, summed over outputs."""
+        call("nifconv_dense_adjoint", self._problem(self.filters), self.filters, self.x, self.y)
+
+    def outer(self, dh: Tensor, *, add: bool) -> None:
+        """The gradient Y conj(X) by H, summed over samples; a bin counts as often as in the inverse transform."""
+        call("nifconv_dense_outer", self._problem(dh), dh, self.x, self.y, ctypes.c_int32(add))
+
+    def _problem(self, filters: Tensor) -> Dense:
+        outputs, inputs = filters.shape[-2:]
+        return Dense(
+            batch=self.batch,
+            groups=self.groups,
+            outputs=outputs // self.groups,
+            inputs=inputs,
+            grid=(1, *self.size)[-2:],
+            part_stride=filters.stride(0),
+            bin_stride=outputs * inputs * (2 if _is_paired(filters) else 1),
+            wide=filters.dtype == torch.float64,
+        )
+
+
+def _chunks(batch: int, filters: Tensor, groups: int, size: tuple[int, ...]) -> Iterator[tuple[slice, _Spectra]]:
+    """Ranges of samples whose spectra take no more room than the filters or than a fixed amount, in the same room."""
+    lanes = _CACHE_LINE // filters.element_size()
+    # Complex numbers of one cache line of samples, for x and for y.
+    room = [
+        lanes * 2 * math.prod(frequency.half_shape(size)) * n for n in (groups * filters.shape[-1], filters.shape[-2])
+    ]
+    most = max(_CHUNK_BYTES, filters.nbytes) // (filters.element_size() * max(room))
+    lines = max(1, min(most, -(-batch // lanes)))
+    x, y = (filters.new_empty(lines * numbers) for numbers in room)
+    for b in range(0, batch, lines * lanes):
+        samples = slice(b, min(b + lines * lanes, batch))
+        yield samples, _Spectra(samples.stop - b, groups, filters, size, x, y)
+
+
+def _by_bin(spectrum: Tensor) -> Tensor:
+    """`(out, in, *half, 2)` -> `(2, *half, out, in)`, matrices without gaps; no copy if they already lie so."""
+    planes = spectrum.permute(-1, *range(2, spectrum.dim() - 1), 0, 1)
+    if planes[0].is_contiguous() or _is_paired(planes):
+        return planes
+    out, inputs, *half, _ = spectrum.shape
+    # One transposition of two axes, for which PyTorch has a fast copy.
+    matrices = spectrum.reshape(out * inputs, -1).t().contiguous()
+    return matrices.view(*half, 2, out, inputs).movedim(-3, 0)
+
+
+def _is_paired(by_bin: Tensor) -> bool:
+    """Whether real and imaginary parts lie together in every bin, else all real parts before the imaginary ones."""
+    return by_bin.movedim(0, -3).is_contiguous()
+
+
+def _empty_like(by_bin: Tensor) -> Tensor:
+    if not _is_paired(by_bin):
+        return by_bin.new_empty(by_bin.shape)
+    return by_bin.new_empty(by_bin.movedim(0, -3).shape).movedim(-3, 0)
+
+
+def _by_channel(by_bin: Tensor, spectrum: Tensor) -> Tensor:
+    """The inverse of `_by_bin`, in the layout of `spectrum`."""
+    planes = by_bin.permute(-2, -1, *range(1, by_bin.dim() - 2), 0)
+    like = torch.empty_like(spectrum)
+    if like.stride() == planes.stride():
+        return planes
+    if like.is_contiguous():
+        matrices = by_bin.movedim(0, -3).flatten(-2).flatten(0, -2)  # (bins * 2, out * in)
+        like.view(matrices.shape[1], -1).copy_(matrices.t())
+        return like
+    return like.copy_(planes)
