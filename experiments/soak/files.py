@@ -19,7 +19,7 @@ from torch import nn
 
 from nifconv import Envelope, FilterBank, FourierFeatures, ImplicitFilter, SpatialFilter, TableFilter, convert, load
 from nifconv import frozen as draw_once
-from nifconv.conversion import _files
+from nifconv._support import saved
 
 SECONDS, MEGABYTES = 1.0, 100.0
 """What refusing one file may take."""
@@ -155,12 +155,12 @@ def _describe(content: bytes, chance: random.Random) -> bytes:
     """Another description, under a checksum that is right: what somebody can write who knows the format."""
     with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
         Path(file.name).write_bytes(content)
-        tensors, description = _files.read(file.name)
+        tensors, description = saved.read(file.name)
         for _ in range(chance.choice([1, 1, 3])):
             places = list(_places(description))
             holder, key = chance.choice(places)
             holder[key] = chance.choice([*_HUGE, *_NAMES, {chance.choice(_NAMES): {}}, {"torch.nn.Linear": {}}])
-        _files.write(file.name, tensors, description)
+        saved.write(file.name, tensors, description)
         return Path(file.name).read_bytes()
 
 

@@ -24,6 +24,9 @@ def build_layer(candidate: Candidate, plan: Plan) -> None:
         TypeError: `to` returned something other than a module or None.
     """
     name, conv = candidate.names[0], candidate.conv
+    own = plan.for_layer(candidate.names)
+    assert own is not None  # noqa: S101 - `choose` keeps layers without a filter
+    plan = own
     if callable(plan.to):
         layer = plan.to(name, conv)
         if layer is None:

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nifconv._support.arguments import choice
+from nifconv._support.tables import html_table, text_table
 from nifconv.footprint import _export
 from nifconv.footprint._layer import LayerFootprint
 from nifconv.footprint._receptive_field import ReceptiveField
-from nifconv.footprint._text import html_table, text_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
+
+_ENOUGH = 20
+"""Re-initialisations from which on the spread of a null distribution can be trusted."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,11 @@ class Survey:
 
     def __str__(self) -> str:
         """The main measures as a table of plain text, at most 100 columns wide."""
-        return f"{text_table(*_export.summary(self.layers))}\n\n{self._caption}"
+        return self.to_text(100)
+
+    def to_text(self, width: int | None = None) -> str:
+        """The main measures as plain text; columns that do not fit into `width` characters follow in another block."""
+        return f"{text_table(*_export.summary(self.layers), width)}\n\n{self._caption}"
 
     def _repr_html_(self) -> str:  # what notebooks display
         return f"{html_table(*_export.summary(self.layers))}<p>{escape(self._caption)}</p>"
@@ -134,6 +141,8 @@ class Survey:
         notes = ["Medians over the kernels of each layer."]
         if null:
             notes.append(f"In brackets z, the distance from the null distribution ({null} re-initialisations).")
+        if 0 < null < _ENOUGH:
+            notes.append(f"So few say little: {_ENOUGH} or more make z reliable.")
         if self.not_run:
             notes.append(f"Did not run: {', '.join(self.not_run)}.")
         return "\n".join(notes)

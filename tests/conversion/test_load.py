@@ -22,7 +22,7 @@ from nifconv import (
     frozen,
     load,
 )
-from nifconv.conversion import _files
+from nifconv._support import saved
 
 
 def net(width: int = 8) -> nn.Sequential:
@@ -118,14 +118,23 @@ def test_a_model_that_could_not_be_loaded_is_not_saved(change: Any, tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
-def test_one_of_several_conversions_is_not_saved_alone(tmp_path: Path) -> None:
+def test_several_conversions_in_a_row_are_saved_and_loaded(tmp_path: Path) -> None:
     first = convert(net(), where="2")
     second = convert(first.model, where=["0", "4"], kernel_size=5)
-    with pytest.raises(ValueError, match=r"'2' was replaced in another conversion .*; save model\.st"):
-        second.save(tmp_path / "model")
+    second.save(tmp_path / "model")
+    loaded = load(tmp_path / "model", net())
+    assert torch.equal(loaded.model.eval()(X), second.model.eval()(X))
+    assert loaded.plan.kernel_size == 5
+    first.save(tmp_path / "first")
+    assert torch.equal(load(tmp_path / "first", net()).model.eval()(X), first.model.eval()(X))
+
+
+def test_a_conversion_of_a_part_is_not_saved_with_the_whole(tmp_path: Path) -> None:
+    part = convert(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1)), where="0").model
+    whole = convert(nn.Sequential(part, nn.Conv2d(3, 3, 3, padding=1)))
+    with pytest.raises(ValueError, match=r"'0\.0' was replaced in a conversion of a part .*; convert the whole model"):
+        whole.save(tmp_path / "model")
     assert not list(tmp_path.iterdir())
-    first.save(tmp_path / "model")
-    assert load(tmp_path / "model", net()).report.replaced
 
 
 def test_frequency_layers_that_the_model_has_of_its_own_are_no_obstacle(tmp_path: Path) -> None:
@@ -171,7 +180,7 @@ def test_another_model_is_refused(base: Any, message: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("description", [{}, {"plan": {}, "layers": []}, {"plan": {"to": "split"}}, []])
 def test_a_description_without_a_plan_is_refused(description: Any, tmp_path: Path) -> None:
-    _files.write(tmp_path / "model", net().state_dict(), description)
+    saved.write(tmp_path / "model", net().state_dict(), description)
     with pytest.raises(ValueError, match="has an incomplete description"):
         load(tmp_path / "model", net())
 
@@ -212,8 +221,10 @@ def test_absurd_descriptions_are_refused_before_anything_is_built(
     conversion.save(tmp_path / "model")
     saved_before = tmp_path / "before"
     conversion.save(saved_before)
-    tensors, description = _files.read(tmp_path / "model")
-    _files.write(tmp_path / "model", tensors, {**description, "plan": {**description["plan"], **change}})
+    tensors, description = saved.read(tmp_path / "model")
+    (step,) = description["conversions"]
+    changed = {**step, "plan": {**step["plan"], **change}}
+    saved.write(tmp_path / "model", tensors, {**description, "conversions": [changed]})
     load(saved_before, net())  # imports what it needs
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(ValueError, match=message):
@@ -224,9 +235,9 @@ def test_absurd_descriptions_are_refused_before_anything_is_built(
 @pytest.mark.parametrize("gain", [-1.0, float("nan"), float("inf"), "much", None])
 def test_gains_that_are_none_are_refused(gain: Any, tmp_path: Path) -> None:
     convert(net()).save(tmp_path / "model")
-    tensors, description = _files.read(tmp_path / "model")
+    tensors, description = saved.read(tmp_path / "model")
     name = next(iter(description["gains"]))
-    _files.write(tmp_path / "model", tensors, {**description, "gains": {name: gain}})
+    saved.write(tmp_path / "model", tensors, {**description, "gains": {name: gain}})
     with pytest.raises(ValueError, match=r"incomplete description .*(gains must be finite|float)"):
         load(tmp_path / "model", net())
 
@@ -236,7 +247,9 @@ def test_a_description_of_many_brackets_is_refused(tmp_path: Path) -> None:
     for _ in range(500):
         nested = [nested]
     convert(net()).save(tmp_path / "model")
-    tensors, description = _files.read(tmp_path / "model")
-    _files.write(tmp_path / "model", tensors, {**description, "plan": {"filter": nested}})
+    tensors, description = saved.read(tmp_path / "model")
+    (step,) = description["conversions"]
+    changed = {**step, "plan": {"filter": nested}}
+    saved.write(tmp_path / "model", tensors, {**description, "conversions": [changed]})
     with pytest.raises(ValueError, match="has an incomplete description"):
         load(tmp_path / "model", net())

@@ -71,7 +71,8 @@ class VerifiedCheckpointIO(CheckpointIO):
 class LastCheckpoints(Checkpoint):
     """Saves the whole state of a training after each epoch, at regular intervals within it, and when asked to end.
 
-    After SIGINT or SIGTERM all processes end with the step that they are in, with the status of that signal.
+    After SIGINT or SIGTERM all processes end with the step that they are in, with the status of that signal; a second
+    Ctrl-C ends a process at once.
 
     Args:
         every_n_steps: number of optimiser steps between checkpoints within an epoch; by default there are none.
@@ -90,6 +91,7 @@ class LastCheckpoints(Checkpoint):
         self.keep = keep
         self._step = self._saved_step = 0
         self._ending = Ending()
+        self._leaving = 0  # with this signal
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         self._ending.listen()
@@ -104,10 +106,14 @@ class LastCheckpoints(Checkpoint):
         if trainer.global_step == self._step or trainer.is_last_batch:
             return
         self._step = trainer.global_step
-        asked = self._ending.agreed(trainer)
-        if asked or (self.every_n_steps is not None and self._step % self.every_n_steps == 0):
+        self._leaving = self._ending.agreed(trainer)
+        if self._leaving or (self.every_n_steps is not None and self._step % self.every_n_steps == 0):
             self._save(trainer)
-        _end(asked)
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        # Not right after saving: Lightning logs a step, and an epoch, after the hooks at its end.
+        if self._leaving:
+            raise SystemExit(128 + self._leaving)  # the status that shells report for a signal
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         # On the first process, the progress bar waits for the metrics of the other processes. They must be computed
@@ -115,7 +121,7 @@ class LastCheckpoints(Checkpoint):
         _ = trainer.callback_metrics
         if trainer.global_step != self._saved_step:
             self._save(trainer)
-        _end(self._ending.agreed(trainer))
+        self._leaving = self._ending.agreed(trainer)
 
     def _save(self, trainer: Trainer) -> None:
         folder = checkpoint_folder(Path(trainer.default_root_dir))
@@ -124,7 +130,7 @@ class LastCheckpoints(Checkpoint):
         self._saved_step = trainer.global_step
         if trainer.is_global_zero:
             # Later steps are from before a fall-back; this training has not reached them yet.
-            earlier = [path for path in checkpoints(folder) if _step(path) <= trainer.global_step]
+            earlier = [path for path in checkpoints(folder) if step_of(path) <= trainer.global_step]
             for path in earlier[: -self.keep]:
                 trainer.strategy.remove_checkpoint(path)
 
@@ -140,7 +146,7 @@ def checkpoint_folder(run: Path) -> Path:
 
 def checkpoints(folder: Path) -> list[Path]:
     """All checkpoints in a folder, damaged ones included, the earliest first."""
-    return sorted((path for path in folder.glob(f"*{_SUFFIX}") if _STEP.search(path.name)), key=_step)
+    return sorted((path for path in folder.glob(f"*{_SUFFIX}") if _STEP.search(path.name)), key=step_of)
 
 
 def last_intact(folder: Path) -> Path | None:
@@ -167,6 +173,12 @@ def last_intact(folder: Path) -> Path | None:
     return None
 
 
+def step_of(path: Path) -> int:
+    """The optimiser steps before a checkpoint, from its name; -1 if it has none."""
+    found = _STEP.search(path.name)
+    return int(found[1]) if found else -1
+
+
 def verify(path: Path) -> None:
     """Compares a checkpoint with its checksum.
 
@@ -187,17 +199,6 @@ def verify(path: Path) -> None:
         raise DamagedCheckpointError(f"{path} is damaged: its checksum is not the one in {beside.name}.")
     if name.strip().lstrip("*") != path.name:
         raise DamagedCheckpointError(f"{path} is another file: {beside.name} is the checksum of {name.strip()!r}.")
-
-
-def _end(asked: int) -> None:
-    """Ends this process with the status that shells report for a signal, unless its number is 0."""
-    if asked:
-        raise SystemExit(128 + asked)
-
-
-def _step(path: Path) -> int:
-    found = _STEP.search(path.name)
-    return int(found[1]) if found else -1
 
 
 def _checksum_path(path: Path) -> Path:

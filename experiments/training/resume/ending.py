@@ -8,6 +8,7 @@ from types import FrameType
 
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -40,3 +41,4 @@ class Ending:
         if self._asked and number == signal.SIGINT:
             raise KeyboardInterrupt  # the second time at once
         self._asked = number
+        rank_zero_info("Ending after this step, with a checkpoint from which the same command goes on.")

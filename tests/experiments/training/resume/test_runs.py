@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock, Timeout
+from torch import nn
 
 from experiments.training.data.module import ImageData
 from experiments.training.resume import runs
 from tests.experiments import commands
+
+
+def three() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
 
 
 def test_a_finished_run_is_left_as_it_is_and_another_one_is_refused(tmp_path: Path) -> None:
@@ -29,10 +34,20 @@ def test_a_finished_run_is_left_as_it_is_and_another_one_is_refused(tmp_path: Pa
 @pytest.mark.parametrize("damage", [b"", b"net: {name: [", b"\xff\xfe", b"[1]"])
 def test_a_damaged_configuration_is_named(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "config.yaml").write_bytes(damage)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "epoch=0-step=8.ckpt").touch()
     with pytest.raises(
         ValueError, match=r"config.yaml (cannot be read|holds).*; restore it, delete it .*--resume=false"
     ):
         commands.run(commands.arguments(tmp_path))
+
+
+def test_a_run_that_failed_before_its_first_checkpoint_binds_nobody(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the network returns"):
+        commands.run(commands.arguments(tmp_path, "--net.name", f"{__name__}:three", "--net.arguments", "{}"))
+    assert (tmp_path / "config.yaml").is_file()
+    commands.run(commands.arguments(tmp_path, "--limit", "1", "--model.label_smoothing", "0.1"))
+    assert commands.last(tmp_path)["global_step"] == 1
 
 
 def test_two_processes_do_not_train_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
