@@ -48,7 +48,7 @@ def export_model(
     check_writable("--report", report)
     size = parse_pixels("--input-size", input_size)
     source = opened(model, weights, pretrained, num_classes, channels, trust)
-    from nifconv.exporting import export_onnx
+    from nifconv.models import export_onnx
 
     x = noise(batch, channels, size)
     with errors_in_options(), warnings_in_options(), working(f"exporting {source.name} as {form.value}"):

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from nifconv import FrequencyConv2d, bake, convert, load
 from nifconv.cli._app import app
-from nifconv.exporting import export_onnx
+from nifconv.models import export_onnx
 from nifconv.models import NamedModel
 
 ME = "tests.cli.test_bake"

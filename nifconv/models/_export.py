@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from nifconv._support import forward
 from nifconv._support.arguments import choice, torch_module
-from nifconv.exporting._forms import FORMS
+from nifconv.models._forms import FORMS
 
 _RUNS = 5
 
