@@ -179,11 +179,13 @@ def _field_table(name: str, fields: Sequence[ReceptiveField]) -> Table:
     rows = [field.to_dict() for field in fields]
     for share in rows[0]["side"]:  # the same thresholds in every field
         table.add_column(f"{100 * float(share):g} %", justify="right")
+    table.add_column("Gaussian", justify="right")
     for row in rows:
         cells = [
             "-" if side is None else f"{side:.0f} ({100 * row['area'][share]:.0f} %)"  # None: nothing contributes
             for share, side in row["side"].items()
         ]
+        cells.append("-" if row["gaussian"] is None else f"{100 * row['gaussian']:.0f} %")
         table.add_row(Text(row["layer"] or "output"), by_size(row["size"]), *cells)
     return table
 

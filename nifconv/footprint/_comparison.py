@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from nifconv._support.arguments import choice
 from nifconv.footprint import _export
-from nifconv.footprint._receptive_field import ReceptiveField
 from nifconv.footprint._result import Survey
+from nifconv.footprint.receptive import ReceptiveField
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -80,7 +80,9 @@ def test_files_are_written_and_agree(tmp_path: Path) -> None:
     layers = content["surveys"][f"{ME}:small"]["layers"]
     assert [layer["name"] for layer in layers] == ["stem", "layer1"]
     assert layers[0]["null"]["rms_radius"]["mean"] > 0
-    assert content["receptive_fields"][f"{ME}:small"][0]["layer"] == "layer1"
+    (field,) = content["receptive_fields"][f"{ME}:small"]
+    assert field["layer"] == "layer1"
+    assert re.search(rf"Gaussian .*\n.*\n.* {100 * field['gaussian']:.0f} % ", result.output)
     assert csv.read_text().splitlines()[1].startswith("stem,")
     assert "Effective receptive fields" in html.read_text()
 

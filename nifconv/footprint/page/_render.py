@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from nifconv._support.text import by_size
 from nifconv.footprint._layer import LayerFootprint
-from nifconv.footprint._receptive_field import ReceptiveField
 from nifconv.footprint.figures._style import COLORS, NULL_COLOR
 from nifconv.footprint.measures._statistics import quantiles
 from nifconv.footprint.measures._table import BY_NAME, HEADLINE, MEASURES, Measure
 from nifconv.footprint.page import _svg
+from nifconv.footprint.receptive import ReceptiveField
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
