@@ -57,8 +57,8 @@ class MapReader:
             if self.grid is not None:
                 matches, swapped = first == self.grid, last == self.grid and first != self.grid
             else:
-                # A 1-d map has no aspect ratio and is taken as channels first, as are maps where both readings fit.
-                swapped = self._proportional(last) and not self._proportional(first)
+                # A 1-d map has no aspect ratio and is taken as channels first, as are maps that can be read both ways.
+                swapped = self._proportional(last) and self._distortion(last) < self._distortion(first)
                 matches = not swapped
             if matches or swapped:
                 return tensor.movedim(-1, 1) if swapped else tensor
@@ -73,6 +73,11 @@ class MapReader:
         # Some scale t has |m - t n| < 1 on all axes: the intervals (m - 1, m + 1) / n overlap.
         pairs = list(zip(size, self.size, strict=True))
         return max((m - 1) / n for m, n in pairs) < min((m + 1) / n for m, n in pairs)
+
+    def _distortion(self, size: Sequence[int]) -> float:
+        """How far the aspect ratios of a map differ from those of the input; 1 if they are the same."""
+        scales = [m / n for m, n in zip(size, self.size, strict=True)]
+        return max(scales) / min(scales)
 
     def _grid_of(self, tokens: int) -> tuple[int, ...] | None:
         """The grid of exactly the input's aspect ratio that leaves the fewest tokens over."""
