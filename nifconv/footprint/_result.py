@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from nifconv._support.arguments import choice
 from nifconv.footprint import _export
 from nifconv.footprint._layer import LayerFootprint
+from nifconv.footprint._null import LEAST_COPIES
 from nifconv.footprint._text import html_table, text_table
 from nifconv.footprint.receptive import ReceptiveField
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,14 @@ class Survey:
         return _export.to_dataframe(_export.rows(self.layers))
 
     def to_html(
-        self, path: str | Path, *, title: str = "Kernels of a network", fields: Sequence[ReceptiveField] = ()
+        self,
+        path: str | Path,
+        *,
+        title: str = "Kernels of a network",
+        fields: Sequence[ReceptiveField] = (),
+        image: Tensor | None = None,
     ) -> None:
-        """Writes one self-contained page: sortable tables, figures, each layer with its kernels and null distribution.
+        """Writes one self-contained page: what was found in words, pictures, sortable tables, each layer in detail.
 
         The page opens from disk and needs no network. Names from the model are escaped.
 
@@ -88,15 +95,19 @@ class Survey:
             path: file to write, replaced if it exists.
             title: heading of the page.
             fields: effective receptive fields to show as well.
+            image: an input of the model to draw them over, `(channels, rows, columns)`, of any range of values.
 
         Raises:
             ImportError: jinja2 or matplotlib is not installed.
+            TypeError: `image` is not a real floating tensor.
+            ValueError: it has other axes.
         """
         from nifconv.footprint.page import _render
 
         # A page and a figure take several surveys by name; a single one needs none and is called "".
         _render.write(
-            path, _render.render({"": self.layers}, title=title, settings={"": self.provenance}, fields=fields)
+            path,
+            _render.render({"": self.layers}, title=title, settings={"": self.provenance}, fields=fields, image=image),
         )
 
     def plot(self, kind: str = "mass", *, stage: str | None = None) -> Figure:
@@ -134,6 +145,8 @@ class Survey:
         notes = ["Medians over the kernels of each layer."]
         if null:
             notes.append(f"In brackets z, the distance from the null distribution ({null} re-initialisations).")
+            if null < LEAST_COPIES:
+                notes.append(f"With so few, z is no evidence, however large: use {LEAST_COPIES} or more.")
         if self.not_run:
             notes.append(f"Did not run: {', '.join(self.not_run)}.")
         return "\n".join(notes)

@@ -84,19 +84,24 @@ class ReceptiveField:
             "gaussian": _number(self.gaussian),
         }
 
-    def plot(self) -> Figure:
+    def plot(self, *, image: Tensor | None = None) -> Figure:
         """The contributions on a logarithmic scale, with the squares of 50 and 99 %; needs matplotlib.
+
+        Args:
+            image: an input to draw a field of two axes over, `(channels, rows, columns)`, of any range of values. It is
+                stretched to the size of the field; three channels are red, green and blue, others are averaged.
 
         Raises:
             ImportError: matplotlib is not installed.
-            ValueError: the input has three spatial axes.
+            TypeError: `image` is not a real floating tensor.
+            ValueError: the input has three spatial axes, or `image` has other axes than above.
         """
         from nifconv.footprint.figures import _field
         from nifconv.footprint.figures._style import title
 
         squares = {share: self.side(share) for share in (0.5, 0.99)}
         name = f"{title(self.layer) or 'output'}, inputs: {self.inputs}"
-        return _field.contribution_map(self.contribution, squares, name)
+        return _field.contribution_map(self.contribution, squares, name, image)
 
 
 def _number(value: float) -> float | None:
