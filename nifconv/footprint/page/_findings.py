@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -70,7 +71,7 @@ def map_share(layers: Sequence[LayerFootprint]) -> Finding:
         return Finding("Use of the map", "There is no kernel to measure.")
     shares = {layer: math.prod(min(size, n) / n for n in layer.map_size) for layer, size in sized.items()}
     top = max(shares, key=shares.__getitem__)
-    middle = sorted(shares.values())[len(shares) // 2]
+    middle = statistics.median(shares.values())
     return Finding(
         "Use of the map",
         f"The window that holds 90 % of a kernel covers {_percent(middle)} of its map in the median layer and "

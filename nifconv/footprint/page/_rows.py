@@ -16,7 +16,9 @@ from nifconv.footprint.page import _svg
 Layers = Mapping[str, Sequence[LayerFootprint]]
 """The layers of each survey, by its name."""
 
-_KERNEL_PIXELS = 900_000  # of all pictures of kernels on a page, each about a byte in the file
+_KERNELS = 8  # of each layer, on a page with room for them
+_SMALLEST = 15**2  # pixels of a kernel that is not cut
+_PIXELS = 500_000  # of all pictures of kernels on a page, which are a byte or two each
 
 
 def sections(layers: Layers) -> list[dict[str, Any]]:
@@ -27,8 +29,11 @@ def sections(layers: Layers) -> list[dict[str, Any]]:
         for layer in members:
             found.setdefault((layer.name, layer.map_size), {})[side] = layer
     names = [name or "this model" for name in layers]
-    pixels = _KERNEL_PIXELS // max(sum(map(len, found.values())), 1)
-    return [_section(number, beside, names, pixels) for number, beside in enumerate(found.values())]
+    tiles = [_svg.tile_pixels(layer) for beside in found.values() for layer in beside.values()]
+    count = min(max(_PIXELS // max(sum(tiles), 1), 1), _KERNELS)
+    # Even a kernel for each layer may be too much; then the large ones are cut to their share.
+    pixels = max(_PIXELS // max(len(tiles), 1), _SMALLEST) if sum(tiles) > _PIXELS else _PIXELS
+    return [_section(number, beside, names, count, pixels) for number, beside in enumerate(found.values())]
 
 
 def by_stage(found: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -56,10 +61,18 @@ def sides(found: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, An
     }
 
 
-def _section(number: int, beside: Mapping[int, LayerFootprint], names: Sequence[str], pixels: int) -> dict[str, Any]:
+def _section(
+    number: int, beside: Mapping[int, LayerFootprint], names: Sequence[str], count: int, pixels: int
+) -> dict[str, Any]:
     shown = next(iter(beside.values()))
     # Changes are relative to the first survey; a layer that it lacks has none.
-    rows = [_row(number, side, names[side], layer, beside.get(0), pixels) for side, layer in beside.items()]
+    rows = [
+        {
+            **_row(side, names[side], layer, beside.get(0)),
+            "gallery": _svg.gallery(layer, f"k{number}-{side}", count, pixels),
+        }
+        for side, layer in beside.items()
+    ]
     values = {row["side"]: row["values"] for row in rows}
     return {
         "id": f"layer-{number}",
@@ -74,9 +87,7 @@ def _section(number: int, beside: Mapping[int, LayerFootprint], names: Sequence[
     }
 
 
-def _row(
-    number: int, side: int, name: str, layer: LayerFootprint, first: LayerFootprint | None, pixels: int
-) -> dict[str, Any]:
+def _row(side: int, name: str, layer: LayerFootprint, first: LayerFootprint | None) -> dict[str, Any]:
     return {
         "side": side,
         "survey": name,
@@ -86,7 +97,6 @@ def _row(
         "taps_size": by_size(layer.taps.shape[2:]),
         "taps": math.prod(layer.taps.shape[2:]),
         "kernels": layer.kernels,
-        "gallery": _svg.gallery(layer, f"k{number}-{side}", pixels),
         "values": {measure.name: _cell(layer, measure, first) for measure in MEASURES},
     }
 

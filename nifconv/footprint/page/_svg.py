@@ -18,8 +18,8 @@ from nifconv.frequency import resize_taps
 
 # The template does not escape what comes from here: keep it to numbers and colours, without text from the model.
 
-_SHOWN = 8
 _PIXEL = 2.0  # screen units of one tap where all kernels have one scale
+_DENSE = 8  # windows of a chart that are all drawn, and about as many of the others
 _CELL = 84.0  # screen units of a kernel that is enlarged
 
 
@@ -48,20 +48,26 @@ class Gallery:
     count: int
 
 
-def gallery(layer: LayerFootprint, prefix: str, pixels: int) -> Gallery:
+def tile_pixels(layer: LayerFootprint) -> int:
+    """Number of pixels of the picture of one kernel: of an odd square that it fits in, or of a line in 1-d."""
+    size = layer.taps.shape[2:][-2:]  # of 3-d kernels the slice that is drawn
+    return (2 * (max(size) // 2) + 1) ** len(size)
+
+
+def gallery(layer: LayerFootprint, prefix: str, count: int, pixels: int) -> Gallery:
     """Draws the strongest kernels of a layer.
 
     Args:
         layer: a layer with 1 to 3 spatial axes.
         prefix: beginning of the ids, different for each gallery of a page.
-        pixels: number of pixels to draw at most: fewer kernels, and of very large ones only the centre.
+        count: number of kernels to draw, if the layer has as many.
+        pixels: the most for one kernel; of a larger one only the centre is drawn.
     """
-    found = [plane(kernel).reshape(-1, kernel.shape[-1]) for kernel in strongest(layer, _SHOWN)]  # 1-d: one row
-    flat, reach = found[0].shape[0] == 1, max(found[0].shape) // 2
-    most = max(pixels if flat else math.isqrt(pixels), 15)  # the side of a kernel that is drawn alone
-    half = min(reach, (most - 1) // 2)
+    shown = [plane(kernel).reshape(-1, kernel.shape[-1]) for kernel in strongest(layer, count)]  # 1-d: one row
+    flat = layer.taps.dim() == 3
+    reach = max(shown[0].shape) // 2
+    half = min(reach, ((pixels if flat else math.isqrt(pixels)) - 1) // 2)
     side, rows = 2 * half + 1, 1 if flat else 2 * half + 1
-    shown = found[: max(pixels // (side * rows), 1)]
     within = min(int(layer.values("size95").nan_to_num().quantile(0.9).item()) // 2, half)  # a few wide ones are cut
     limits = [color_limit(kernel) for kernel in shown]  # before the cut, which must not change the colours
     tiles = [resize_taps(k.double() / limit, (rows, side)) for k, limit in zip(shown, limits, strict=True)]
@@ -98,12 +104,12 @@ def mass_chart(layers: Mapping[int, LayerFootprint], *, several: bool, width: in
         return f"{x:.1f},{8 + (height - bottom - 8) * (1 - share):.1f}"
 
     parts = []
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+    for share in (0.0, 0.5, 1.0):
         start, end = place(0, share), place(last + 1, share)
         y = start.split(",")[1]
         parts.append(f'<path d="M{start}L{end}" class="grid"/>')
         parts.append(f'<text x="{left - 5}" y="{y}" dy="4" text-anchor="end">{100 * share:.0f} %</text>')
-    step = max(2 * round(last / 14), 2)  # about seven labels, on odd sides like the windows
+    step = max(2 * round(last / 10), 2)  # about five labels, on odd sides like the windows
     parts += [
         f'<text x="{place(side, 0).split(",")[0]}" y="{height - 18}" text-anchor="middle">{side}</text>'
         for side in range(1, last + 1, step)
@@ -132,11 +138,11 @@ def png(shares: Tensor) -> bytes:
     import matplotlib as mpl
     from PIL import Image
 
-    colors = mpl.colormaps[COLOR_MAP].resampled(255)  # an odd number, so that zero has a colour of its own
+    colors = mpl.colormaps[COLOR_MAP].resampled(127)  # an odd number, so that zero has a colour of its own
     scaled = torch.nan_to_num(shares).clamp(-1, 1)
-    image = Image.fromarray((127 + (scaled * 127).round()).to(torch.uint8).numpy())  # 0 to 254, with 127 for zero
+    image = Image.fromarray((63 + (scaled * 63).round()).to(torch.uint8).numpy())  # 0 to 126, with 63 for zero
     # With a palette a page of hundreds of kernels is a quarter as large.
-    image.putpalette(colors(range(255), bytes=True)[:, :3].tobytes())
+    image.putpalette(colors(range(127), bytes=True)[:, :3].tobytes())
     image.save(buffer := io.BytesIO(), format="png", optimize=True)
     return buffer.getvalue()
 
@@ -144,10 +150,13 @@ def png(shares: Tensor) -> bytes:
 def _band(windows: Sequence[int], band: Tensor, color: str, place: Callable[[float, float], str], kind: str) -> str:
     if band.isnan().any():  # all kernels are zero
         return ""
-    low, median, high = band.tolist()
-    upper = [place(side, share) for side, share in zip(windows, high, strict=True)]
-    lower = [place(side, share) for side, share in zip(windows, low, strict=True)]
-    line = " ".join(place(side, share) for side, share in zip(windows, median, strict=True))
+    # Every window near the centre, where curves bend, and few of the hundred of a large map.
+    step = max(math.ceil((len(windows) - _DENSE) / _DENSE), 1)
+    chosen = sorted({*range(min(_DENSE, len(windows))), *range(_DENSE, len(windows), step), len(windows) - 1})
+    sides, (low, median, high) = [windows[i] for i in chosen], band[:, chosen].tolist()
+    upper = [place(side, share) for side, share in zip(sides, high, strict=True)]
+    lower = [place(side, share) for side, share in zip(sides, low, strict=True)]
+    line = " ".join(place(side, share) for side, share in zip(sides, median, strict=True))
     area = " ".join(upper + lower[::-1])  # to the right along the upper edge, back along the lower
     return (
         f'<polygon points="{area}" fill="{color}" class="band"/>'
