@@ -41,10 +41,10 @@ def test_a_layer_that_one_side_lacks_has_no_change(tmp_path: Path) -> None:
     page = (tmp_path / "page.html").read_text()
     both, added = json.loads(re.search(r'id="sides-data">(.*)</script>', page)[1])["layers"]
     size90 = list(HEADLINE).index("size90")
-    assert [side[size90][:4] for side in both] == [["3.0", "3", "", ""], ["3.0", "3", "0.0", "+0"]]
+    assert [side[size90][:4] for side in both] == [["3.0", "3", "", ""], ["3.0", "3", "0.0", "0"]]
     assert added[0] is None
     assert added[1][size90] == ["5.0", "5", "", "", "", "", False]
-    assert '<td data-v="">–</td>\n<td data-v="5.0">5</td>\n<td data-v=""></td>' in page
+    assert '<td data-v="">-</td>\n<td data-v="5.0">5</td>\n<td data-v=""></td>' in page
 
 
 def test_a_comparison_as_data() -> None:

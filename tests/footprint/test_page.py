@@ -84,6 +84,16 @@ def test_receptive_fields_are_shown(tmp_path: Path) -> None:
     assert "on inputs of 8 x 8 pixels, over an input." in (tmp_path / "over.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("copies", "says"), [(2, "of too few copies to be evidence"), (19, "red where it is evidence")]
+)
+def test_few_copies_are_said_to_be_no_evidence(tmp_path: Path, copies: int, says: str) -> None:
+    survey = footprint.survey(nn.Conv2d(1, 1, 3), torch.randn(1, 1, 8, 8), null=copies)
+    survey.to_html(tmp_path / "page.html")
+    assert f"z is the distance from the null distribution, {says}." in (tmp_path / "page.html").read_text()
+    assert ("z is no evidence, however large: use 19 or more" in str(survey)) == (copies < 19)
+
+
 def test_large_kernels_are_cut_on_a_page_of_many_and_then_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     layer = footprint.LayerFootprint("a", "Conv2d", (40, 40), torch.randn(3, 3, 40, 40))
     whole, cut = _svg.gallery(layer, "a", 8, 10_000), _svg.gallery(layer, "a", 2, 20**2)

@@ -135,7 +135,7 @@ def test_a_slider_chooses_the_other_side_of_a_comparison(epochs: Path, tmp_path:
         heads: [...table.tHead.rows[0].cells].slice(2, 6).map((cell) => cell.textContent.trim().replace(/ [↕↑↓]$/, "")),
         cells: [...table.tBodies[0].rows].map((row) => [...row.cells].slice(2, 5).map((cell) => cell.textContent)),
         says: slider.getAttribute("aria-valuetext"), shown: document.getElementById("side").textContent,
-        sides: [...new Set([...document.querySelectorAll("[data-side]:not([hidden])")].map((e) => e.dataset.side))].sort(),
+        sides: ["0", "1", "2"].filter((side) => document.querySelector(`[data-side="${side}"]:not([hidden])`)),
         seen: [...document.querySelectorAll("figure[data-side]")].filter((e) => e.checkVisibility()).length});
       slider.focus();
       const states = [[document.activeElement === slider, slider.type], read()];
@@ -171,10 +171,10 @@ def test_everything_has_a_name_and_is_reached_by_keyboard(epochs: Path, tmp_path
     script = """
       const all = (what) => [...document.querySelectorAll(what)], faults = [];
       const fault = (elements, name) => elements.forEach((e) => faults.push(name + ": " + e.outerHTML.slice(0, 90)));
-      const ids = all("[id]").map((e) => e.id);
+      const ids = all("[id]").map((e) => e.id), missing = (id) => !document.getElementById(id);
       fault(all("[id]").filter((e) => ids.filter((id) => id === e.id).length > 1), "id twice");
-      fault(all("a[href^='#']").filter((e) => !document.getElementById(e.hash.slice(1))), "broken link");
-      fault(all("[aria-labelledby]").filter((e) => !document.getElementById(e.getAttribute("aria-labelledby"))), "label");
+      fault(all("a[href^='#']").filter((e) => missing(e.hash.slice(1))), "broken link");
+      fault(all("[aria-labelledby]").filter((e) => missing(e.getAttribute("aria-labelledby"))), "no label");
       fault(all("img, [role=img]").filter((e) => !(e.alt || e.getAttribute("aria-label"))), "picture without text");
       fault(all("table").filter((e) => !e.caption || !e.caption.textContent.trim()), "table without caption");
       fault(all("th").filter((e) => !e.scope), "heading without scope");
@@ -206,14 +206,17 @@ def test_a_phone_scrolls_in_one_direction_and_text_has_contrast_in_the_dark(epoc
     <script>addEventListener("load", () => {{
       const page = document.querySelector("iframe").contentDocument, view = page.defaultView;
       page.querySelectorAll("details").forEach((layer) => {{ layer.open = true; }});
-      const light = (color) => color.match(/[\\d.]+/g).slice(0, 3).map((c) => c / 255)
-        .map((c) => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4).reduce((s, c, i) => s + c * [.2126, .7152, .0722][i], 0);
+      const linear = (c) => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4;
+      const light = (color) => color.match(/[\\d.]+/g).slice(0, 3)
+        .reduce((sum, c, i) => sum + linear(c / 255) * [.2126, .7152, .0722][i], 0);
       const contrast = (a, b) => (Math.max(light(a), light(b)) + .05) / (Math.min(light(a), light(b)) + .05);
-      const ink = (what) => view.getComputedStyle(page.querySelector(what)).color;
-      const ground = ["body", ".box", ".warning"].map((what) => view.getComputedStyle(page.querySelector(what)).backgroundColor);
-      const ratios = ["body", ".soft", "main a", "th", "figcaption"].map((what) => contrast(ink(what), ground[1]));
-      ratios.push(contrast(ink("body"), ground[0]), contrast(ink(".soft"), ground[0]), contrast(ink(".warning"), ground[2]));
-      document.body.replaceChildren(JSON.stringify([page.documentElement.scrollWidth, light(ground[0]), Math.min(...ratios)]));
+      const style = (what) => view.getComputedStyle(page.querySelector(what));
+      const between = (ink, ground) => contrast(style(ink).color, style(ground).backgroundColor);
+      const pairs = [["body", "body"], [".soft", "body"], [".warning", ".warning"],
+        ...["body", ".soft", "main a", "th", "figcaption"].map((what) => [what, ".box"])];
+      const least = Math.min(...pairs.map(([ink, ground]) => between(ink, ground)));
+      const width = page.documentElement.scrollWidth;
+      document.body.replaceChildren(JSON.stringify([width, light(style("body").backgroundColor), least]));
     }});</script></body>""")
     for options, dark in (([], False), (["--blink-settings=preferredColorScheme=0"], True)):
         document, console = in_browser(tmp_path / "frame.html", tmp_path, options=options)

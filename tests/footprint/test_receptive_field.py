@@ -158,6 +158,20 @@ def test_the_map_can_be_drawn(ndim: int) -> None:
     assert figure.axes[0].get_xlim() == (-8.5, 7.5)
 
 
+def test_the_map_can_be_drawn_over_an_image_which_is_seen_where_nothing_contributes() -> None:
+    shares = torch.zeros(8, 6).double()
+    shares[4, 3], shares[4, 2] = 0.99, 0.01
+    image = torch.arange(12.0).view(3, 2, 2) - 5
+    axes = ReceptiveField("a", shares, 1).plot(image=image).axes[0]
+    under, over = axes.get_images()
+    assert under.get_array().shape == (8, 6)
+    assert_close(torch.as_tensor(under.get_array().data)[[0, 0, -1], [0, -1, -1]], image.mean(0)[[0, 0, 1], [0, 1, 1]])
+    opacity = torch.as_tensor(over.get_alpha())
+    assert opacity.argmax() == 4 * 6 + 3
+    assert 0 < opacity[4, 2] < opacity[4, 3] < 1
+    assert opacity.count_nonzero() == 2
+
+
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     field = ReceptiveField("a", torch.full((4, 4), 1 / 16).double(), 1)
@@ -246,6 +260,16 @@ X = torch.randn(1, 1, 8, 8)
         (lambda: ReceptiveField("", X[0, 0], 1).side(0), ValueError, "share=0 must be a finite number above 0"),
         (lambda: ReceptiveField("", X[0, 0], 1).side(90), ValueError, "share=90 must be above 0 and at most 1"),
         (lambda: ReceptiveField("", X[0, 0], 1).area("a"), TypeError, "share='a' must be a number"),
+        (
+            lambda: ReceptiveField("", X[0, 0], 1).plot(image=X),
+            ValueError,
+            r"image has the shape \(1, 1, 8, 8\), but needs \(channels, rows, columns\), none empty",
+        ),
+        (
+            lambda: ReceptiveField("", X[0, 0], 1).plot(image=X[0].byte()),
+            TypeError,
+            r"image has dtype torch\.uint8",
+        ),
         (
             lambda: ReceptiveField("", torch.ones(2, 3, 4), 1).plot(),
             ValueError,

@@ -71,7 +71,7 @@ def _draw_map(axes: Axes, share: Tensor, image: Tensor | None) -> None:
     shown = share.clamp_min(10.0**-_DECADES)  # 0 has no logarithm and would be a hole
     options: dict[str, Any] = {"extent": extent, "interpolation": "nearest"}
     if image is not None:
-        axes.imshow(_picture(image, share.shape), **options)
+        axes.imshow(_grey(image, share.shape), cmap="gray", **options)  # only the field has colours
         # From 0, where the image is seen as it is, to nearly opaque where most of the contribution comes from.
         options["alpha"] = 0.85 * (1 + shown.log10() / _DECADES).numpy()
     axes.imshow(shown.numpy(), cmap="viridis", norm=norm, **options)
@@ -97,12 +97,9 @@ def _draw_squares(axes: Axes, squares: Mapping[float, float], ndim: int) -> None
         legend.get_frame().set_linewidth(0)
 
 
-def _picture(image: Tensor, size: Sequence[int]) -> ndarray:
-    """An image `(channels, rows, columns)` at another size, in [0, 1], `(rows, columns, 3)`."""
+def _grey(image: Tensor, size: Sequence[int]) -> ndarray:
+    """The mean of an image `(channels, rows, columns)` over its channels, at another size."""
     if real_floating("image", image).dim() != 3 or 0 in image.shape:
         raise ValueError(f"image has the shape {tuple(image.shape)}, but needs (channels, rows, columns), none empty")
-    values = interpolate(image.detach().cpu().float()[None], size=tuple(size), mode="bilinear")[0]
-    if len(values) != 3:
-        values = values.mean(0, keepdim=True).expand(3, -1, -1)
-    low, high = values.aminmax()  # inputs are normalised in many ways, which a picture does not show
-    return ((values - low) / (high - low).clamp_min(1e-12)).movedim(0, -1).numpy()
+    values = image.detach().cpu().float().mean(0)[None, None]  # (1, 1, rows, columns)
+    return interpolate(values, size=tuple(size), mode="bilinear")[0, 0].numpy()

@@ -25,13 +25,14 @@ class _Drawn(NamedTuple):
     caption: str
     figure: Figure
     side: int | None = None  # of the survey that it shows, if it shows one of several
+    colors: int | None = 64  # in the file; all of them if None
 
 
 def figures(surveys: Layers, fields: Sequence[ReceptiveField], image: Tensor | None) -> list[dict[str, object]]:
     """Caption, data URI and side of each figure; the side is that of the survey that it shows, None for all."""
     # One by one, so that only one figure is in memory.
     drawn = itertools.chain(_curves_of(surveys), _galleries_of(surveys), _maps_of(fields, image))
-    return [{"caption": found.caption, "image": _data_uri(found.figure), "side": found.side} for found in drawn]
+    return [{"caption": found.caption, "image": _data_uri(found), "side": found.side} for found in drawn]
 
 
 def _curves_of(surveys: Layers) -> Iterator[_Drawn]:
@@ -80,7 +81,7 @@ def _maps_of(fields: Sequence[ReceptiveField], image: Tensor | None) -> Iterator
         under = image if field.contribution.dim() == 2 else None
         caption = f"Effective receptive field of {field.layer or 'the output'} on inputs of "
         caption += f"{by_size(field.contribution.shape)} pixels{'' if under is None else ', over an input'}."
-        yield _Drawn(caption, field.plot(image=under))
+        yield _Drawn(caption, field.plot(image=under), colors=None)  # a photograph would come out in bands
 
 
 def _spread(names: Sequence[str], count: int) -> list[str]:
@@ -90,10 +91,12 @@ def _spread(names: Sequence[str], count: int) -> list[str]:
     return [names[round(i * (len(names) - 1) / (count - 1))] for i in range(count)]
 
 
-def _data_uri(figure: Figure) -> str:
+def _data_uri(drawn: _Drawn) -> str:
     from PIL import Image
 
-    figure.savefig(drawn := io.BytesIO(), format="png", dpi=100)
+    drawn.figure.savefig(full := io.BytesIO(), format="png", dpi=100)
+    image = Image.open(full).convert("RGB")
     # With a palette a figure is less than half as large, and looks the same.
-    Image.open(drawn).convert("RGB").quantize(64).save(buffer := io.BytesIO(), format="png", optimize=True)
+    image = image.quantize(drawn.colors) if drawn.colors else image
+    image.save(buffer := io.BytesIO(), format="png", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -51,12 +51,14 @@ def render(
     )
     sections = _rows.sections(layers)
     names = [name or "this model" for name in layers]
+    nulls = [layer.null for members in layers.values() for layer in members if layer.null]
     links = {section["key"]: section["id"] for section in sections}
     return environment.get_template("page.html.j2").render(
         title=title,
         names=[{"name": name, "color": COLORS[i % len(COLORS)]} for i, name in enumerate(names)],
         several=len(layers) > 1,
-        with_null=any(layer.null for members in layers.values() for layer in members),
+        with_null=bool(nulls),
+        few_copies=any(null.draws < LEAST_COPIES for null in nulls),
         fewest=LEAST_COPIES,
         findings=[
             (found, links[found.layer.name, found.layer.map_size] if found.layer else None)

@@ -110,7 +110,7 @@ def _cell(layer: LayerFootprint, measure: Measure, first: LayerFootprint | None)
         "text": measure.format(median),
         "band": "" if measure.per_layer else f"{measure.format(low)} to {measure.format(high)}",
         "change_sort": _digits(change),
-        "change": measure.format_change(change),
+        "change": measure.format_change(change) if change else "0",
         "null": "",
         "z": "",
         "p": "",

@@ -45,8 +45,8 @@ if (data) {
         cell.textContent = text; cell.dataset.v = value ?? "";
       };
       // Each cell: value, text, change from the first survey as value and text, z as value and text, whether it is far.
-      put(0, first ? first[1] : "–", first?.[0]);
-      put(1, other ? other[1] : "–", other?.[0]);
+      put(0, first ? first[1] : "-", first?.[0]);
+      put(1, other ? other[1] : "-", other?.[0]);
       put(2, other ? other[3] : "", other?.[2]);
       put(3, other ? other[5] : "", other?.[4]);
       row.cells[FIRST + 3].classList.toggle("far", Boolean(other && other[6]));

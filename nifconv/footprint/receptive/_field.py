@@ -88,8 +88,8 @@ class ReceptiveField:
         """The contributions on a logarithmic scale, with the squares of 50 and 99 %; needs matplotlib.
 
         Args:
-            image: an input to draw a field of two axes over, `(channels, rows, columns)`, of any range of values. It is
-                stretched to the size of the field; three channels are red, green and blue, others are averaged.
+            image: an input to draw a field of two axes over, `(channels, rows, columns)`, of any range of values; shown
+                in grey at the size of the field.
 
         Raises:
             ImportError: matplotlib is not installed.
