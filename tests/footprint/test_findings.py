@@ -117,17 +117,17 @@ def test_ringing_is_found_and_its_origin_told_apart() -> None:
 
 
 def test_changes_are_of_layers_that_both_sides_have() -> None:
-    before = [layer("a", box((21, 21), 9)), layer("b", box((21, 21), 3)), layer("c", delta((9, 9)))]
-    after = [layer("a", box((21, 21), 5)), layer("b", box((21, 21), 5)), layer("c", delta((9, 9)), (20, 20))]
+    sizes = {"a": (9, 5), "b": (3, 5), "c": (3, 5), "d": (3, 3)}
+    before = [layer(name, box((21, 21), first)) for name, (first, _) in sizes.items()]
+    after = [layer(name, box((21, 21), last)) for name, (_, last) in sizes.items()]
+    moved = [replace(found, map_size=(20, 20)) for found in after]
     found = _findings.changes(("first", before), ("last", after))
     assert found.topic == "From “first” to “last”"
-    assert found.text == ("Kernels grew in 1 of 2 layers and shrank in 1 (size 90 %). Most in “a”: from 9 to 5 px.")
+    assert found.text == ("Kernels grew in 2 of 4 layers and shrank in 1 (size 90 %). Most in “a”: from 9 to 5 px.")
     assert _findings.changes(("a", before), ("b", before)).text == (
-        "Kernels grew in 0 of 3 layers and shrank in 0 (size 90 %)."
+        "Kernels grew in 0 of 4 layers and shrank in 0 (size 90 %)."
     )
-    assert (
-        _findings.changes(("a", before[2:]), ("b", after[2:])).text == "No layer is in both, by its name and map size."
-    )
+    assert _findings.changes(("a", before), ("b", moved)).text == "No layer is in both, by its name and map size."
 
 
 def test_a_field_is_told_by_half_and_nearly_all_of_it() -> None:
