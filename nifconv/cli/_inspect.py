@@ -204,7 +204,7 @@ def _write(
         found.to_csv(csv)
     if html is not None:
         if several:
-            footprint.compare(surveys).to_html(html, fields=[field for some in fields.values() for field in some])
+            footprint.compare(surveys).to_html(html, fields=fields)
         else:
             survey.to_html(html, title=f"Kernels of {name}", fields=fields.get(name, ()))
     if json_path is not None:

@@ -55,12 +55,16 @@ class Comparison:
         path: str | Path,
         *,
         title: str = "Kernels side by side",
-        fields: Sequence[ReceptiveField] = (),
+        fields: Mapping[str, Sequence[ReceptiveField]] | Sequence[ReceptiveField] = (),
         image: Tensor | None = None,
     ) -> None:
         """Writes one self-contained page, as `Survey.to_html` does, that compares the first survey with the others.
 
         A slider chooses the other, so that there may be any number of models, checkpoints or epochs.
+
+        Args:
+            path, title, image: as for `Survey.to_html`.
+            fields: effective receptive fields to show as well, by the name of their survey; or without names.
 
         Raises:
             ImportError: jinja2 or matplotlib is not installed.
@@ -70,8 +74,9 @@ class Comparison:
 
         layers = {name: survey.layers for name, survey in self.surveys.items()}
         settings = {name: survey.provenance for name, survey in self.surveys.items()}
+        named = fields if isinstance(fields, Mapping) else {"": fields}
         # One of the surveys may have a null distribution and another none; the page has its columns if any has.
-        _render.write(path, _render.render(layers, title=title, settings=settings, fields=fields, image=image))
+        _render.write(path, _render.render(layers, title=title, settings=settings, fields=named, image=image))
 
 
 def compare(surveys: Mapping[str, Survey]) -> Comparison:

@@ -105,10 +105,9 @@ class Survey:
         from nifconv.footprint.page import _render
 
         # A page and a figure take several surveys by name; a single one needs none and is called "".
-        _render.write(
-            path,
-            _render.render({"": self.layers}, title=title, settings={"": self.provenance}, fields=fields, image=image),
-        )
+        settings = {"": self.provenance}
+        page = _render.render({"": self.layers}, title=title, settings=settings, fields={"": fields}, image=image)
+        _render.write(path, page)
 
     def plot(self, kind: str = "mass", *, stage: str | None = None) -> Figure:
         """A figure of the whole survey, or of one stage; needs matplotlib.

@@ -47,6 +47,20 @@ def test_a_layer_that_one_side_lacks_has_no_change(tmp_path: Path) -> None:
     assert '<td data-v="">-</td>\n<td data-v="5.0">5</td>\n<td data-v=""></td>' in page
 
 
+def test_fields_have_the_names_of_their_surveys_or_none(tmp_path: Path) -> None:
+    x, conv = torch.randn(1, 1, 9, 9), nn.Conv2d(1, 1, 3, padding=1)
+    both = footprint.compare(dict.fromkeys(("a", "b"), footprint.survey(conv, x)))
+    fields = footprint.effective_receptive_field(conv, x)
+    both.to_html(tmp_path / "named.html", fields={"b": fields})
+    page = (tmp_path / "named.html").read_text()
+    assert '<td class="text name">b</td><th scope="row" class="text name">output</th>' in page
+    assert "<strong>Receptive field of the output, b.</strong>" in page
+    assert 'data-side="1">\n<div class="pan"' in page
+    assert "Effective receptive field of the output (b) on inputs of 9 x 9 pixels." in page
+    both.to_html(tmp_path / "plain.html", fields=fields)
+    assert "<strong>Receptive field of the output.</strong>" in (tmp_path / "plain.html").read_text()
+
+
 def test_a_comparison_as_data() -> None:
     both = footprint.compare({"before": surveyed(), "after": surveyed(null=2)})
     assert both.to_dict()["after"]["settings"]["null"] == 2

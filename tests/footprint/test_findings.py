@@ -151,10 +151,10 @@ def test_kernels_of_zeros_are_said_to_be_none() -> None:
 
 def test_of_many_surveys_the_first_and_the_last_are_told() -> None:
     epochs = {f"epoch {i}": [layer("a", box((21, 21), 2 * i + 1))] for i in range(5)}
-    found = findings(epochs)
+    found = findings(epochs, {})
     assert found[0].text.endswith("Most in “a”: from 1 to 9 px.")
     assert {finding.survey for finding in found} == {"", "epoch 0", "epoch 4"}
-    assert [finding.topic for finding in findings({"": epochs["epoch 1"]})] == [
+    assert [finding.topic for finding in findings({"": epochs["epoch 1"]}, {})] == [
         "Largest kernels",
         "Use of the map",
         "What training changed",

@@ -123,7 +123,7 @@ def epochs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "epochs.html"
     surveys = {name: surveyed(null=null) for name, null in (("before", 2), (EVIL, 0), ("after", 0))}
     fields = footprint.effective_receptive_field(nn.Conv2d(1, 4, 5, padding=2), torch.randn(1, 1, 12, 12))
-    footprint.compare(surveys).to_html(path, fields=fields)
+    footprint.compare(surveys).to_html(path, fields=dict.fromkeys(surveys, fields))
     return path
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from torch import Tensor
 
 from nifconv._support.text import by_size
+from nifconv.footprint.page._findings import Fields
 from nifconv.footprint.page._rows import Layers
-from nifconv.footprint.receptive import ReceptiveField
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,10 +28,10 @@ class _Drawn(NamedTuple):
     colors: int | None = 64  # in the file; all of them if None
 
 
-def figures(surveys: Layers, fields: Sequence[ReceptiveField], image: Tensor | None) -> list[dict[str, object]]:
+def figures(surveys: Layers, fields: Fields, image: Tensor | None) -> list[dict[str, object]]:
     """Caption, data URI and side of each figure; the side is that of the survey that it shows, None for all."""
     # One by one, so that only one figure is in memory.
-    drawn = itertools.chain(_curves_of(surveys), _galleries_of(surveys), _maps_of(fields, image))
+    drawn = itertools.chain(_curves_of(surveys), _galleries_of(surveys), _maps_of(fields, list(surveys), image))
     return [{"caption": found.caption, "image": _data_uri(found), "side": found.side} for found in drawn]
 
 
@@ -74,14 +74,20 @@ def _galleries_of(surveys: Layers) -> Iterator[_Drawn]:
         )
 
 
-def _maps_of(fields: Sequence[ReceptiveField], image: Tensor | None) -> Iterator[_Drawn]:
-    for field in fields:
-        if field.contribution.dim() == 3:  # its numbers are in the table of fields
-            continue
-        under = image if field.contribution.dim() == 2 else None
-        caption = f"Effective receptive field of {field.layer or 'the output'} on inputs of "
-        caption += f"{by_size(field.contribution.shape)} pixels{'' if under is None else ', over an input'}."
-        yield _Drawn(caption, field.plot(image=under), colors=None)  # a photograph would come out in bands
+def _maps_of(fields: Fields, surveys: Sequence[str], image: Tensor | None) -> Iterator[_Drawn]:
+    for name, some in fields.items():
+        side = surveys.index(name) if name in surveys and len(surveys) > 1 else None
+        for field in some:
+            if field.contribution.dim() == 3:  # its numbers are in the table of fields
+                continue
+            under = image if field.contribution.dim() == 2 else None
+            of = f"{field.layer or 'the output'}{f' ({name})' if name else ''}"
+            over = "" if under is None else ", over an input"
+            caption = (
+                f"Effective receptive field of {of} on inputs of {by_size(field.contribution.shape)} pixels{over}."
+            )
+            # In all its colours: with few, a photograph would come out in bands.
+            yield _Drawn(caption, field.plot(image=under), side, colors=None)
 
 
 def _spread(names: Sequence[str], count: int) -> list[str]:

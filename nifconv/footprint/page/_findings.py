@@ -13,6 +13,9 @@ from nifconv.footprint._null import LEAST_COPIES
 from nifconv.footprint.measures._table import BY_NAME
 from nifconv.footprint.receptive import ReceptiveField
 
+Fields = Mapping[str, Sequence[ReceptiveField]]
+"""Receptive fields by the name of their survey; "" if they belong to none in particular."""
+
 RINGS = 2.0  # cross preference; 1 is none, and kernels of a spectrum that jumps measure 3 and more
 
 
@@ -35,7 +38,7 @@ class Finding:
     warning: bool = False
 
 
-def findings(surveys: Mapping[str, Sequence[LayerFootprint]], fields: Sequence[ReceptiveField] = ()) -> list[Finding]:
+def findings(surveys: Mapping[str, Sequence[LayerFootprint]], fields: Fields) -> list[Finding]:
     """All that can be said: of one survey, or of the first and the last of several and of the change between them."""
     names = list(surveys)
     ends = list(dict.fromkeys((names[0], names[-1])))  # of many epochs, those in between are at the slider
@@ -44,7 +47,7 @@ def findings(surveys: Mapping[str, Sequence[LayerFootprint]], fields: Sequence[R
         for name in ends:
             finding = topic(surveys[name])
             found.append(Finding(finding.topic, finding.text, finding.layer, name, finding.warning))
-    return found + [receptive_field(field) for field in fields]
+    return found + [receptive_field(field, name) for name, some in fields.items() for field in some]
 
 
 def largest(layers: Sequence[LayerFootprint]) -> Finding:
@@ -155,12 +158,12 @@ def changes(first: tuple[str, Sequence[LayerFootprint]], last: tuple[str, Sequen
     return Finding(topic, f"{text} Most in {_name(top)}: from {before:g} to {after:g} px.", top)
 
 
-def receptive_field(field: ReceptiveField) -> Finding:
+def receptive_field(field: ReceptiveField, survey: str = "") -> Finding:
     """What one unit sees."""
     name, data = f"“{field.layer}”" if field.layer else "the output", field.to_dict()
     topic = f"Receptive field of {name}"
     if data["gaussian"] is None:
-        return Finding(topic, f"No pixel of {by_size(data['size'])} contributes.", warning=True)
+        return Finding(topic, f"No pixel of {by_size(data['size'])} contributes.", survey=survey, warning=True)
     half, whole = (
         f"{data['side'][share]:g} px ({_percent(data['area'][share])} of the area)" for share in ("0.5", "0.99")
     )
@@ -168,6 +171,7 @@ def receptive_field(field: ReceptiveField) -> Finding:
         topic,
         f"Of all that reaches its central unit from an input of {by_size(data['size'])}, half comes from the central "
         f"{half} and 99 % from {whole}. The field is {_percent(data['gaussian'])} Gaussian.",
+        survey=survey,
     )
 
 

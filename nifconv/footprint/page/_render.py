@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,7 @@ from nifconv.footprint.figures._style import COLORS
 from nifconv.footprint.measures._table import BY_NAME, HEADLINE, MEASURES
 from nifconv.footprint.page import _rows
 from nifconv.footprint.page._figures import figures
-from nifconv.footprint.page._findings import findings
-from nifconv.footprint.receptive import ReceptiveField
+from nifconv.footprint.page._findings import Fields, findings
 
 
 def render(
@@ -22,7 +21,7 @@ def render(
     *,
     title: str,
     settings: Mapping[str, Mapping[str, Any]],
-    fields: Sequence[ReceptiveField] = (),
+    fields: Fields,
     image: Tensor | None = None,
 ) -> str:
     """The page as text: what was found in words, then pictures, then tables.
@@ -31,7 +30,7 @@ def render(
         layers: the layers of each survey by its name, which is not shown if there is only one.
         title: heading of the page.
         settings: how each survey was made, by its name.
-        fields: effective receptive fields to show as well.
+        fields: effective receptive fields to show as well, by the name of their survey or under "".
         image: an input `(channels, *size)` to draw them over.
 
     Raises:
@@ -70,7 +69,7 @@ def render(
         sides=_rows.sides(sections, names),
         stages=_rows.by_stage(sections),
         figures=figures(layers, fields, image),
-        fields=[field.to_dict() for field in fields],
+        fields=[{"survey": name, **field.to_dict()} for name, some in fields.items() for field in some],
         settings=settings,
     )
 
