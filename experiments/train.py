@@ -1,9 +1,9 @@
 """Trains any network on any data: `python -m experiments.train fit --data DigitsData --net.name resnet_lc --out run`.
 
 A run depends on its configuration alone, which is given on the command line or in YAML files (`--config`,
-`--print_config`) and saved as `config.yaml` in the folder of the run. The same command resumes an interrupted run, even
-in the middle of an epoch. `validate` and `test` use the last checkpoint in the folder: `python -m experiments.train
-test --config run/config.yaml`.
+`--print_config`) and saved as `config.yaml` in the folder of the run. After Ctrl-C or SIGTERM, the same command goes on
+at the step where the run was interrupted; after a crash, at its last checkpoint. `validate` and `test` use the last
+checkpoint in the folder: `python -m experiments.train test --config run/config.yaml`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, Namespace
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from experiments.files import check_can_be_folder
 from experiments.study.termination import terminated_is_failed
-from experiments.training.data import archives, embedded, imagenet, shards  # noqa: F401 - makes their short names known
+from experiments.training.data import archives, embedded, folders, imagenet, shards  # noqa: F401 - makes their short names known
 from experiments.training.data.module import ImageData
 from experiments.training.loop import callbacks  # noqa: F401 - likewise
 from experiments.training.loop.classifier import Classifier
@@ -27,8 +27,12 @@ from experiments.training.resume.checkpoints import (
     LastCheckpoints,
     VerifiedCheckpointIO,
     checkpoint_folder,
+    checkpoints,
     last_intact,
+    step_of,
 )
+from experiments.training.resume.log import FOLDER as LOGS
+from experiments.training.resume.log import RunLog, forget_from
 from experiments.training.resume.runs import SaveConfig, check_same_run, reserve, set_aside
 from experiments.training.resume.state import ExactResume
 
@@ -73,6 +77,9 @@ class Command(LightningCLI):
         parser.add_argument(
             "--limit", type=int | None, default=None, help="Run one epoch of this many batches, as a check."
         )
+        parser.add_argument(
+            "--tensorboard", type=bool, default=False, help="Also log for TensorBoard, into --out/tensorboard."
+        )
         parser.add_class_arguments(Network, "net")
         parser.add_lightning_class_args(LastCheckpoints, "checkpoints")
         parser.link_arguments("out", "trainer.default_root_dir")
@@ -99,7 +106,7 @@ class Command(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         given = self._within(self.config_init).trainer
         if given.logger in (None, True):
-            kwargs["logger"] = CSVLogger(given.default_root_dir, name="logs")
+            kwargs["logger"] = [RunLog(given.default_root_dir), *self._tensorboard(given.default_root_dir)]
         kwargs["plugins"] = [*_as_list(given.plugins), VerifiedCheckpointIO()]
         kwargs["callbacks"] = [*_as_list(given.callbacks), ExactResume()]
         return super().instantiate_trainer(**kwargs)
@@ -110,11 +117,16 @@ class Command(LightningCLI):
         reserve(out)
         if config.ckpt_path is not None:
             return
-        if config.resume:
+        if not config.resume:
+            for folder in (checkpoint_folder(out), out / LOGS):
+                set_aside(folder)
+            return
+        # A run that ended before its first checkpoint has nothing that another configuration could spoil.
+        if checkpoints(checkpoint_folder(out)):
             check_same_run(out, self._parser(self.subcommand), config)
-            self._start_from(last_intact(checkpoint_folder(out)))
-        else:
-            set_aside(checkpoint_folder(out))
+        last = last_intact(checkpoint_folder(out))
+        forget_from(out, 0 if last is None else step_of(last))
+        self._start_from(last)
 
     def before_validate(self) -> None:
         folder = checkpoint_folder(Path(self.given.out))
@@ -127,6 +139,14 @@ class Command(LightningCLI):
 
     before_test = before_validate
 
+    def _tensorboard(self, root: str) -> list[Logger]:
+        if not self._within(self.config_init).tensorboard:
+            return []
+        try:
+            return [TensorBoardLogger(root, name="tensorboard", version="")]
+        except ModuleNotFoundError as error:
+            raise ValueError("--tensorboard needs tensorboard; install it with: pip install tensorboard") from error
+
     def _within(self, config: Namespace) -> Namespace:
         return config if self.subcommand is None else config[self.subcommand]
 
@@ -138,6 +158,19 @@ def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
+def _told(error: BaseException | None) -> BaseException | None:
+    """The error, or the one behind it, that the library or an experiment raised to tell a user something."""
+    while error is not None:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        module = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
+        if module == "__main__" or module.partition(".")[0] in ("nifconv", "experiments"):
+            return error
+        error = error.__cause__  # jsonargparse raises errors of its own from those of the classes that it builds
+    return None
+
+
 def main(args: list[str] | None = None) -> None:
     """The command line."""
     with expected_warnings(), terminated_is_failed():
@@ -145,4 +178,10 @@ def main(args: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (ValueError, TypeError, OSError) as error:
+        told = _told(error)
+        if told is None:
+            raise
+        raise SystemExit(f"experiments.train: {told}") from None

@@ -1,70 +1,32 @@
-"""nifconv: convolutions whose kernels are small functions of frequency."""
+"""nifconv: convolutions whose kernels are small functions of frequency.
 
-from nifconv import footprint, frequency, functional
-from nifconv.baking import Baked, bake
-from nifconv.conversion import Conversion, convert, load
-from nifconv.filters import (
-    Budget,
-    Envelope,
-    FilterBank,
-    FilterFactory,
-    FitResult,
-    FourierFeatures,
-    FrequencyFilter,
-    ImplicitFilter,
-    MultiScaleFeatures,
-    SpatialFilter,
-    TableFilter,
-    compact_state_dict,
-    evaluated_once,
-    fit,
-    frozen,
-    load_compact_state_dict,
-    niff_big,
-    niff_small,
-    niff_tiny,
-)
-from nifconv.layers import FrequencyConv1d, FrequencyConv2d, FrequencyConv3d, LCConv1d, LCConv2d, LCConv3d
-from nifconv.parameters import ParameterCount, count_parameters
-from nifconv.penalties import locality_penalty
-from nifconv.spectral import use_crossover
+The names are imported when one of them is first used, so that the command line can show its help without torch. Import
+`nifconv.functional` to have the operator `nifconv::spectral_conv` registered, as loading an exported program requires.
+"""
 
-__all__ = [
-    "Baked",
-    "Budget",
-    "Conversion",
-    "Envelope",
-    "FilterBank",
-    "FilterFactory",
-    "FitResult",
-    "FourierFeatures",
-    "FrequencyConv1d",
-    "FrequencyConv2d",
-    "FrequencyConv3d",
-    "FrequencyFilter",
-    "ImplicitFilter",
-    "LCConv1d",
-    "LCConv2d",
-    "LCConv3d",
-    "MultiScaleFeatures",
-    "ParameterCount",
-    "SpatialFilter",
-    "TableFilter",
-    "bake",
-    "compact_state_dict",
-    "convert",
-    "count_parameters",
-    "evaluated_once",
-    "fit",
-    "footprint",
-    "frequency",
-    "frozen",
-    "functional",
-    "load",
-    "load_compact_state_dict",
-    "locality_penalty",
-    "niff_big",
-    "niff_small",
-    "niff_tiny",
-    "use_crossover",
-]
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nifconv._api import *  # noqa: F403 - the names that `_api` lists
+    from nifconv._api import __all__ as __all__
+
+    __version__: str
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("nifconv")
+    # One room asks for another while both are being imported, when `_api`, which imports all, would be a circle.
+    if importlib.util.find_spec(f"{__name__}.{name}") is not None:
+        return importlib.import_module(f"{__name__}.{name}")
+    return getattr(importlib.import_module("nifconv._api"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__getattr__("__all__"), "__version__"]

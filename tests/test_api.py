@@ -52,6 +52,7 @@ PUBLIC = {
 FOOTPRINT = {
     "MEASURES",
     "Comparison",
+    "History",
     "LayerFootprint",
     "NullDistribution",
     "ReceptiveField",
@@ -70,6 +71,7 @@ FOOTPRINT = {
     "position_variance",
     "principal_kernels",
     "radial_profile",
+    "read_history",
     "rms_radius",
     "sign_alternation",
     "spectral_radius",

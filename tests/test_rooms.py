@@ -25,7 +25,7 @@ def past_the_door(path: Path, source: str) -> list[str]:
     for name in imported_modules(source):
         package, *inside = name.split(".")
         # `_support` has no door: its files are read by all rooms, by name.
-        if package == "nifconv" and len(inside) > 1 and inside[0] != room:
+        if package == "nifconv" and len(inside) > 1 and inside[0] not in (room, "_api"):
             found += [name] if any(part.startswith("_") for part in inside[1:]) else []
     return found
 

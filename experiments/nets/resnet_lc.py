@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 
 from nifconv import ImplicitFilter, LCConv2d
-from nifconv.filters import FilterFactory, for_layer
+from nifconv.filters import FilterFactory, for_layer, read_filter
 
 _STAGES = 3
 _CONVS_PER_BLOCK = 2
@@ -26,7 +27,7 @@ def resnet_lc(
     expansion: int | None = None,
     kernel_size: int | None = 3,
     padding_mode: str | None = None,
-    filter: FilterFactory = ImplicitFilter,
+    filter: FilterFactory | str | dict[str, Any] = ImplicitFilter,
     activation: Callable[[int], nn.Module] | None = None,
     classes: int = 10,
     in_channels: int = 3,
@@ -45,8 +46,8 @@ def resnet_lc(
         kernel_size: None for kernels as large as the map.
         padding_mode: padding of LC blocks; by default that of the paper, "zeros", for kernels of a given size, and
             "circular" for those as large as the map.
-        filter: filter of all LC blocks. A frozen one is drawn for each layer from its seed and the layer's name; a
-            `FilterBank` is shared by all.
+        filter: filter of all LC blocks, or what `nifconv.filters.read_filter` takes. A frozen one is drawn for each
+            layer from its seed and the layer's name; a `FilterBank` is shared by all.
         activation: makes the module between spatial filters and 1x1 convolution from the number of spatial filters;
             by default there is none.
         classes: number of logits.
@@ -65,7 +66,9 @@ def resnet_lc(
     if expansion is None:
         make_conv = _plain(kernel_size)
     else:
-        make_conv = _lc(expansion, kernel_size, padding_mode, filter, activation)
+        make_conv = _lc(
+            expansion, kernel_size, padding_mode, filter if callable(filter) else read_filter(filter), activation
+        )
     layers: OrderedDict[str, nn.Module] = OrderedDict(
         stem=make_conv(in_channels, width, 1, "stem"), norm=nn.BatchNorm2d(width), relu=nn.ReLU(inplace=True)
     )

@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 
 def integer(name: str, value: object) -> int:
@@ -189,13 +189,20 @@ def map_size_of(x: Tensor, ndim: int) -> tuple[int, ...]:
     Raises:
         ValueError: the map is empty and has no spectrum.
     """
-    size = tuple(x.shape[-ndim:])  # counted from the end, since an input need not have a batch axis
+    size = tuple(x.shape[-ndim:])
+    if torch.jit.is_tracing():
+        size = tuple(map(int, size))  # a traced size is a tensor, which no transform takes: the trace is for this size
     if min(size) < 1:
         raise ValueError(f"x has a map of size {size}; every spatial axis needs at least 1 pixel")
     return size
 
 
 def _tensor(name: str, value: object) -> Tensor:
+    if isinstance(value, fx.Proxy):
+        raise TypeError(
+            f"{name} is a Proxy: torch.fx cannot trace into this layer; make it a leaf, as in create_feature_extractor("
+            "model, nodes, tracer_kwargs={'leaf_modules': [FrequencyConv2d, LCConv2d]})"
+        )
     if not isinstance(value, Tensor):
         raise TypeError(f"{name} must be a torch.Tensor, not {type(value).__name__}")
     return value

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
 
+from nifconv._support.tables import html_table
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayerChange(ABC):
@@ -66,6 +68,13 @@ class ChangeReport(Generic[Change]):
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
         return asdict(self)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [layer.name or "(model)", f"{layer.parameters_before:,}", f"{layer.parameters_after:,}", layer.outcome]
+            for layer in self.layers
+        ]
+        return html_table(["layer", "parameters before", "after", "outcome"], rows)
 
     def rows(self) -> list[str]:
         """A line for each layer: its name and outcome, in columns."""

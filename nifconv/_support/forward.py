@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils import _pytree
+from torch.utils.flop_counter import FlopCounterMode
 
 from nifconv._support.arguments import torch_module
 
 ExampleInput = Tensor | Sequence[Any] | Mapping[str, Any]
 """A model's argument, a tuple or list of its positional arguments, or a mapping of its keyword arguments."""
+
+Progress = Callable[[Sequence[Any]], Iterable[Any]]
+"""Wraps a loop to show its progress, such as `tqdm.tqdm` or `rich.progress.track`; `iter` shows nothing."""
 
 
 def run(model: nn.Module, example_input: ExampleInput) -> Any:
@@ -29,6 +33,16 @@ def run(model: nn.Module, example_input: ExampleInput) -> Any:
     args, kwargs = _arguments(example_input)
     with evaluating(model), torch.no_grad(), _uncompiled():
         return model(*args, **kwargs)
+
+
+def counted(model: nn.Module, example_input: ExampleInput) -> tuple[Any, int]:
+    """What `run` returns, and the floating-point operations it took; a multiplication and an addition are two.
+
+    Counted are matrix products, convolutions, attention and products of spectra, as `torch.utils.flop_counter` does.
+    """
+    with FlopCounterMode(display=False) as counter:
+        output = run(model, example_input)
+    return output, counter.get_total_flops()
 
 
 def map_sizes(

@@ -2,8 +2,10 @@
 
 from nifconv.baking._bake import bake
 from nifconv.baking._report import Baked
+from nifconv.baking._restore import restore
 
 __all__ = [
     "Baked",
     "bake",
+    "restore",
 ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 
 from torch import nn
 
-from nifconv._support import forward
+from nifconv._support import forward, history
 from nifconv._support.arguments import fraction, torch_module
 from nifconv._support.modules import copy_model, substitute
 from nifconv.baking._compare import measure_errors, timed_run
@@ -15,8 +16,17 @@ from nifconv.baking._report import Baked, BakedLayer, BakeReport
 from nifconv.layers import SpatialLayer
 from nifconv.parameters import count_parameters
 
+_FAR = 10
+"""How many times the tolerance the output of the model may change by without a warning."""
 
-def bake(model: nn.Module, example_input: forward.ExampleInput, *, tolerance: float = 0.0) -> Baked:
+
+def bake(
+    model: nn.Module,
+    example_input: forward.ExampleInput,
+    *,
+    tolerance: float = 0.0,
+    progress: forward.Progress | None = None,
+) -> Baked:
     """A copy of a model in which every frequency layer is a plain `nn.ConvNd`, for inference without any FFT.
 
     Kernels are evaluated at the map sizes that the example input produces. Each layer gets the smallest odd kernel
@@ -35,11 +45,17 @@ def bake(model: nn.Module, example_input: forward.ExampleInput, *, tolerance: fl
         model: any module; it is not changed.
         example_input: its argument, a tuple or list of its positional arguments, or a mapping of its keyword
             arguments, of the size the model will be deployed at.
-        tolerance: largest relative change of an output pixel, at least 0 and below 1.
+        tolerance: largest change of an output pixel, relative to the largest output that the layer can give for inputs
+            of that size, at least 0 and below 1. The report says how far each layer is from this bound, and beside it
+            the change of its output relative to that output.
+        progress: wraps the loop over the layers, such as `rich.progress.track`.
 
     Returns:
         `Baked(model, report)`. A layer is kept, with the reason in the report, if the example input does not reach it
         in eval mode, or if its kernels differ between the maps that reach it.
+
+    Warns:
+        UserWarning: the output of the model changed by more than 10 times the tolerance, relative to its norm.
 
     Raises:
         TypeError: `model` is not a module, `example_input` is none of these, or `tolerance` is not a number.
@@ -55,27 +71,36 @@ def bake(model: nn.Module, example_input: forward.ExampleInput, *, tolerance: fl
     """
     tolerance = fraction("tolerance", tolerance)
     model = copy_model(torch_module("model", model))
-    new: dict[nn.Module, nn.Module] = {}
+    cuts: dict[nn.Module, Cut] = {}
     layers: dict[nn.Module, BakedLayer] = {}
-    for found in _find(model, example_input):
+    for found in (progress or iter)(_find(model, example_input)):
         layer = found.layer
         try:
             cut = cut_layer(layer, found.map_sizes, tolerance)
         except CannotBakeError as obstacle:
             layers[layer] = _kept(found, str(obstacle))
         else:
-            # The mode of each layer, not of the model, parts of which may be in eval mode for good.
-            new[layer] = cut.module.train(layer.training)
+            # The mode of each layer, not of the model: parts of it may be kept in eval mode.
+            cut.module.train(layer.training)
+            cuts[layer] = cut
             layers[layer] = _baked(found, cut)
     # Before the substitution, while each layer still receives the input that its replacement is to be tried on.
-    for changed, error in measure_errors(model, example_input, new).items():
-        layers[changed] = replace(layers[changed], error=error)
+    for changed, (error, change) in measure_errors(model, example_input, cuts).items():
+        layers[changed] = replace(layers[changed], error=error, change=change)
     # Both runs are of the same copy, so that nothing but the layers differs between them.
     before, seconds_before = timed_run(model, example_input)
-    model = substitute(model, new)
+    copied = model
+    model = substitute(model, {layer: cut.module for layer, cut in cuts.items()})
+    history.carry_over(model, copied)
     after, seconds_after = timed_run(model, example_input)
-    change = forward.relative_change(before, after)
-    return Baked(model, BakeReport(tuple(layers.values()), tolerance, change, seconds_before, seconds_after))
+    total = forward.relative_change(before, after)
+    if 0 < _FAR * tolerance < total:
+        warnings.warn(
+            f"tolerance={tolerance} changed the output of the model by {total:.2g} of its norm: it bounds a pixel by "
+            "the largest output that a layer can give, and the maps here stay far below that; use a smaller tolerance",
+            stacklevel=2,
+        )
+    return Baked(model, BakeReport(tuple(layers.values()), tolerance, total, seconds_before, seconds_after))
 
 
 @dataclass(frozen=True, eq=False)

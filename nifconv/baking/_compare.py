@@ -10,25 +10,36 @@ from typing import Any
 from torch import Tensor, nn
 
 from nifconv._support import forward
+from nifconv.baking._cut import Cut
 
 _RUNS = 3
 
 
 def measure_errors(
-    model: nn.Module, example_input: forward.ExampleInput, new: Mapping[nn.Module, nn.Module]
-) -> dict[nn.Module, float]:
-    """|new output - old output| / |old output| of each new module, on the inputs that reach the layer it replaces."""
-    errors: dict[nn.Module, float] = {}
+    model: nn.Module, example_input: forward.ExampleInput, cuts: Mapping[nn.Module, Cut]
+) -> dict[nn.Module, tuple[float, float]]:
+    """How far the new module of each layer is from it on the inputs that reach it; the largest where it runs twice.
+
+    Returns:
+        max |new - old| / (norm of the layer * max |input|), which `Cut.bound` bounds; and the Euclidean |new - old| /
+        |old|.
+    """
+    errors: dict[nn.Module, tuple[float, float]] = {}
 
     def compare(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor) -> None:
-        with forward.evaluating(new[layer]):
-            # `forward` rather than a call: the new module shares the hooks of the layer, which would run twice.
-            baked = new[layer].forward(*args, **kwargs)
-        error = forward.relative_error((baked - output).double(), output.double())
-        errors[layer] = max(error, errors.get(layer, 0.0))
+        cut = cuts[layer]
+        with forward.evaluating(cut.module):
+            # Not called but run, since the hooks of the layer are those of the new module too.
+            baked = cut.module.forward(*args, **kwargs)
+        difference = (baked - output).double()
+        x = args[0] if args else next(iter(kwargs.values()))
+        scale = cut.norm * x.detach().abs().amax().item()
+        largest = difference.abs().amax().item()
+        found = (largest and largest / scale if scale else largest, forward.relative_error(difference, output.double()))
+        errors[layer] = tuple(map(max, found, errors.get(layer, found)))
 
-    # Ahead of other hooks, which may change the output.
-    hooks = [layer.register_forward_hook(compare, with_kwargs=True, prepend=True) for layer in new]
+    # Before other hooks, which may change the output.
+    hooks = [layer.register_forward_hook(compare, with_kwargs=True, prepend=True) for layer in cuts]
     try:
         forward.run(model, example_input)
     finally:

@@ -33,9 +33,10 @@ class Cut:
 
     Attributes:
         module: an `nn.ConvNd`, or several in an `nn.Sequential`.
-        kernel_before: taps per axis of the kernels as the layer applies them.
-        kernel_after: taps per axis of the plain convolution.
-        bound: the largest change of an output for inputs between -1 and 1, relative to the largest output.
+        kernel_before: taps per axis of the kernels as applied.
+        kernel_after: the same of the plain convolution.
+        bound: the largest change of an output for inputs between -1 and 1, relative to `norm`.
+        norm: the largest output of the layer, without its bias, for such inputs (see `operator_norm`).
         smallest_map: the smallest map on which the convolutions run, in pixels per axis.
     """
 
@@ -43,6 +44,7 @@ class Cut:
     kernel_before: tuple[int, ...]
     kernel_after: tuple[int, ...]
     bound: float
+    norm: float
     smallest_map: MapSize
 
 
@@ -103,7 +105,7 @@ def _cut(layer: SpatialLayer, by_size: dict[MapSize, Composition], tolerance: fl
     module, conv = assemble(layer, kernel, padding, way)
     module.requires_grad_(any(p.requires_grad for p in layer.parameters()))
     move_hooks(module, layer)
-    return Cut(module, tuple(way.taps.shape[2:]), conv.kernel_size, bound, smallest)
+    return Cut(module, tuple(way.taps.shape[2:]), conv.kernel_size, bound, _norm(way.taps, way), smallest)
 
 
 def _crop(layer: SpatialLayer, taps: Tensor, window: int) -> tuple[Tensor, list[tuple[int, int]]]:
@@ -130,11 +132,13 @@ def _distance(kernel: Tensor, way: Composition) -> float:
     size = tuple(map(max, kernel.shape[2:], way.taps.shape[2:]))
     # The difference counts from the larger of both, so that what was cut is in it: (out, in_per_group, *size).
     difference = resize_taps(kernel, size) - resize_taps(way.taps, size)
-    change, whole = (
-        operator_norm(values.double().abs().flatten(2).sum(-1, keepdim=True), way).item()
-        for values in (difference, way.taps)
-    )
-    return change and change / whole  # 0 / 0 is a layer of zeros, which is exact
+    change = _norm(difference, way)
+    return change and change / _norm(way.taps, way)  # 0 / 0 is a layer of zeros, which is exact
+
+
+def _norm(taps: Tensor, way: Composition) -> float:
+    """`operator_norm` of a layer with these taps."""
+    return operator_norm(taps.double().abs().flatten(2).sum(-1, keepdim=True), way).item()
 
 
 def _smallest_map(span: int, padding: tuple[int, int], mode: str) -> int:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
 
 from torch import nn
 
+from nifconv._support import history, saved
 from nifconv._support.changes import ChangeReport, LayerChange
+from nifconv._support.named import NamedModel
+from nifconv.baking._plain import write_layers
+from nifconv.filters import initial_gains
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +31,10 @@ class BakedLayer(LayerChange):
         kernel_after: taps per axis of the plain convolution; None if the layer was kept.
         bound: the largest change of an output pixel for inputs between -1 and 1, relative to the largest output
             that such inputs can give; None if the layer was kept.
-        error: |new output - old output| / |old output| on the maps of the example input; None if the layer was kept.
+        error: what `bound` bounds, found on the maps of the example input: the largest change of an output pixel,
+            relative to the largest output that inputs up to the largest there can give; None if the layer was kept.
+        change: |new output - old output| / |old output| there, in the Euclidean norm, which no bound on pixels
+            limits where outputs stay far below the largest possible one; None if the layer was kept.
         smallest_map: the smallest map on which the plain convolution runs, in pixels per axis.
     """
 
@@ -34,6 +43,7 @@ class BakedLayer(LayerChange):
     kernel_after: tuple[int, ...] | None = None
     bound: float | None = None
     error: float | None = None
+    change: float | None = None
     smallest_map: tuple[int, ...] | None = None
 
     @property
@@ -43,7 +53,10 @@ class BakedLayer(LayerChange):
         before, after, smallest = (
             "x".join(map(str, size or ())) for size in (self.kernel_before, self.kernel_after, self.smallest_map)
         )
-        return f"{before} -> {after} taps, bound {self.bound:.2g}, error {self.error:.2g}, maps from {smallest}"
+        return (
+            f"{before} -> {after} taps, error {self.error:.2g} of at most {self.bound:.2g}, output changed by "
+            f"{self.change:.2g} of its norm, maps from {smallest}"
+        )
 
 
 @dataclass(frozen=True)
@@ -63,13 +76,16 @@ class BakeReport(ChangeReport[BakedLayer]):
     seconds_before: float
     seconds_after: float
 
+    @property
+    def summary(self) -> str:
+        """How much was baked, in two lines."""
+        return (
+            f"{self.count('frequency layers', 'baked', self.layers)}\noutput changed by {self.error:.2g} of its norm; "
+            f"one run {self.seconds_before:.3g} s -> {self.seconds_after:.3g} s"
+        )
+
     def __str__(self) -> str:
-        lines = [
-            self.count("frequency layers", "baked", self.layers),
-            f"output changed by {self.error:.2g} of its norm; one run {self.seconds_before:.3g} s -> "
-            f"{self.seconds_after:.3g} s",
-            *self.rows(),
-        ]
+        lines = [self.summary, *self.rows()]
         if self.replaced:
             lines.append(
                 "the baked model runs on other input sizes too, if every map is at least as large as stated; its "
@@ -78,9 +94,64 @@ class BakeReport(ChangeReport[BakedLayer]):
         return "\n".join(lines)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Baked:
-    """The baked model and the report on it."""
+    """The baked model and the report on it.
+
+    Attributes:
+        model: the model.
+        report: what became of its frequency layers.
+    """
 
     model: nn.Module
     report: BakeReport
+
+    def save(self, path: str | Path, *, base: str | NamedModel | None = None) -> None:
+        """Writes the weights of the model as they are now, and the sizes of its kernels, for `nifconv.load`.
+
+        One safetensors file, as `Conversion.save` writes it.
+
+        Args:
+            path: of the file.
+            base: what the model was before it was converted, such as "resnet50", so that `load` needs no model; known
+                for a model that was built by that name with `nifconv.models`.
+
+        Raises:
+            ValueError: frequency layers were kept that a function or a filter of your own has made.
+            TypeError: the state_dict holds something other than tensors.
+            ImportError: safetensors is not installed.
+        """
+        made = history.of(self.model)
+        if base is not None:
+            made = {**made, "base": (NamedModel(base) if isinstance(base, str) else base).to_spec()}
+        # Where every layer was baked, the base model alone has all the places.
+        steps = made["conversions"] if self.report.kept else []
+        if obstacles := [step["obstacle"] for step in steps if "obstacle" in step]:
+            raise ValueError(obstacles[0])
+        names = [layer.name for layer in self.report.replaced]
+        description = {
+            "base": made["base"],
+            "conversions": steps,
+            "gains": initial_gains(self.model),
+            "baked": write_layers(self.model, names),
+            "report": self.report.to_dict(),
+        }
+        saved.write(path, self.model.state_dict(), description)
+
+    def __repr__(self) -> str:
+        done = f"{len(self.report.replaced)} of {len(self.report.layers)} frequency layers baked"
+        return f"Baked({type(self.model).__name__}, {done})"
+
+    def __str__(self) -> str:
+        return str(self.report)
+
+    def _repr_html_(self) -> str:
+        return self.report._repr_html_()
+
+    def __call__(self, *args: object, **kwargs: object) -> NoReturn:  # noqa: ARG002 - whatever a model takes
+        """Says where the model is.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("a Baked holds the model and the report on it, and is not a model; call baked.model")

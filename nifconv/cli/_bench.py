@@ -1,34 +1,40 @@
-"""`nifconv bench`: what a large kernel costs on this machine, and where a direct sum is faster."""
+"""`nifconv bench`: what a large kernel or a model costs on this machine, and where a direct sum is faster."""
 
 from __future__ import annotations
 
-import platform
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
-from nifconv import frequency
-from nifconv.functional import spectral_conv
-from nifconv.spectral import (
-    MAPS,
-    TAPS,
-    Crossover,
-    as_table,
-    clock_for,
-    crossovers,
-    current_gpu,
-    device_name,
-    gpu_crossover,
-    side_by_side,
+from nifconv.cli._model import (
+    ChannelsOption,
+    ClassesOption,
+    InputOption,
+    PretrainedOption,
+    TrustOption,
+    WeightsOption,
+    described,
+    noise,
+    opened,
 )
-
-# Batch, channels and side of the map, as in the four stages of a ResNet on images of 224 pixels.
-CASES = ((32, 64, 56), (32, 128, 28), (32, 256, 14), (32, 512, 7))
+from nifconv.cli._options import parse_pixels
+from nifconv.cli._output import check_writable, say, working
+from nifconv.cli._words import errors_in_options
 
 
 def bench(
+    model: Annotated[
+        str | None, typer.Argument(metavar="[MODEL]", help="A model, as for inspect (default: single layers).")
+    ] = None,
+    compare: Annotated[list[str] | None, typer.Option(help="Another model; repeatable.")] = None,
+    input_size: InputOption = "224",
+    channels: ChannelsOption = 3,
+    batch: Annotated[int, typer.Option(min=1, help="Size of a batch, for MODEL.")] = 1,
+    weights: WeightsOption = None,
+    pretrained: PretrainedOption = False,
+    num_classes: ClassesOption = None,
+    trust: TrustOption = False,
     crossover: Annotated[
         Path | None, typer.Option(help="File for a table of where direct sums are faster, measured here.")
     ] = None,
@@ -36,64 +42,29 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Run only the smallest sizes, to try the command.")] = False,
     device: Annotated[str | None, typer.Option(help="Where to measure: cpu or cuda; the GPU if there is one.")] = None,
 ) -> None:
-    """Times global depthwise kernels against 7x7 ones of nn.Conv2d, forward and backward, or measures crossovers.
+    """Times a model, or global depthwise kernels against nn.Conv2d; or measures a table of crossovers.
 
     On a GPU the table also says where the fused kernels are faster than torch.fft.
     """
-    place = _device(device)
-    if crossover is not None:
-        _write_crossovers(crossover, repeats, quick, place)
-        return
-    typer.echo("batch x channels x map   global kernel, ms   7x7 of nn.Conv2d, ms   ratio")
-    for batch, channels, size in CASES[-1:] if quick else CASES:
-        ours, conv = _against_conv(batch, channels, size, repeats, place)
-        typer.echo(
-            f"{batch:5} x {channels:3} x {size:3}²   {1000 * ours:17.2f}   {1000 * conv:20.2f}   {conv / ours:5.2f}"
+    check_writable("--crossover", crossover)
+    size = parse_pixels("--input-size", input_size)
+    if model is None and (compare or weights or pretrained or num_classes):
+        raise typer.BadParameter(
+            "--compare, --weights, --pretrained and --num-classes need a MODEL", param_hint="MODEL"
         )
+    if model is not None and crossover is not None:
+        raise typer.BadParameter("it measures single layers; leave out MODEL", param_hint="--crossover")
+    from nifconv.cli import _timings
 
-
-def _against_conv(batch: int, channels: int, size: int, repeats: int, device: torch.device) -> tuple[float, float]:
-    x = torch.randn(batch, channels, size, size, device=device, requires_grad=True)
-    shape = (channels, 1, *frequency.half_shape((size, size)))
-    spectrum = torch.randn(shape, dtype=torch.complex64, device=device, requires_grad=True)
-    # (channels, 1, size, size // 2 + 1)
-    conv = torch.nn.Conv2d(channels, channels, 7, padding=3, groups=channels, device=device)
-    dy = torch.randn_like(x)  # instead of a loss, whose own cost would be timed
-    calls = {
-        "ours": lambda: torch.autograd.grad(spectral_conv(x, spectrum, groups=channels), (x, spectrum), dy),
-        "conv": lambda: torch.autograd.grad(conv(x), (x, *conv.parameters()), dy),
-    }
-    timings = side_by_side(calls, repeats, clock=clock_for(device))
-    return timings["ours"].median, timings["conv"].median
-
-
-def _write_crossovers(path: Path, repeats: int, quick: bool, device: torch.device) -> None:
-    if not path.parent.is_dir():
-        raise typer.BadParameter(f"{path.parent} is not a folder; create it first", param_hint="--crossover")
-    measure = _measured_on_cpu if device_name(device) == "cpu" else _measured_on_gpu
-    measure(repeats, quick, device).save(path)
-    typer.echo(f"written to {path}; use it with NIFCONV_CROSSOVER={path} or nifconv.use_crossover")
-
-
-def _measured_on_cpu(repeats: int, quick: bool, _: torch.device) -> Crossover:
-    rows = []
-    sizes = {"batch": 1, "channels": 4, "maps": MAPS[:1], "taps": TAPS[:2]} if quick else {}
-    for row in crossovers(repeats=repeats, **sizes):  # type: ignore[arg-type]
-        mode, kind, pixels, limit = row
-        typer.echo(f"{mode}, {kind}, map of {pixels} pixels: direct up to {limit} taps")
-        rows.append(row)
-    return as_table(rows, processor=platform.machine(), repeats=repeats)
-
-
-def _measured_on_gpu(repeats: int, quick: bool, device: torch.device) -> Crossover:
-    sizes = {"batch": 1, "channels": 4, "sizes": MAPS[:2], "maps": MAPS[:1], "taps": TAPS[:2]} if quick else {}
-    return gpu_crossover(device, clock_for(device), repeats=repeats, say=typer.echo, **sizes)  # type: ignore[arg-type]
-
-
-def _device(name: str | None) -> torch.device:
-    if name not in (None, "cpu", "cuda"):
-        raise typer.BadParameter(f"{name!r} is none of: cpu, cuda", param_hint="--device")
-    gpu = current_gpu()
-    if name == "cuda" and gpu is None:
-        raise typer.BadParameter("torch sees no GPU; choose cpu", param_hint="--device")
-    return torch.device("cpu") if name == "cpu" or gpu is None else gpu
+    place = _timings.device_of(device)
+    if crossover is not None:
+        _timings.write_crossovers(crossover, repeats, quick, place)
+    elif model is None:
+        _timings.time_layers(repeats, quick, place)
+    else:
+        sources = [opened(model, weights, pretrained, num_classes, channels, trust)]
+        sources += [opened(other, None, False, None, channels, trust) for other in compare or []]
+        for source in sources:
+            say(described(source))
+        with errors_in_options("MODEL"), working("timing"):
+            _timings.time_models(sources, noise(batch, channels, size), repeats, place)

@@ -1,41 +1,53 @@
-"""`nifconv convert`: a model by name in, report and weights out."""
+"""`nifconv convert`: a model in, report and weights out."""
 
 from __future__ import annotations
 
-import json
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import Enum
-from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import torch
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from nifconv.cli._models import load_model
-from nifconv.cli._options import in_options, parse_pixels
-from nifconv.cli._weights import load_weights
-from nifconv.conversion import ConversionReport, convert
-from nifconv.filters import PRESETS, TableFilter, frozen
-from nifconv.functional import PADDING_MODES
+from nifconv.cli._filter import parse_filter
+from nifconv.cli._model import (
+    ChannelsOption,
+    ClassesOption,
+    ModelArgument,
+    PretrainedOption,
+    TrustOption,
+    WeightsOption,
+    described,
+    noise,
+    opened,
+)
+from nifconv.cli._options import parse_pixels
+from nifconv.cli._output import Bar, check_writable, say, say_listed, table, write_json
+from nifconv.cli._words import errors_in_options, in_options, warnings_in_options
 
-_TABLE = "table"  # the one filter here that needs an argument, and so cannot be a preset
-# Built by calls, since in a class body a member called `split` would hide the method of str.
-Filter = Enum("Filter", {name: name for name in (*PRESETS, _TABLE)}, type=str)  # type: ignore[misc]
+if TYPE_CHECKING:
+    from nifconv.conversion import ConversionReport
+
+# Written out, since --help must not wait for torch; a test compares them with the library. Built by calls, since in a
+# class body a member called `split` would hide the method of str.
 To = Enum("To", {word: word for word in ("split", "dense", "lc")}, type=str)  # type: ignore[misc]
-PaddingMode = Enum("PaddingMode", {mode: mode for mode in PADDING_MODES}, type=str)  # type: ignore[misc]
+PaddingMode = Enum(  # type: ignore[misc]
+    "PaddingMode", {mode: mode for mode in ("circular", "zeros", "reflect", "replicate")}, type=str
+)
 
 
 def convert_model(
-    model: Annotated[str, typer.Argument(help="Model name (torchvision or timm), or 'package.module:function'.")],
+    model: ModelArgument,
     to: Annotated[To, typer.Option(help="Structure of the new layers.")] = To["split"],
-    expansion: Annotated[int, typer.Option(help="Filters per input channel, for --to lc.")] = 1,
-    filter: Annotated[Filter, typer.Option(help="Kind of filter.")] = Filter["implicit"],
-    table_size: Annotated[int, typer.Option(help="Base size in pixels, for --filter table.")] = 14,
+    expansion: Annotated[int, typer.Option(min=1, help="Filters per input channel, for --to lc.")] = 1,
+    filter: Annotated[
+        str,
+        typer.Option(
+            help="implicit, spatial, table, niff-small, niff-big or niff-tiny; or YAML or JSON, also in a file: "
+            "'{ImplicitFilter: {hidden: [8, 4]}}', or a filter for each name or pattern, null to keep layers: "
+            "'{stages.2.*: implicit, _default: null}'."
+        ),
+    ] = "implicit",
+    table_size: Annotated[int, typer.Option(min=1, help="Base size in pixels, for --filter table.")] = 14,
     frozen_seed: Annotated[int | None, typer.Option(help="Draw the filters from this seed and freeze them.")] = None,
     where: Annotated[list[str] | None, typer.Option(help="Name pattern of the layers to replace; repeatable.")] = None,
     kernel_size: Annotated[int | None, typer.Option(help="Taps per axis (default: as large as the map).")] = None,
@@ -50,61 +62,82 @@ def convert_model(
         bool, typer.Option("--match", help="Keep the function of the model as closely as possible.")
     ] = False,
     tolerance: Annotated[float | None, typer.Option(help="Largest residual that --match accepts.")] = None,
-    input_size: Annotated[str | None, typer.Option(help="Input size in pixels, 224 or 224x160, for --match.")] = None,
-    channels: Annotated[int, typer.Option(min=1, help="Input channels, for --input-size.")] = 3,
-    weights: Annotated[Path | None, typer.Option(help="State dict to load first: .safetensors or .pt.")] = None,
+    input_size: Annotated[
+        str | None, typer.Option(help="Input size in pixels, 224 or 224x160: count flops and, with --match, compare.")
+    ] = None,
+    channels: ChannelsOption = 3,
+    weights: WeightsOption = None,
+    pretrained: PretrainedOption = False,
+    num_classes: ClassesOption = None,
+    trust: TrustOption = False,
     output: Annotated[
-        Path | None, typer.Option(help="File for the converted model, to be read by nifconv.load.")
+        Path | None, typer.Option(help="File for the converted model (.safetensors), which every command takes.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="JSON file for the report.")] = None,
 ) -> None:
     """Replaces the spatial convolutions of a model by frequency convolutions and reports on each."""
-    factory = partial(TableFilter, size=table_size) if filter.value == _TABLE else PRESETS[filter.value]
-    net = load_model(model)
-    if weights is not None:
-        load_weights(net, weights)
-    with _warnings_as_options():
+    check_writable("--output", output, (".safetensors",))
+    check_writable("--report", report)
+    size = None if input_size is None else parse_pixels("--input-size", input_size)
+    source = opened(model, weights, pretrained, num_classes, channels, trust)
+    from nifconv.conversion import convert
+
+    with errors_in_options(), warnings_in_options():
         conversion = convert(
-            net,
+            source.module,
             to=to.value,
             expansion=expansion,
-            filter=factory if frozen_seed is None else frozen(factory, seed=frozen_seed),
-            where=where or None,  # a repeatable option that was not given may be an empty list
+            filter=parse_filter(filter, table_size, frozen_seed),
+            where=where or None,
             kernel_size=kernel_size,
             padding_mode=None if padding_mode is None else padding_mode.value,
             match=match,
             tolerance=tolerance,
-            example_input=None
-            if input_size is None
-            else torch.randn(1, channels, *parse_pixels("--input-size", input_size)),
-            inplace=True,  # the model was built here, and nobody else holds it
+            example_input=None if size is None else noise(1, channels, size),
+            inplace=True,
+            progress=Bar("matching"),
         )
-    console = Console()
-    console.print(_table(conversion.report))
-    console.print(conversion.report.summary, highlight=False)
+    _show(conversion.report)
+    say(f"{described(source)}\n{conversion.report.summary}")
     if report is not None:
-        report.write_text(json.dumps(conversion.report.to_dict(), indent=2) + "\n")
-    if output is not None:
+        write_json(report, conversion.report.to_dict())
+    if output is None:
+        return
+    if not conversion.report.replaced:
+        raise typer.BadParameter("nothing was replaced, so nothing was written", param_hint="--output")
+    with errors_in_options("--output"):
         conversion.save(output)
+    say(f"written: {output}")
 
 
-@contextmanager
-def _warnings_as_options() -> Iterator[None]:
-    """A context whose warnings to users go to the terminal, in the words of the command line."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)  # by default Python shows a repeated warning only once
-        yield
-    for warning in caught:
-        typer.echo(f"nifconv: {in_options(str(warning.message))}", err=True)
+def _show(report: ConversionReport) -> None:
+    """A row for each layer, and the reasons below; those that have nothing spatial are only counted."""
+    shown = [layer for layer in report.layers if layer.replaced or not (layer.reason or "").startswith("1x1")]
+    rows = [
+        [
+            layer.name or "(model)",
+            f"{layer.parameters_before:,} -> {layer.parameters_after:,}" if layer.replaced else "kept",
+            "" if layer.residual is None else f"{layer.residual:.2g}",
+        ]
+        for layer in shown
+    ]
+    columns = [0, 1] if all(not row[2] for row in rows) else [0, 1, 2]
+    header = ["layer", "parameters", "residual"]
+    if rows:
+        say(table([header[i] for i in columns], [[row[i] for i in columns] for row in rows]) + "\n")
+    for reason, names in _by_reason(report).items():
+        say_listed(in_options(reason), names)
+    if hidden := len(report.layers) - len(shown):
+        say(f"{hidden} of 1x1: nothing spatial to replace")
 
 
-def _table(report: ConversionReport) -> Table:
-    table = Table("layer", "outcome", "parameters", box=None, pad_edge=False)
-    for decision in report.decisions:
-        change = f"{decision.parameters_before:,} -> {decision.parameters_after:,}" if decision.replaced else ""
-        residual = "" if decision.residual is None else f"; residual {decision.residual:.2g}"
-        style = None if decision.replaced else "dim"  # of a hundred layers, the replaced ones stand out
-        verb = "replaced" if decision.replaced else "kept"
-        table.add_row(decision.name or "(model)", f"{verb}: {decision.reason}{residual}", change, style=style)
-    table.columns[2].justify = "right"
-    return table
+def _by_reason(report: ConversionReport) -> dict[str, list[str]]:
+    """Names of layers by what became of them, in words."""
+    grouped: dict[str, list[str]] = {}
+    for layer in report.layers:
+        reason = str(layer.reason)
+        if not reason.startswith("1x1"):
+            grouped.setdefault(f"{'replaced' if layer.replaced else 'kept'}: {reason}", []).append(
+                layer.name or "(model)"
+            )
+    return grouped

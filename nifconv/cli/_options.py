@@ -17,11 +17,3 @@ def parse_pixels(option: str, text: str) -> tuple[int, ...]:
         raise typer.BadParameter(f"{text!r} must be pixels, such as 224 or 224x160", param_hint=option)
     numbers = tuple(int(number) for number in text.split("x"))
     return numbers * 2 if len(numbers) == 1 else numbers  # the side of a square; 1-d inputs cannot be written
-
-
-def in_options(text: str) -> str:
-    """A message of the library in the words of the command line: `expansion=9` -> `--expansion 9`."""
-    text = text.replace("filter=SpatialFilter", "--filter spatial").replace("match=True", "--match")
-    text = re.sub(r"\b(to|expansion|tolerance)='?([\w.]+)'?", r"--\1 \2", text)  # quotes as in to='lc'
-    # where=[..] and kernel_size=.. are left alone: they quote a value as the library received it.
-    return re.sub(r"`?\b(where|kernel_size)\b(?!=)`?", lambda found: f"--{found[1].replace('_', '-')}", text)

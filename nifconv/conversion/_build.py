@@ -24,6 +24,9 @@ def build_layer(candidate: Candidate, plan: Plan) -> None:
         TypeError: `to` returned something other than a module or None.
     """
     name, conv = candidate.names[0], candidate.conv
+    own = plan.for_layer(candidate.names)
+    assert own is not None  # noqa: S101 - `choose` keeps layers without a filter
+    plan = own
     if callable(plan.to):
         layer = plan.to(name, conv)
         if layer is None:
@@ -78,7 +81,8 @@ def _move_parametrization(layer: SpatialLayer | None, conv: ConvNd, *, keep_taps
     target = None if layer is None else layer.taps_module
     if target is None or target.get_parameter("weight").shape != effective_weight(conv).shape:
         return False
-    initial = target.get_parameter("weight").detach().clone()
+    # The new layer is not yet where `conv` is, nor of its dtype.
+    initial = target.get_parameter("weight").detach().clone().to(effective_weight(conv))
     # From a copy in eval mode: registering a parametrization may set its buffers from the weight that it finds.
     parametrize.transfer_parametrizations_and_params(copy.deepcopy(conv).eval(), target.eval(), "weight")
     moved, source = (m.get_submodule("parametrizations.weight") for m in (target, conv))

@@ -6,18 +6,20 @@ from collections.abc import Mapping, Sequence
 
 from torch import nn
 
-from nifconv._support import forward
+from nifconv._support import forward, history
 from nifconv._support.arguments import positive_float, torch_module
+from nifconv._support.forward import Progress
 from nifconv._support.modules import copy_model, places, set_children, substitute
 from nifconv.conversion._advice import check_replaced, warn_of_misfits
 from nifconv.conversion._build import build_layer
 from nifconv.conversion._candidate import Candidate
+from nifconv.conversion._filters import Filters
 from nifconv.conversion._match import match_layer
 from nifconv.conversion._plan import Plan, To
 from nifconv.conversion._report import Conversion, report_on
 from nifconv.conversion._select import Where, choose
 from nifconv.conversion._tie import tie_filters
-from nifconv.filters import FilterFactory, ImplicitFilter, needs_kernel_size
+from nifconv.filters import ImplicitFilter
 
 
 def convert(
@@ -25,7 +27,7 @@ def convert(
     *,
     to: To = "split",
     expansion: int = 1,
-    filter: FilterFactory = ImplicitFilter,
+    filter: Filters = ImplicitFilter,
     where: Where | None = None,
     kernel_size: int | Sequence[int] | None = None,
     padding_mode: str | None = None,
@@ -33,6 +35,7 @@ def convert(
     tolerance: float | None = None,
     example_input: forward.ExampleInput | None = None,
     inplace: bool = False,
+    progress: Progress | None = None,
 ) -> Conversion:
     """Replaces the spatial convolutions of a model by frequency convolutions, of the same gain or the same function.
 
@@ -59,20 +62,25 @@ def convert(
             to keep `conv`; a `nifconv.layers.SpatialLayer` of your own takes part in all that follows.
         expansion: E, spatial filters per input channel, for "lc".
         filter: as in `FrequencyConv2d`. `SpatialFilter` without a size gets that of the replaced convolution; a
-            `frozen` filter gets its weights from the seed and the name of each layer; a `FilterBank` is shared.
-        where: which convolutions to replace, instead of the default choice: a name pattern such as "layer1.*", several
-            patterns, a type, a predicate `(name, conv) -> bool`, or a mapping with some of the keys name, type,
-            kernel_size, stride and groups (a number or "depthwise"), all of which must hold; a list as a value means
-            any of its entries.
+            `frozen` filter is drawn for each layer from the seed and the layer's name; a `FilterBank` is shared. Or a
+            mapping of names and patterns to filters, or to None for layers to keep:
+            `{"stages.2.*": ImplicitFilter, "re:.*dw": SpatialFilter, "_default": None}`. The exact name counts, else
+            the first pattern that matches, else "_default", which stands for the default choice of layers unless
+            `where` is given; a layer without an entry is kept.
+        where: which convolutions to replace, instead of the default choice: a name pattern such as "layer1.*" or
+            "re:.*conv[12]", several patterns, a type, a predicate `(name, conv) -> bool`, or a mapping with some of the
+            keys name, type, kernel_size, stride and groups (a number or "depthwise"), all of which must hold; a list as
+            a value means any of its entries.
         kernel_size: taps of the new kernels, or None for kernels as large as the map. The output keeps its size.
         padding_mode: padding mode of the new layers; by default that of the old layer, and "circular" for kernels as
             large as the map, unless `match` is given.
         match: keep the function of the model, as closely as the filter can.
         tolerance: with `match`, the largest |taps - original| / |original| of a layer that is accepted.
-        example_input: with `match`, an input of the model, on which the report measures the change of the output.
-            Kernels as large as the map are then matched at the map sizes it produces, otherwise at 32 pixels (in 3-d,
-            16).
+        example_input: an input of the model, on which the report counts floating-point operations and, with `match`,
+            measures the change of the output. Kernels as large as the map are then matched at the map sizes it
+            produces, otherwise at 32 pixels (in 3-d, 16).
         inplace: change `model` itself; by default a deep copy is changed. If an error is raised, it is unchanged.
+        progress: wraps the loop over the layers to replace, such as `rich.progress.track`.
 
     Returns:
         `Conversion(model, report)`.
@@ -83,20 +91,21 @@ def convert(
     Raises:
         TypeError: `model` is not a module, `to`, `where` or `filter` is none of the above, or `kernel_size` or
             `expansion` is not an integer.
-        ValueError: `where` matches nothing, or, as a pattern, type or mapping, nothing that can be replaced; the model
-            cannot be copied, `to` or `padding_mode` is unknown, `kernel_size` or `expansion` is below 1, `expansion`
-            is given without "lc", the filter does not fit a layer; `tolerance` or `example_input` is given without
-            `match`; with it, a filter is frozen or shared where no 1x1 convolution follows, or a layer is farther
-            from the original than `tolerance`.
+        ValueError: `where` matches nothing, or, as a pattern, type or mapping, nothing that can be replaced; a name or
+            pattern of `filter` matches nothing, or its filter does not fit a layer; the model cannot be copied, `to` or
+            `padding_mode` is unknown, `kernel_size` or `expansion` is below 1, `expansion` is given without "lc";
+            `tolerance` is given without `match`; with it, a filter is frozen or shared where no 1x1 convolution
+            follows, or a layer is farther from the original than `tolerance`.
     """
     torch_module("model", model)
-    # Any other padding would double the grid of a kernel as large as the map; `match` has to keep the original one.
-    is_global = kernel_size is None and not needs_kernel_size(filter)
-    if padding_mode is None and is_global and not match:
-        padding_mode = "circular"
     plan = Plan(to, expansion, filter, kernel_size, padding_mode, match)
-    _check_matching(plan, tolerance, example_input)
-    conversion = convert_inplace(plan, model if inplace else copy_model(model), where, tolerance, example_input)
+    if tolerance is not None and not match:
+        raise ValueError(f"tolerance={tolerance} without match=True: nothing is compared then; give match=True")
+    if tolerance is not None:
+        positive_float("tolerance", tolerance)
+    conversion = convert_inplace(
+        plan, model if inplace else copy_model(model), where, tolerance, example_input, progress or iter
+    )
     check_replaced(conversion.report, conversion.model, where)
     return conversion
 
@@ -107,58 +116,77 @@ def convert_inplace(
     where: Where | None,
     tolerance: float | None = None,
     example_input: forward.ExampleInput | None = None,
+    progress: Progress = iter,
+    *,
+    weights_follow: bool = False,
 ) -> Conversion:
-    """Converts a model in place, or raises and leaves it as it is; see `convert`."""
-    candidates = choose(model, where)
-    # New layers are built and matched beside the model, which is touched only by `_substitute`.
+    """Converts a model in place, or raises and leaves it as it is; see `convert`.
+
+    Args:
+        plan, model, where, tolerance, example_input, progress: see `convert`.
+        weights_follow: whether weights will be loaded, so that nothing need be matched.
+    """
+    before = history.of(model)
+    matching = plan.match and not weights_follow
+    candidates = choose(model, where, plan.filter)
     for candidate in candidates:
         if candidate.reason is None:
             build_layer(candidate, plan)
-    chosen = [candidate for candidate in candidates if candidate.layer is not None]
-    if plan.match:
-        _match(chosen, _map_sizes(model, example_input, chosen))
+    if matching:
+        _match(candidates, _map_sizes(model, example_input, candidates), progress)
     # After matching, which would otherwise fit a shared filter once for each layer that uses it.
-    tie_filters(model, candidates, match=plan.match)
-    _check_tolerance(chosen, tolerance)
-    chosen = [candidate for candidate in chosen if candidate.layer is not None]  # without those that tying has kept
+    tie_filters(model, candidates, match=matching)
+    _check_tolerance([candidate for candidate in candidates if candidate.layer is not None], tolerance)
+    chosen = [candidate for candidate in candidates if candidate.layer is not None]
     if tolerance is None:
         warn_of_misfits(chosen, plan)
     new = {candidate.conv: candidate.layer for candidate in chosen if candidate.layer is not None}
-    model, change = _substitute(model, new, example_input)
-    return Conversion(model, report_on(candidates, change), plan)
+    model, change, flops = _substitute(model, new, example_input, compare=matching)
+    conversion = Conversion(model, report_on(candidates, change, flops), plan)
+    history.add_conversion(model, before, conversion.step())
+    return conversion
 
 
-def _match(chosen: Sequence[Candidate], map_sizes: Mapping[nn.Module, set[tuple[int, ...]]]) -> None:
-    for candidate in chosen:
+def _match(
+    candidates: Sequence[Candidate], map_sizes: Mapping[nn.Module, set[tuple[int, ...]]], progress: Progress
+) -> None:
+    """Fits filters to taps: what takes long, layer by layer."""
+    for candidate in progress([candidate for candidate in candidates if candidate.layer is not None]):
         assert candidate.layer is not None  # noqa: S101 - for the type checker
         candidate.residual = match_layer(candidate.layer, candidate.conv, map_sizes.get(candidate.conv, set()))
 
 
 def _map_sizes(
-    model: nn.Module, example_input: forward.ExampleInput | None, chosen: Sequence[Candidate]
+    model: nn.Module, example_input: forward.ExampleInput | None, candidates: Sequence[Candidate]
 ) -> dict[nn.Module, set[tuple[int, ...]]]:
     """Sizes of the maps that reach each convolution; one that does not run has no entry."""
     sizes: dict[nn.Module, set[tuple[int, ...]]] = {}
     if example_input is not None:
-        for conv, size in forward.map_sizes(model, example_input, [candidate.conv for candidate in chosen]):
+        for conv, size in forward.map_sizes(model, example_input, [c.conv for c in candidates if c.layer is not None]):
             sizes.setdefault(conv, set()).add(size)
     return sizes
 
 
 def _substitute(
-    model: nn.Module, new: Mapping[nn.Module, nn.Module], example_input: forward.ExampleInput | None
-) -> tuple[nn.Module, float | None]:
-    """The model with its new layers, and how much its output changed, if there is an example input."""
+    model: nn.Module,
+    new: Mapping[nn.Module, nn.Module],
+    example_input: forward.ExampleInput | None,
+    *,
+    compare: bool,
+) -> tuple[nn.Module, float | None, tuple[int, int] | None]:
+    """The model with its new layers; how much its output changed, and its flops before and after, where known."""
     if example_input is None:
-        return substitute(model, new), None
-    before = forward.run(model, example_input)
+        return substitute(model, new), None, None
+    before, flops_before = forward.counted(model, example_input)
     old = places(model, new)
     converted = substitute(model, new)
     try:
-        return converted, forward.relative_change(before, forward.run(converted, example_input))
+        after, flops_after = forward.counted(converted, example_input)
+        change = forward.relative_change(before, after) if compare else None
     except Exception:
         set_children(old)  # with `inplace` the caller keeps the model, whole
         raise
+    return converted, change, (flops_before, flops_after)
 
 
 def _check_tolerance(chosen: Sequence[Candidate], tolerance: float | None) -> None:
@@ -172,11 +200,3 @@ def _check_tolerance(chosen: Sequence[Candidate], tolerance: float | None) -> No
             f"tolerance={tolerance} is not reached by {len(above)} of {len(found)} layers: {', '.join(above)}; nothing "
             "was changed; use a larger expansion, a filter with more parameters, or a larger tolerance"
         )
-
-
-def _check_matching(plan: Plan, tolerance: float | None, example_input: forward.ExampleInput | None) -> None:
-    given = [name for name, value in (("tolerance", tolerance), ("example_input", example_input)) if value is not None]
-    if given and not plan.match:
-        raise ValueError(f"{' and '.join(given)} without match=True has no effect; give match=True")
-    if tolerance is not None:
-        positive_float("tolerance", tolerance)

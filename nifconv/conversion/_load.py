@@ -1,73 +1,46 @@
-"""Rebuilding a converted model from a file."""
+"""Building a converted model again from its description."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from nifconv._support.arguments import torch_module
-from nifconv._support.modules import copy_model
-from nifconv.conversion import _files
 from nifconv.conversion._convert import convert_inplace
 from nifconv.conversion._plan import Plan
 from nifconv.conversion._report import Conversion
 from nifconv.filters import FrequencyFilter
-from nifconv.layers import SpatialLayer
+from nifconv.layers import ConvNd, SpatialLayer
+
+_LONGEST = 10_000
+"""Characters of a plan; those that `Conversion.save` writes have hundreds."""
 
 
-def load(path: str | Path, base_model: nn.Module) -> Conversion:
-    """Reads what `Conversion.save` wrote: converts a copy of `base_model` in the same way and loads the weights.
+def convert_again(source: str, description: Mapping[str, Any], model: nn.Module, *, numbers: int) -> Conversion:
+    """Repeats the conversions that `describe` found, in place, with newly initialised filters.
 
     Args:
-        path: the file that `Conversion.save` wrote.
-        base_model: a model of the architecture that was converted, with any weights; it is not changed. The new model
-            is on its device.
+        source: where the description is from, for messages.
+        description: of a model with at least one conversion.
+        model: the base model, not yet converted.
+        numbers: how many the weights beside the description hold; a layer that would have more is not built.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        TypeError: `base_model` is not a module.
-        ValueError: the file is truncated, altered or of another format, or does not fit `base_model`, which may be
-            converted already.
-        ImportError: safetensors is not installed.
-
-    >>> import nifconv, tempfile
-    >>> net = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.ReLU())
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "net.safetensors"
-    ...     nifconv.convert(net, to="dense").save(path)
-    ...     model = nifconv.load(path, net).model
-    >>> type(model[0]).__name__
-    'FrequencyConv2d'
+        ValueError: the description is incomplete or absurd, or does not fit `model`, which may be converted already.
     """
-    torch_module("base_model", base_model)
-    tensors, description = _files.read(path)
-    try:
-        plan = Plan.from_spec(description["plan"])
-        layers, gains = set(description["layers"]), dict(description["gains"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{str(path)!r} has an incomplete description ({error}); save it again") from error
-    modules = dict(base_model.named_modules())
-    if done := [name for name in sorted(layers) if isinstance(modules.get(name), SpatialLayer)]:
-        raise ValueError(
-            f"base_model is already converted: it has a {type(modules[done[0]]).__name__} at {done[0]!r}; give the "
-            "model as it was before convert"
-        )
-    # By name, since the file does not hold the original `where`. Without `match`, since the weights come from the file;
-    # the padding mode that `match` implied is in the plan.
-    conversion = convert_inplace(replace(plan, match=False), copy_model(base_model), lambda name, _: name in layers)
-    conversion = replace(conversion, plan=plan)
-    replaced = {decision.name for decision in conversion.report.replaced}
-    if replaced != layers:
-        raise ValueError(
-            f"{str(path)!r} was saved from a model with other layers: {', '.join(sorted(replaced ^ layers))} cannot be "
-            "converted in the same way; give a base_model of the architecture that was converted"
-        )
-    _check_tensors(path, tensors, conversion.model.state_dict())
-    conversion.model.load_state_dict(tensors)
+    with _refused(source, "has an incomplete description"):
+        gains = _gains(description["gains"])
+        steps = [(step["plan"], set(map(str, step["layers"]))) for step in description["conversions"]]
+        first, *further = steps
+    conversion = _convert_again(source, *first, model, numbers)
+    for spec, layers in further:
+        conversion = _convert_again(source, spec, layers, conversion.model, numbers)
     # Plain attributes that a state_dict does not hold; without them reset_parameters() would use other gains.
     for name, module in conversion.model.named_modules():
         if isinstance(module, FrequencyFilter):
@@ -75,8 +48,32 @@ def load(path: str | Path, base_model: nn.Module) -> Conversion:
     return conversion
 
 
-def _check_tensors(path: str | Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Any]) -> None:
-    # load_state_dict would cast another dtype without a word, and list every key of another architecture.
+def is_converted(description: Mapping[str, Any], model: nn.Module) -> bool:
+    """Whether the model has frequency layers already where the conversions of a description would put them."""
+    return _converted_layer(_layers(description), model) is not None
+
+
+def check_unconverted(description: Mapping[str, Any], model: nn.Module) -> None:
+    """Checks that the conversions of a description are still to be done.
+
+    Raises:
+        ValueError: a layer that they replaced is a frequency layer already.
+    """
+    name = _converted_layer(_layers(description), model)
+    if name is not None:
+        raise ValueError(
+            f"base_model is already converted: it has a {type(model.get_submodule(name)).__name__} at {name!r}; give "
+            "the model as it was before convert"
+        )
+
+
+def check_tensors(source: str, tensors: Mapping[str, Tensor], expected: Mapping[str, Any]) -> None:
+    """Checks names, shapes and dtypes.
+
+    Raises:
+        ValueError: some differ.
+    """
+
     def kind(tensor: object) -> str:
         return f"{tensor.dtype} {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else "nothing"
 
@@ -88,6 +85,59 @@ def _check_tensors(path: str | Path, tensors: Mapping[str, Tensor], expected: Ma
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise ValueError(
-            f"{str(path)!r} does not fit the model at {'; '.join(wrong[:3])}{more}; give a base_model of the "
-            "architecture that was converted, in the same dtype"
+            f"{source!r} does not fit the model at {'; '.join(wrong[:3])}{more}; give a base_model of the "
+            "architecture that was saved, in the same dtype"
         )
+
+
+def _convert_again(source: str, spec: dict[str, Any], layers: set[str], model: nn.Module, numbers: int) -> Conversion:
+    with _refused(source, "has an incomplete description"):
+        _check_sizes(spec, {name: m for name, m in model.named_modules() if name in layers}, numbers)
+        plan = Plan.from_spec(spec)
+    with _refused(source, "describes a conversion that base_model does not allow"):
+        # By name, since the file does not hold the original `where`.
+        conversion = convert_inplace(plan, model, lambda name, _: name in layers, weights_follow=True)
+    replaced = {decision.name for decision in conversion.report.replaced}
+    if replaced != layers:
+        raise ValueError(
+            f"{source!r} was saved from a model with other layers: {', '.join(sorted(replaced ^ layers))} cannot be "
+            "converted in the same way; give a base_model of the architecture that was converted"
+        )
+    return replace(conversion, plan=plan)
+
+
+@contextmanager
+def _refused(source: str, reason: str) -> Iterator[None]:
+    """Inside, an error names the file: its checksum says that it is whole, not that `Conversion.save` wrote it."""
+    try:
+        yield
+    except Exception as error:  # whatever our classes raise for arguments that nobody gave them
+        raise ValueError(f"{source!r} {reason} ({error!s:.200}); save it again") from error
+
+
+def _gains(gains: Mapping[str, Any]) -> dict[str, float]:
+    if wrong := [f"{name}: {gain!r}" for name, gain in gains.items() if not 0 <= float(gain) < math.inf]:
+        raise ValueError(f"gains must be finite and at least 0, not {wrong[0]}")
+    return {name: float(gain) for name, gain in gains.items()}
+
+
+def _check_sizes(spec: dict[str, Any], convs: Mapping[str, nn.Module], numbers: int) -> None:
+    """Builds the layers without memory first: a line of text can ask for more than there is."""
+    if len(json.dumps(spec)) > _LONGEST:
+        raise ValueError(f"its plan is longer than {_LONGEST} characters")
+    with torch.device("meta"):
+        plan = Plan.from_spec(spec)
+        for name, conv in convs.items():
+            if isinstance(conv, ConvNd):
+                wanted = sum(tensor.numel() for tensor in plan.build(name, conv).state_dict().values())
+                if wanted > numbers:
+                    raise ValueError(f"{name!r} would have {wanted} numbers, and the whole file has {numbers}")
+
+
+def _layers(description: Mapping[str, Any]) -> list[str]:
+    return [name for step in description.get("conversions", []) for name in step.get("layers", [])]
+
+
+def _converted_layer(layers: Sequence[str], model: nn.Module) -> str | None:
+    modules = dict(model.named_modules())
+    return next((name for name in sorted(layers) if isinstance(modules.get(name), SpatialLayer)), None)

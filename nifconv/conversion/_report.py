@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from torch import nn
 
+from nifconv._support import history, saved
 from nifconv._support.changes import ChangeReport, LayerChange
-from nifconv.conversion import _files
+from nifconv._support.named import NamedModel
 from nifconv.conversion._candidate import Candidate
 from nifconv.conversion._plan import Plan
-from nifconv.conversion._savable import model_to_save
-from nifconv.filters import FrequencyFilter
+from nifconv.conversion._savable import describe, model_to_save
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +52,11 @@ class ConversionReport(ChangeReport[Decision]):
     Attributes:
         layers: one decision for each convolution.
         output_change: the largest |new - old| / |old| over the output tensors of the model, if it was measured.
+        flops: floating-point operations of the model on the example input before and after, if there was one.
     """
 
     output_change: float | None = None
+    flops: tuple[int, int] | None = None
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -63,19 +65,23 @@ class ConversionReport(ChangeReport[Decision]):
 
     @property
     def summary(self) -> str:
-        """How much was replaced, in a line or two."""
-        text = self.count("convolutions", "replaced", self.replaced)
-        if self.output_change is None:
-            return text
-        return f"{text}\noutput changed by {self.output_change:.2g} of its norm on the example input"
+        """How much was replaced, in up to three lines."""
+        lines = [self.count("convolutions", "replaced", self.replaced)]
+        if self.flops is not None:
+            lines.append(f"flops on the example input: {self.flops[0]:,} -> {self.flops[1]:,}")
+        if self.output_change is not None:
+            lines.append(f"output changed by {self.output_change:.2g} of its norm on the example input")
+        return "\n".join(lines)
 
     def __str__(self) -> str:
         return "\n".join([self.summary, *self.rows()])
 
 
-def report_on(candidates: Sequence[Candidate], output_change: float | None) -> ConversionReport:
+def report_on(
+    candidates: Sequence[Candidate], output_change: float | None, flops: tuple[int, int] | None
+) -> ConversionReport:
     """The report on convolutions that went through all steps."""
-    return ConversionReport(tuple(map(_decision, candidates)), output_change)
+    return ConversionReport(tuple(map(_decision, candidates)), output_change, flops)
 
 
 def _decision(candidate: Candidate) -> Decision:
@@ -97,7 +103,7 @@ def _count(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters() if not nn.parameter.is_lazy(p))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Conversion:
     """The converted model and the report on it.
 
@@ -111,29 +117,49 @@ class Conversion:
     report: ConversionReport
     plan: Plan
 
-    def save(self, path: str | Path) -> None:
-        """Writes the current weights of the model, and how it was converted, for `nifconv.load`.
+    def save(self, path: str | Path, *, base: str | NamedModel | None = None) -> None:
+        """Writes the weights of the model as they are now, and how it was converted, for `nifconv.load`.
 
         One safetensors file, with the description as JSON in its metadata and a checksum over everything; no pickle.
         For a copy of the model, such as averaged weights, save `dataclasses.replace(conversion, model=copy)`; wrappers
         such as torch.compile and AveragedModel are taken off.
 
+        Args:
+            path: of the file.
+            base: what the model was before it was converted, such as "resnet50", "timm:convnext_tiny" or
+                "package.module:function", so that `load` needs no model; known for a model that was built by that name
+                with `nifconv.models`.
+
         Raises:
-            ValueError: the conversion used a function or a filter of your own, which a file cannot hold; the model was
-                converted in several steps, of which this is one, or is not the converted one.
+            ValueError: the conversion used a function or a filter of your own, which a file cannot hold; or the model
+                is not the converted one.
             TypeError: the state_dict holds something other than tensors.
             ImportError: safetensors is not installed.
         """
-        # Before anything is written: a plan that cannot be described is an error that leaves no file.
-        plan, layers = self.plan.to_spec(), [layer.name for layer in self.report.replaced]
-        model = model_to_save(self.model, layers)
-        filters = ((name, m) for name, m in model.named_modules() if isinstance(m, FrequencyFilter))
-        description = {
-            "plan": plan,
-            "layers": layers,
-            "gains": {name: module.initial_gain for name, module in filters},
-        }
-        _files.write(path, model.state_dict(), description)
+        step = self.step()
+        if "obstacle" in step:
+            raise ValueError(step["obstacle"])
+        model = model_to_save(self.model, step["layers"])
+        # A copy that was put together by hand knows of no conversion.
+        steps = history.of(model)["conversions"] or [step]
+        saved.write(path, model.state_dict(), describe(model, base, steps))
+
+    def step(self) -> dict[str, Any]:
+        """This conversion as data ready for JSON, or under "obstacle" why it has none."""
+        try:
+            return {"plan": self.plan.to_spec(), "layers": [layer.name for layer in self.report.replaced]}
+        except ValueError as error:
+            return {"obstacle": str(error), "layers": [layer.name for layer in self.report.replaced]}
+
+    def __repr__(self) -> str:
+        done = f"{len(self.report.replaced)} of {len(self.report.layers)} convolutions replaced"
+        return f"Conversion({type(self.model).__name__}, {done})"
+
+    def __str__(self) -> str:
+        return str(self.report)
+
+    def _repr_html_(self) -> str:
+        return self.report._repr_html_()
 
     def __call__(self, *args: object, **kwargs: object) -> NoReturn:  # noqa: ARG002 - whatever a model takes
         """Says where the model is.

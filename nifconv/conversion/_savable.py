@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from nifconv._support import history
+from nifconv._support.named import NamedModel
+from nifconv.filters import initial_gains
 from nifconv.layers import SpatialLayer
 
 _MARK = "_nifconv_replacement"  # an attribute of the module, so that deepcopy and pickle carry it along
@@ -26,8 +30,8 @@ def model_to_save(model: nn.Module, replaced: Collection[str]) -> nn.Module:
         replaced: names of the layers that the conversion replaced.
 
     Raises:
-        ValueError: `load` could not rebuild the model: replaced layers are missing, or others were replaced in a
-            conversion before or after this one.
+        ValueError: `load` could not build the model again: replaced layers are missing, or others were replaced in a
+            conversion of a part of the model.
     """
     modules = dict(model.named_modules())
     missing = [name for name in replaced if not isinstance(modules.get(name), SpatialLayer)]
@@ -40,11 +44,37 @@ def model_to_save(model: nn.Module, replaced: Collection[str]) -> nn.Module:
             f"the {type(model).__name__} has no frequency layer at {missing[0]!r}, where this conversion put one, so "
             "that the file could not be loaded; save the converted model or a copy of it, unwrapped and not baked"
         )
-    others = [repr(name) for name, module in modules.items() if hasattr(module, _MARK) and name not in replaced]
+    known = {*replaced, *(name for step in history.of(model)["conversions"] for name in step["layers"])}
+    others = [repr(name) for name, module in modules.items() if hasattr(module, _MARK) and name not in known]
     if others:
         raise ValueError(
-            f"{others[0]} {'was' if len(others) == 1 else 'and others were'} replaced in another conversion "
-            "of this model, which the file would not hold; save model.state_dict(), and convert in the same steps "
-            "before loading it"
+            f"{others[0]} {'was' if len(others) == 1 else 'and others were'} replaced in a conversion of "
+            "a part of this model, which the file would not hold; convert the whole model, with a name pattern for "
+            "each part as `where` or `filter`"
         )
     return model
+
+
+def describe(
+    model: nn.Module, base: str | NamedModel | None = None, steps: Sequence[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """What a converted model was made of, as data from which `load` builds it again; of any other, its base.
+
+    Args:
+        model: the model, out of what was wrapped around it.
+        base: what it was before, where it does not know that itself.
+        steps: its conversions, likewise.
+
+    Raises:
+        ValueError: it was converted with a function or a filter of the user, which has no description.
+    """
+    made = history.of(model)
+    steps = made["conversions"] if steps is None else steps
+    for step in steps:
+        if "obstacle" in step:
+            raise ValueError(step["obstacle"])
+    made = {**made, "conversions": list(steps)}
+    if base is not None:
+        base = NamedModel(base) if isinstance(base, str) else base
+        made = {**made, "base": base.to_spec()}
+    return {**made, "gains": initial_gains(model)}

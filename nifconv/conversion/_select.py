@@ -3,25 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from torch import nn
 
 from nifconv._support.arguments import ints_per_axis
 from nifconv.conversion._candidate import Candidate
+from nifconv.conversion._filters import DEFAULT, Filters, entry_for
+from nifconv.conversion._pattern import matches
 from nifconv.conversion._unsupported import obstacle
 from nifconv.layers import ConvNd, as_convolution, class_name
 
 Where = str | type[nn.Module] | Sequence[str] | Mapping[str, Any] | Callable[[str, nn.Module], bool]
+_LISTED = 6
 _PROPERTIES = ("name", "type", "kernel_size", "stride", "groups")
 
 
-def choose(model: nn.Module, where: Where | None) -> list[Candidate]:
-    """All convolutions of a model in its order, with the reason where one is kept; see `where` of `convert`."""
+def choose(model: nn.Module, where: Where | None, filters: Filters) -> list[Candidate]:
+    """All convolutions of a model in its order, with the reason where one is kept; see `convert`."""
     names = convolutions(model)
     reasons = default_choice(names) if where is None else user_choice(names, where)
+    if isinstance(filters, Mapping):
+        by_filter = filter_choice(names, filters)
+        # A layer that an entry names needs no `where`; the default filter goes to those of the default choice.
+        named = {conv for conv, key in by_filter.items() if key not in (None, DEFAULT)} if where is None else set()
+        reasons = {
+            conv: _no_filter(filters, by_filter[conv]) or (None if conv in named else reason)
+            for conv, reason in reasons.items()
+        }
     return [Candidate(conv, tuple(names[conv]), obstacle(conv) or reason) for conv, reason in reasons.items()]
+
+
+def filter_choice(names: Mapping[nn.Module, list[str]], filters: Mapping[str, Any]) -> dict[nn.Module, str | None]:
+    """For each convolution the key of `filters` that counts.
+
+    Raises:
+        ValueError: a name or a pattern matches nothing.
+    """
+    for key in filters:
+        if key != DEFAULT:
+            _check_matches("filter", key, names)
+    return {conv: entry_for(filters, tuple(places)) for conv, places in names.items()}
+
+
+def _no_filter(filters: Mapping[str, Any], key: str | None) -> str | None:
+    if key is None:
+        return f"not matched by `filter`, which has no {DEFAULT!r}"
+    return None if filters[key] is not None else f"kept as `filter` says: {key!r} is None"
 
 
 def convolutions(model: nn.Module) -> dict[nn.Module, list[str]]:
@@ -88,13 +116,23 @@ def _by_name(patterns: Any, names: Mapping[nn.Module, list[str]]) -> Callable[[s
                 f"where={pattern!r} must be a name pattern or several of them, a type of module, a mapping with the "
                 f"keys {', '.join(_PROPERTIES)}, or a predicate (name, conv) -> bool"
             )
-        # Each pattern by itself, since one with a typing error would go unnoticed beside others that match.
-        if not any(fnmatchcase(name, pattern) for places in names.values() for name in places):
-            raise ValueError(
-                f"where={pattern!r} matches none of the {len(names)} convolutions: {_listed(names)}; patterns are "
-                "those of fnmatch, such as 'layer1.*'"
-            )
-    return lambda name, _: any(fnmatchcase(name, pattern) for pattern in patterns)
+        _check_matches("where", pattern, names)
+    return lambda name, _: any(matches(pattern, name) for pattern in patterns)
+
+
+def _check_matches(argument: str, pattern: str, names: Mapping[nn.Module, list[str]]) -> None:
+    found = [name for places in names.values() for name in places]
+    if any(matches(pattern, name) for name in found):
+        return
+    inside = [name for name in found if name.startswith(f"{pattern}.")]
+    remedy = (
+        f"{len(inside)} of them lie inside it: use '{pattern}.*'"
+        if inside
+        else "patterns are those of fnmatch, such as 'layer1.*', or regular expressions, such as 're:.*conv[12]'"
+    )
+    raise ValueError(
+        f"{argument}={pattern!r} matches none of the {len(names)} convolutions: {_listed(names)}; {remedy}"
+    )
 
 
 def _by_properties(
@@ -138,4 +176,6 @@ def _resembles_convolution(module: nn.Module) -> bool:
 
 
 def _listed(names: Mapping[nn.Module, list[str]]) -> str:
-    return ", ".join(places[0] for places in names.values()) or "the model has none"
+    listed = [places[0] for places in names.values()]
+    more = [f"and {len(listed) - _LISTED} more"] if len(listed) > _LISTED else []
+    return ", ".join(listed[:_LISTED] + more) or "the model has none"

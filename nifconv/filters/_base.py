@@ -161,3 +161,8 @@ class FrequencyFilter(DrawnModule):
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
+
+
+def initial_gains(model: torch.nn.Module) -> dict[str, float]:
+    """The `initial_gain` of each filter in a model, which its state_dict does not hold."""
+    return {name: module.initial_gain for name, module in model.named_modules() if isinstance(module, FrequencyFilter)}

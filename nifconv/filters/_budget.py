@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from nifconv._support.arguments import positive_int
 from nifconv.filters._spec import savable
 
+_WIDEST = 100_000
+"""Units of the last hidden layer, so that the search among widths ends."""
+
 
 @savable()
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Budget:
             )
         # For each last width the largest first one: the count is linear in it, with count(0, last) at zero.
         pairs = []
-        for last in range(1, self.parameters // (2 * kernels) + 1):
+        for last in range(1, min(self.parameters // (2 * kernels), _WIDEST) + 1):
             first = (self.parameters - count(0, last)) // (trunks * (inputs + 1 + last))
             if first >= 1:
                 pairs.append((first, last))

@@ -55,6 +55,8 @@ class DrawnModule(nn.Module, ABC):
         if self._is_part_of_frozen:
             return
         if self.frozen_seed is not None:
+            if self.get_buffer(self.frozen_names[0]).is_meta:
+                return
             source = self.twin(seed=self.frozen_seed, gain=self.initial_gain)
         with torch.no_grad():
             if self.frozen_seed is None:

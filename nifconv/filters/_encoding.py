@@ -16,6 +16,7 @@ from nifconv._support.arguments import integer, positive_int
 from nifconv.filters._spec import savable
 
 _FARTHEST = 1_000_000  # pixels: in 3-d the box then has fewer than 2**63 points, the most that range() can sample from
+_MOST = 16_384  # offsets: a file may ask for any number
 _TRIES = 1000  # for each offset, farther out each time
 
 
@@ -54,7 +55,7 @@ class Neighbors(Encoding):
 
     Raises:
         TypeError: `reach` is not an integer.
-        ValueError: it is below 1.
+        ValueError: it is below 1. Drawing raises where that gives more than 16,384 offsets.
     """
 
     reach: int = 1
@@ -63,6 +64,8 @@ class Neighbors(Encoding):
         object.__setattr__(self, "reach", positive_int("reach", self.reach))
 
     def draw(self, ndim: int) -> Tensor:
+        if (2 * self.reach + 1) ** ndim > 2 * _MOST:
+            raise ValueError(f"reach={self.reach} gives more than {_MOST} waves in {ndim}-d; use MultiScaleFeatures")
         box = list(itertools.product(range(-self.reach, self.reach + 1), repeat=ndim))
         # Opposite offsets give conjugate waves, so one half of the box is enough: product() lists each point as far
         # before the zero in the middle as its opposite after it.
@@ -80,6 +83,8 @@ class RandomOffsets(Encoding):
     def __post_init__(self) -> None:
         if positive_int("reach", self.reach) > _FARTHEST:
             raise ValueError(f"reach={self.reach} must be at most {_FARTHEST} pixels")
+        if positive_int("features", self.features) > _MOST:
+            raise ValueError(f"features={self.features} must be at most {_MOST}; a network sees two numbers of each")
         for name, read in (("reach", positive_int), ("features", positive_int), ("seed", integer)):
             object.__setattr__(self, name, read(name, getattr(self, name)))
 
@@ -98,7 +103,7 @@ class FourierFeatures(RandomOffsets):
 
     Raises:
         TypeError: an argument is not an integer.
-        ValueError: `reach` or `features` is below 1, or `reach` above a million pixels.
+        ValueError: `reach` or `features` is below 1, `reach` above a million pixels, or `features` above 16,384.
     """
 
     def draw(self, ndim: int) -> Tensor:
@@ -131,7 +136,7 @@ class MultiScaleFeatures(RandomOffsets):
 
     Raises:
         TypeError: an argument is not an integer.
-        ValueError: `reach` or `features` is below 1, or `reach` above a million pixels.
+        ValueError: `reach` or `features` is below 1, `reach` above a million pixels, or `features` above 16,384.
     """
 
     def draw(self, ndim: int) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -63,11 +64,13 @@ class FrozenFactory(FilterWrapper):
     def __call__(
         self, out_channels: int, in_channels: int, ndim: int = 2, *, kernel_size: int | Sequence[int] | None = None
     ) -> FrequencyFilter:
-        # Weights that no `_draw` initialises, such as those of an activation, have to come from the seed too.
-        with seeded(self.seed):
+        device = torch.get_default_device()
+        # Weights that no `_draw` initialises, such as those of an activation, have to come from the seed too. On the
+        # meta device there are no values to draw, and no memory must be taken for them.
+        with nullcontext() if device.type == "meta" else seeded(self.seed):
             made = super().__call__(out_channels, in_channels, ndim, kernel_size=kernel_size)
         # Inside `seeded` all is built on the CPU in float32.
-        return made.to(torch.get_default_device(), torch.get_default_dtype())
+        return made.to(device, torch.get_default_dtype())
 
     def wrap(self, inner: FrequencyFilter) -> FrequencyFilter:
         inner.freeze_(self.seed)

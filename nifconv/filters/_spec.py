@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -69,6 +69,11 @@ def write_spec(value: Any) -> Any:
         f"filter={value!r} cannot be written into a file: it is neither a filter of nifconv nor a class of torch.nn; "
         "save model.state_dict(), and convert with the same arguments before loading it"
     )
+
+
+def is_spec(data: Any) -> bool:
+    """Whether data look like what `write_spec` returns for a filter: a mapping with the name of a class for a key."""
+    return isinstance(data, Mapping) and len(data) == 1 and set(data) <= _CLASSES.keys()
 
 
 def read_spec(spec: Any) -> Any:

@@ -11,6 +11,7 @@ reads layers from a model and re-initialises them.
 """
 
 from nifconv.footprint._comparison import Comparison, compare
+from nifconv.footprint._history import History, read_history
 from nifconv.footprint._layer import LayerFootprint
 from nifconv.footprint._null import NullDistribution
 from nifconv.footprint._result import Survey
@@ -26,6 +27,7 @@ from nifconv.spectral import windows
 __all__ = [
     "MEASURES",
     "Comparison",
+    "History",
     "LayerFootprint",
     "NullDistribution",
     "ReceptiveField",
@@ -44,6 +46,7 @@ __all__ = [
     "position_variance",
     "principal_kernels",
     "radial_profile",
+    "read_history",
     "rms_radius",
     "sign_alternation",
     "spectral_radius",

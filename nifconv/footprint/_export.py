@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,22 @@ def rows(layers: Sequence[LayerFootprint]) -> list[dict[str, Any]]:
     A measure `m` has the columns `m_low`, `m`, `m_high` (quantiles 0.1, 0.5, 0.9 over the kernels) and, with a
     null distribution, `m_null_mean`, `m_null_std`, `m_null_low`, `m_null_high`, `m_z`, `m_p` (see `Effect`).
     """
-    return [_row(layer) for layer in layers]
+    return [row(layer.to_dict()) for layer in layers]
+
+
+def row(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of one layer, from what `LayerFootprint.to_dict` returns."""
+    found: dict[str, Any] = {name: data[name] for name in ("name", "stage", "kind")}
+    found |= {name: in_columns(data[name]) for name in ("map_size", "taps_size")}
+    found |= {name: data[name] for name in ("periodic", "kernels")}
+    for measure in MEASURES:
+        low, median, high = data["measures"][measure.name]
+        found |= {f"{measure.name}_low": low, measure.name: median, f"{measure.name}_high": high}
+        effect = data.get("null", {}).get(measure.name)
+        if effect:
+            found |= {f"{measure.name}_null_{key}": effect[key] for key in ("mean", "std", "low", "high")}
+            found |= {f"{measure.name}_{key}": effect[key] for key in ("z", "p")}
+    return found
 
 
 def summary(layers: Sequence[LayerFootprint]) -> tuple[list[str], list[list[str]]]:
@@ -30,7 +45,12 @@ def summary(layers: Sequence[LayerFootprint]) -> tuple[list[str], list[list[str]
     header = ["layer", "map, px", "kernel, px", *(BY_NAME[name].heading for name in HEADLINE)]
     return header, [
         # A model that is itself one convolution has a layer without a name.
-        [short(layer.name or layer.kind), _times(layer.map_size), _times(layer.taps.shape[2:]), *_measured(layer)]
+        [
+            short(layer.name or layer.kind),
+            in_columns(layer.map_size),
+            in_columns(layer.taps.shape[2:]),
+            *_measured(layer),
+        ]
         for layer in layers
     ]
 
@@ -61,22 +81,7 @@ def to_dataframe(table: Sequence[dict[str, Any]]) -> DataFrame:
     return DataFrame(list(table))
 
 
-def _row(layer: LayerFootprint) -> dict[str, Any]:
-    data = layer.to_dict()
-    row: dict[str, Any] = {name: data[name] for name in ("name", "stage", "kind")}
-    row |= {name: _times(data[name]) for name in ("map_size", "taps_size")}
-    row |= {name: data[name] for name in ("periodic", "kernels")}
-    for measure in MEASURES:
-        low, median, high = data["measures"][measure.name]
-        row |= {f"{measure.name}_low": low, measure.name: median, f"{measure.name}_high": high}
-        effect = data.get("null", {}).get(measure.name)
-        if effect:  # keys are spelled out, since `value` is already the median above
-            row |= {f"{measure.name}_null_{key}": effect[key] for key in ("mean", "std", "low", "high")}
-            row |= {f"{measure.name}_{key}": effect[key] for key in ("z", "p")}
-    return row
-
-
-def _times(size: Sequence[int]) -> str:
+def in_columns(size: Sequence[int]) -> str:
     return "x".join(map(str, size))  # without the spaces of `by_size`: one word in a file, and narrow in a console
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nifconv._support.arguments import choice
+from nifconv._support.tables import html_table, text_table
 from nifconv.footprint import _export
 from nifconv.footprint._layer import LayerFootprint
 from nifconv.footprint._null import LEAST_COPIES
-from nifconv.footprint._text import html_table, text_table
 from nifconv.footprint.receptive import ReceptiveField
 
 if TYPE_CHECKING:
@@ -54,7 +54,11 @@ class Survey:
 
     def __str__(self) -> str:
         """The main measures as a table of plain text, at most 100 columns wide."""
-        return f"{text_table(*_export.summary(self.layers))}\n\n{self._caption}"
+        return self.to_text(100)
+
+    def to_text(self, width: int | None = None) -> str:
+        """The main measures as plain text; columns that do not fit into `width` characters follow in another block."""
+        return f"{text_table(*_export.summary(self.layers), width)}\n\n{self._caption}"
 
     def _repr_html_(self) -> str:  # what notebooks display
         return f"{html_table(*_export.summary(self.layers))}<p>{escape(self._caption)}</p>"

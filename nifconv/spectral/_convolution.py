@@ -28,9 +28,10 @@ def multiply(
 ) -> Tensor:
     """`functional.spectral_conv` of a spectrum given as real and imaginary parts; arguments are not checked."""
     if pointwise is None:
-        shape = tuple(-(-n // s) for n, s in zip(output_size, stride, strict=True))  # rounded up
-        # The ONNX exporter does not know the registered operator.
-        compute = _onnx.apply if torch.onnx.is_in_onnx_export() else _operator.apply
+        shape = tuple(-(-n // s) for n, s in zip(output_size, stride, strict=True))
+        # The exporter and TorchScript know no registered operator.
+        plain = torch.onnx.is_in_onnx_export() or torch.jit.is_tracing()
+        compute = _onnx.apply if plain else _operator.apply
         return compute(x, pairs, groups, method, size, (1,) * len(size), stride, shape)
     weight, channels = pointwise.flatten(1), len(pairs)  # (mixed, channels / pointwise groups)
     wide = at_least_single(x.dtype, pairs.dtype, weight.dtype)

@@ -17,9 +17,10 @@ from typing import Any
 import torch
 from einops import rearrange
 from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
 
 from nifconv._support.precision import full_precision
-from nifconv.spectral import _products
+from nifconv.spectral import _flops, _products
 from nifconv.spectral._engines import engine_for
 from nifconv.spectral._transforms import Placement
 
@@ -225,3 +226,5 @@ _forward.register_autograd(_differentiate, setup_context=_keep_operands)
 _backward.register_autograd(_differentiate_twice, setup_context=_keep_all)
 _forward.register_vmap(_vectorise)
 _backward.register_vmap(_vectorise_gradients)
+register_flop_formula(torch.ops.nifconv.spectral_conv)(_flops.forward)
+register_flop_formula(torch.ops.nifconv.spectral_conv_gradients)(_flops.gradients)

@@ -258,7 +258,9 @@ def test_the_report_counts_prints_and_serialises() -> None:
     totals = [sum(getattr(e, f"parameters_{when}") for e in report.layers) for when in ("before", "after")]
     assert lines[0] == f"baked 2 of 2 frequency layers; their parameters: {totals[0]:,} -> {totals[1]:,}"
     sides = "x".join(map(str, report.layers[0].kernel_after))
-    assert lines[2].startswith(f"  body       8x8 -> {sides} taps, bound {report.layers[0].bound:.2g}, error")
+    layer = report.layers[0]
+    norm = f"error {layer.error:.2g} of at most {layer.bound:.2g}, output changed by {layer.change:.2g} of its norm"
+    assert lines[2].startswith(f"  body       8x8 -> {sides} taps, {norm}")
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
-from nifconv import FrequencyConv2d, ImplicitFilter, compact_state_dict, frozen
+from nifconv import FrequencyConv2d, convert, footprint
 from nifconv.cli._app import app
-from nifconv.cli._weights import load_weights
+from nifconv.conversion import describe
+from nifconv.footprint.measures._table import HEADLINE
+from nifconv.models import DESCRIPTION, NamedModel
 
 ME = "tests.cli.test_inspect"
 
@@ -49,10 +51,6 @@ def pointwise() -> nn.Module:
     return nn.Conv2d(3, 2, 1)
 
 
-def with_frozen() -> nn.Module:
-    return nn.Sequential(FrequencyConv2d(3, 3, filter=frozen(ImplicitFilter, seed=1)))
-
-
 def inspect(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["inspect", *arguments], env={"COLUMNS": "240", "NO_COLOR": "1", "TERM": "dumb"})
 
@@ -64,11 +62,27 @@ def message(result: Result) -> str:
 def test_a_table_has_a_row_for_each_layer() -> None:
     result = inspect(f"{ME}:small", "--input-size", "16x12", "--null", "3")
     assert result.exit_code == 0, result.output
-    stem, layer = (re.split(r"[│┃|]", line) for line in result.output.splitlines() if "Conv2d" in line)
-    assert [cell.strip() for cell in stem[1:5]] == ["stem", "Conv2d", "16 x 12", "5 x 5"]
-    assert [cell.strip() for cell in layer[1:5]] == ["layer1", "FrequencyConv2d", "16 x 12", "16 x 12"]
-    assert "(z against the null)" in result.output
-    assert re.search(r"5 \(\+0\.0\)", result.output)
+    assert f"{ME}:small: Small, weights: random (newly initialised)" in result.output
+    stem, layer = (line.split() for line in result.output.splitlines() if line.startswith(("stem", "layer1")))
+    assert stem[:3] == ["stem", "16x12", "5x5"]
+    assert layer[:3] == ["layer1", "16x12", "16x12"]
+    assert re.search(r"5 \([+-]\d+\)", result.output)
+    assert "distance from the null distribution (3 re-initialisations)" in result.output
+    assert "With so few, z is no evidence, however large: use 19 or more" in result.output
+
+
+@pytest.mark.parametrize("columns", [40, 80, 100, 240])
+def test_no_number_is_cut_however_narrow_the_terminal(columns: int) -> None:
+    model = NamedModel(f"{ME}:small").build()
+    torch.manual_seed(0)
+    arguments = ["inspect", f"{ME}:small", "--input-size", "16", "--null", "2", "--seed", "1"]
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": str(columns), "NO_COLOR": "1", "TERM": "dumb"})
+    assert "…" not in result.output
+    table = [line for line in result.output.splitlines() if not line.startswith(("In", "Med", "With so few", ME))]
+    assert max(map(len, table)) <= columns
+    cells = [cell for line in table if line.startswith("layer1") for cell in re.findall(r"\S+ \([+-]\d+\)|-", line)]
+    assert len(cells) == len(HEADLINE)
+    assert isinstance(model, Small)
 
 
 def test_files_are_written_and_agree(tmp_path: Path) -> None:
@@ -82,7 +96,7 @@ def test_files_are_written_and_agree(tmp_path: Path) -> None:
     assert layers[0]["null"]["rms_radius"]["mean"] > 0
     (field,) = content["receptive_fields"][f"{ME}:small"]
     assert field["layer"] == "layer1"
-    assert re.search(rf"Gaussian .*\n.*\n.* {100 * field['gaussian']:.0f} % ", result.output)
+    assert re.search(rf"Gaussian\n.* {100 * field['gaussian']:.0f} %\n", result.output)
     assert csv.read_text().splitlines()[1].startswith("stem,")
     assert "Effective receptive fields" in html.read_text()
 
@@ -90,7 +104,7 @@ def test_files_are_written_and_agree(tmp_path: Path) -> None:
 def test_receptive_fields_of_a_layer_at_several_sizes() -> None:
     result = inspect(f"{ME}:small", "--erf-layer", "stem", "--erf-size", "8", "--erf-size", "12", "--input-size", "8")
     assert result.exit_code == 0, result.output
-    lines = [line for line in result.output.splitlines() if " stem " in line and "%" in line]
+    lines = [line for line in result.output.splitlines() if line.startswith("stem ") and "%" in line]
     assert [re.search(r"\d+ x \d+", line)[0] for line in lines] == ["8 x 8", "12 x 12"]
 
 
@@ -138,13 +152,64 @@ def test_a_model_without_convolutions_is_said_to_have_none() -> None:
     assert "no spatial convolution ran" in result.output
 
 
-def test_compact_checkpoints_are_loaded(tmp_path: Path) -> None:
-    model, path = with_frozen(), tmp_path / "compact.pt"
-    nn.init.ones_(model[0].bias)
-    torch.save(compact_state_dict(model), path)
-    loaded = with_frozen()
-    load_weights(loaded, path)
-    assert torch.equal(loaded[0].bias, model[0].bias)
+def test_what_convert_wrote_is_measured_beside_other_weights(tmp_path: Path) -> None:
+    conversion = convert(NamedModel(f"{ME}:small").build(), where="stem", to="dense")
+    path, other, data = (tmp_path / name for name in ("a.safetensors", "b.safetensors", "a.json"))
+    conversion.save(path)
+    save_file({name: value.clone() for name, value in conversion.model.state_dict().items()}, other)
+    result = inspect(f"{ME}:small", "--weights", str(path), "--input-size", "8", "--json", str(data), "--null", "2")
+    assert result.exit_code == 0, result.output
+    assert f"weights: {path}" in result.output
+    (survey,) = json.loads(data.read_text())["surveys"].values()
+    assert [layer["kind"] for layer in survey["layers"]] == ["FrequencyConv2d", "FrequencyConv2d"]
+    result = inspect(str(path), "--input-size", "8")
+    assert result.exit_code == 2
+    assert "a function that nothing calls unless you trust the file; give --trust, or" in message(result)
+    result = inspect(str(path), "--trust", "--weights", str(other), "--input-size", "8")
+    assert result.exit_code == 0, result.output
+    result = inspect("squeezenet1_1", "--compare", str(path), "--trust", "--input-size", "32", "--json", str(data))
+    assert result.exit_code == 0, result.output
+    assert list(json.loads(data.read_text())["surveys"]) == ["squeezenet1_1", str(path)]
+
+
+def test_kernels_over_a_training(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    for step in (4, 12):
+        model = NamedModel(f"{ME}:small").build()
+        nn.init.dirac_(model.stem.weight)
+        state = {f"net.{name}": value for name, value in model.state_dict().items()}
+        content = {"state_dict": state, DESCRIPTION: describe(model)}
+        torch.save(content, run / "checkpoints" / f"epoch=0-step={step}.ckpt")
+    html, csv, data = (tmp_path / name for name in ("a.html", "a.csv", "a.json"))
+    common = [str(run), "--every-epoch", "--trust", "--input-size", "8"]
+    result = inspect(*common, "--html", str(html))
+    assert result.exit_code == 0, result.output
+    assert "step=12.ckpt" in html.read_text()
+    (run / "footprint").mkdir()
+    survey = footprint.survey(NamedModel(f"{ME}:small").build(), torch.zeros(1, 3, 8, 8)).to_dict()
+    for epoch in (0, 2, 10):
+        survey["layers"][0]["measures"]["size90"][1] = epoch + 1
+        (run / "footprint" / f"epoch={epoch}.json").write_text(json.dumps(survey))
+    result = inspect(*common, "--csv", str(csv), "--json", str(data))
+    assert result.exit_code == 0, result.output
+    (stem,) = (line.split() for line in result.output.splitlines() if line.startswith("stem"))
+    assert stem == ["stem", "8x8", "1", "3", "11"]
+    assert list(json.loads(data.read_text())["surveys"]) == ["epoch 0", "epoch 2", "epoch 10"]
+    assert len(csv.read_text().splitlines()) == 1 + 3 * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["resnet18", "--every-epoch"], "'resnet18' is not the folder of a run: it holds no checkpoint"),
+        (["resnet18", "--every-epoch", "--erf"], "it takes the folder of a run alone"),
+    ],
+)
+def test_what_has_no_training_is_refused(arguments: list[str], expected: str) -> None:
+    result = inspect(*arguments)
+    assert result.exit_code == 2
+    assert expected in message(result)
 
 
 def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
@@ -187,29 +252,3 @@ def test_errors_name_option_value_and_rule(arguments: list[str], expected: str) 
     result = inspect(*arguments)
     assert result.exit_code == 2
     assert expected in message(result)
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (torch.zeros(3), "holds a Tensor; it must hold a state_dict, tensors by name"),
-        ({3: torch.zeros(3)}, "has the key 3; it must hold a state_dict, tensors by name"),
-        ({"weight": torch.zeros(3)}, "does not fit the model: .*Missing key.*name the model it was saved from"),
-    ],
-)
-def test_a_file_with_something_else_is_an_error(tmp_path: Path, content: object, expected: str) -> None:
-    path = tmp_path / "a.pt"
-    torch.save(content, path)
-    with pytest.raises(ValueError, match=expected):
-        load_weights(small(), path)
-
-
-def test_a_broken_file_is_an_error(tmp_path: Path) -> None:
-    for suffix, expected in (
-        (".safetensors", "is not a safetensors file"),
-        (".pt", "cannot be read with weights"),
-    ):
-        path = tmp_path / f"a{suffix}"
-        path.write_bytes(b"not weights at all")
-        with pytest.raises(ValueError, match=expected):
-            load_weights(small(), path)

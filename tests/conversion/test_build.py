@@ -94,6 +94,14 @@ def test_without_match_a_parametrization_moves_to_new_taps_that_it_can_express()
     assert_near(taps @ taps.mT, torch.eye(3).expand(8, 8, 3, 3))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_a_parametrization_keeps_its_dtype(dtype: torch.dtype) -> None:
+    net = nn.Sequential(parametrizations.weight_norm(conv(dtype=dtype)))
+    new = convert(net, to="dense", filter=SpatialFilter).model
+    assert {parameter.dtype for parameter in new.parameters()} == {dtype}
+    assert new(torch.randn(1, 8, 6, 6, dtype=dtype)).dtype == dtype
+
+
 def test_what_a_parametrization_learns_is_kept() -> None:
     old = parametrizations.weight_norm(conv())
     old.parametrizations.weight.original0.requires_grad_(False)

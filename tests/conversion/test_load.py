@@ -1,4 +1,5 @@
 import dataclasses
+import resource
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from nifconv import (
     frozen,
     load,
 )
-from nifconv.conversion import _files
+from nifconv._support import saved
 
 
 def net(width: int = 8) -> nn.Sequential:
@@ -117,14 +118,23 @@ def test_a_model_that_could_not_be_loaded_is_not_saved(change: Any, tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
-def test_one_of_several_conversions_is_not_saved_alone(tmp_path: Path) -> None:
+def test_several_conversions_in_a_row_are_saved_and_loaded(tmp_path: Path) -> None:
     first = convert(net(), where="2")
     second = convert(first.model, where=["0", "4"], kernel_size=5)
-    with pytest.raises(ValueError, match=r"'2' was replaced in another conversion .*; save model\.st"):
-        second.save(tmp_path / "model")
+    second.save(tmp_path / "model")
+    loaded = load(tmp_path / "model", net())
+    assert torch.equal(loaded.model.eval()(X), second.model.eval()(X))
+    assert loaded.plan.kernel_size == 5
+    first.save(tmp_path / "first")
+    assert torch.equal(load(tmp_path / "first", net()).model.eval()(X), first.model.eval()(X))
+
+
+def test_a_conversion_of_a_part_is_not_saved_with_the_whole(tmp_path: Path) -> None:
+    part = convert(nn.Sequential(nn.Conv2d(3, 3, 3, padding=1)), where="0").model
+    whole = convert(nn.Sequential(part, nn.Conv2d(3, 3, 3, padding=1)))
+    with pytest.raises(ValueError, match=r"'0\.0' was replaced in a conversion of a part .*; convert the whole model"):
+        whole.save(tmp_path / "model")
     assert not list(tmp_path.iterdir())
-    first.save(tmp_path / "model")
-    assert load(tmp_path / "model", net()).report.replaced
 
 
 def test_frequency_layers_that_the_model_has_of_its_own_are_no_obstacle(tmp_path: Path) -> None:
@@ -170,7 +180,7 @@ def test_another_model_is_refused(base: Any, message: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("description", [{}, {"plan": {}, "layers": []}, {"plan": {"to": "split"}}, []])
 def test_a_description_without_a_plan_is_refused(description: Any, tmp_path: Path) -> None:
-    _files.write(tmp_path / "model", net().state_dict(), description)
+    saved.write(tmp_path / "model", net().state_dict(), description)
     with pytest.raises(ValueError, match="has an incomplete description"):
         load(tmp_path / "model", net())
 
@@ -188,3 +198,58 @@ def test_what_a_file_cannot_hold_is_refused_before_it_is_written(tmp_path: Path)
 def test_refuses_what_is_not_a_module(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"base_model must be a torch\.nn\.Module, not str"):
         load(tmp_path, "resnet50")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"filter": {"ImplicitFilter": {"hidden": [10**6, 10**6]}}}, r"'2' would have \d+ numbers, and the whole file"),
+        ({"filter": {"TableFilter": {"size": 10**5}}}, r"would have \d+ numbers"),
+        ({"filter": {"frozen": {"filter": {"TableFilter": {"size": 10**5}}, "seed": 1}}}, r"would have \d+ numbers"),
+        ({"filter": {"FilterBank": {"filter": {"ImplicitFilter": {}}, "kernels": 10**9}}}, r"would have \d+ numbers"),
+        ({"filter": {"ImplicitFilter": {"hidden": {"Budget": {"parameters": 10**30}}}}}, "has an incomplete descr"),
+        ({"filter": {"ImplicitFilter": {"hidden": [1] * 10**5}}}, "its plan is longer than 10000 characters"),
+        ({"to": "lc", "expansion": 10**9}, "has an incomplete description"),
+        ({"kernel_size": "os.system('ls')"}, r"kernel_size=\"os\.system\('ls'\)\" must be an integer"),
+        ({"filter": {"os.system": {}}}, r"os\.system.* does not describe a filter"),
+    ],
+)
+def test_absurd_descriptions_are_refused_before_anything_is_built(
+    change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    conversion = convert(net())
+    conversion.save(tmp_path / "model")
+    saved_before = tmp_path / "before"
+    conversion.save(saved_before)
+    tensors, description = saved.read(tmp_path / "model")
+    (step,) = description["conversions"]
+    changed = {**step, "plan": {**step["plan"], **change}}
+    saved.write(tmp_path / "model", tensors, {**description, "conversions": [changed]})
+    load(saved_before, net())  # imports what it needs
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path / "model", net())
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+@pytest.mark.parametrize("gain", [-1.0, float("nan"), float("inf"), "much", None])
+def test_gains_that_are_none_are_refused(gain: Any, tmp_path: Path) -> None:
+    convert(net()).save(tmp_path / "model")
+    tensors, description = saved.read(tmp_path / "model")
+    name = next(iter(description["gains"]))
+    saved.write(tmp_path / "model", tensors, {**description, "gains": {name: gain}})
+    with pytest.raises(ValueError, match=r"incomplete description .*(gains must be finite|float)"):
+        load(tmp_path / "model", net())
+
+
+def test_a_description_of_many_brackets_is_refused(tmp_path: Path) -> None:
+    nested: Any = []
+    for _ in range(500):
+        nested = [nested]
+    convert(net()).save(tmp_path / "model")
+    tensors, description = saved.read(tmp_path / "model")
+    (step,) = description["conversions"]
+    changed = {**step, "plan": {"filter": nested}}
+    saved.write(tmp_path / "model", tensors, {**description, "conversions": [changed]})
+    with pytest.raises(ValueError, match="has an incomplete description"):
+        load(tmp_path / "model", net())

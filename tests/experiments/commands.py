@@ -75,6 +75,6 @@ def assert_same_weights(one: Path, other: Path) -> None:
         assert torch.equal(value, second[name]), name
 
 
-def logged(out: Path, column: str, version: int = 0) -> list[float]:
-    with (out / "logs" / f"version_{version}" / "metrics.csv").open() as file:
+def logged(out: Path, column: str) -> list[float]:
+    with (out / "logs" / "metrics.csv").open() as file:
         return [float(row[column]) for row in csv.DictReader(file) if row.get(column)]

@@ -1,6 +1,8 @@
 import re
 import shlex
 import signal
+import subprocess
+import sys
 from importlib import import_module
 from inspect import isabstract
 from pathlib import Path
@@ -14,6 +16,8 @@ from lightning.pytorch import Callback
 from experiments import train
 from experiments.training.data.module import ImageData
 from experiments.training.resume.checkpoints import checkpoint_folder, checkpoints
+from nifconv import FrequencyConv2d
+from nifconv.models import open_model
 from tests.experiments import commands
 
 SGD = (
@@ -79,7 +83,7 @@ def test_mixed_precision_and_averaged_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--net.name", "resnet_50"), "unknown net.name='resnet_50'"),
+        (("--net.name", "resnet_50"), "net.name='resnet_50': unknown model 'resnet_50'"),
         (("--data.batch_size", "0"), "batch_size=0 must be 1 or more"),
         (("--limit", "0"), "limit=0 must be at least 1"),
         (("--checkpoints.keep", "1"), "keep=1 must be at least 2"),
@@ -97,16 +101,59 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
         commands.run(commands.arguments(tmp_path / "file" / "run"))
 
 
-def test_an_asked_for_end_is_no_success(tmp_path: Path) -> None:
-    ask = ("--trainer.callbacks.step", "3", f"--trainer.callbacks.marker={tmp_path / 'asked'}")
-    command = commands.arguments(tmp_path / "run", "--trainer.callbacks+=tests.experiments.crash.CrashOnce", *ask)
-    command += ["--trainer.callbacks.by", str(signal.SIGTERM.value), "--checkpoints.every_n_steps", "1"]
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("step", [3, 8])
+def test_an_interrupted_run_goes_on_at_the_step_where_it_was(tmp_path: Path, by: signal.Signals, step: int) -> None:
+    crash = "--trainer.callbacks+=tests.experiments.crash.CrashOnce"
+    ask = ("--trainer.callbacks.step", str(step), f"--trainer.callbacks.marker={tmp_path / 'asked'}")
+    command = commands.arguments(tmp_path / "run", crash, *ask, "--trainer.callbacks.by", str(by.value))
     with pytest.raises(SystemExit) as end:
         commands.run(command)
-    assert end.value.code == 128 + signal.SIGTERM
-    assert commands.last(tmp_path / "run")["global_step"] in (2, 3)
+    assert end.value.code == 128 + by
+    assert commands.last(tmp_path / "run")["global_step"] == step  # 8 is the end of an epoch, after its validation
+    assert commands.logged(tmp_path / "run", "step")[-1] == step - 1
+    assert signal.getsignal(by) in (signal.SIG_DFL, signal.default_int_handler)
     commands.run(command)
     assert commands.last(tmp_path / "run")["global_step"] == 16
+    assert sorted(set(commands.logged(tmp_path / "run", "step"))) == list(range(16))
+    assert len(commands.logged(tmp_path / "run", "loss_step")) == 16
+    commands.run(commands.arguments(tmp_path / "whole"))
+    commands.assert_same_weights(tmp_path / "run", tmp_path / "whole")
+
+
+def test_a_checkpoint_is_a_model_for_every_command(tmp_path: Path) -> None:
+    options = ("--net.conversion", "{filter: {'stage1*': spatial, _default: niff-small}}")
+    commands.run(commands.arguments(tmp_path / "run", "--limit", "1", *options))
+    opened = open_model(str(tmp_path / "run"), trust=True)
+    saved = commands.last(tmp_path / "run")["state_dict"]
+    for name, value in opened.module.state_dict().items():
+        assert torch.equal(value, saved[f"net.{name}"]), name
+    kinds = {
+        name: type(m.filter).__name__ for name, m in opened.module.named_modules() if isinstance(m, FrequencyConv2d)
+    }
+    assert kinds["stage1_block1.spatial"] == "SpatialFilter"
+    assert kinds["stage2_block1.spatial"] == "ImplicitFilter"
+
+
+def test_tensorboard_is_asked_for_by_one_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise ModuleNotFoundError("no tensorboard")
+
+    monkeypatch.setattr(train, "TensorBoardLogger", missing)
+    with pytest.raises(ValueError, match="--tensorboard needs tensorboard; install it with: pip install tensorboard"):
+        commands.run(commands.arguments(tmp_path / "run", "--tensorboard", "true"))
+
+
+def test_errors_of_ours_have_no_traceback(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.train", *commands.arguments(tmp_path, "--net.name", "resnet_50")],
+        capture_output=True,
+        text=True,
+        cwd=commands.ROOT,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("experiments.train: net.name='resnet_50': unknown model")
+    assert "Traceback" not in done.stderr
 
 
 def test_a_test_of_nothing_is_refused(tmp_path: Path) -> None:

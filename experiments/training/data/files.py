@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -62,6 +63,10 @@ class FilesData(IndexedData):
     def _labels(self, source: VisionDataset) -> list[int]:
         return [int(label) for label in source.targets]
 
+    def _identity(self, source: VisionDataset) -> list[Any]:
+        """What changes where images are added, removed or moved to another class."""
+        return self._labels(source)
+
     def train_set(self) -> KeyedSet:
         return self._keyed(self._split(self._source(True, self._augmented()))[0])
 
@@ -77,6 +82,7 @@ class FilesData(IndexedData):
     def _split(self, source: VisionDataset) -> tuple[Dataset[Any], Dataset[Any]]:
         """Training and validation samples; each class is held out in proportion to its size."""
         labels = self._labels(source)
+        self.contents = hashlib.sha256(repr(self._identity(source)).encode()).hexdigest()
         if not self.validation:
             return source, Subset(source, [])
         rest = len(labels) - self.validation

@@ -18,6 +18,7 @@ class ImageData(LightningDataModule, ABC):
         classes: number of labels.
         channels: number of channels of an image.
         size: height and width of the training images, in pixels.
+        contents: digest of what the training images are, once they were read; "" for data that cannot change.
 
     Args:
         batch_size: number of samples in a batch on each process.
@@ -28,6 +29,7 @@ class ImageData(LightningDataModule, ABC):
     classes: int
     channels: int
     size: int
+    contents: str = ""
 
     def __init__(self, batch_size: int, seed: int, workers: int) -> None:
         super().__init__()

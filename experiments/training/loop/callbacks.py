@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
+import statistics
+import time
 from pathlib import Path
 from typing import Literal
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_only
 from torch import Tensor, nn
 
 from experiments.files import write_json
@@ -20,11 +22,16 @@ from nifconv import footprint, locality_penalty
 from nifconv._support import forward
 from nifconv.layers import FrequencyConv
 
+_SIZE = "size90"
+"""The measure that is logged: side of the window with 90 % of a kernel's mass, median over a layer."""
+
 
 class FootprintSurvey(Callback):
     """Surveys the kernels of the net before the training and at regular intervals.
 
-    The survey after N epochs is `footprint/epoch=N.json` in the folder of the run. A copy of the net is surveyed, so
+    The survey after N epochs is `footprint/epoch=N.json` in the folder of the run (`nifconv inspect RUN --every-epoch`
+    shows them all); all loggers get the kernel size of each layer as footprint/LAYER, in pixels, and the terminal a
+    line. A copy of the net is surveyed, so
     that neither the modes nor the random numbers of the training change.
 
     Args:
@@ -57,11 +64,24 @@ class FootprintSurvey(Callback):
 
     @rank_zero_only
     def _survey(self, trainer: Trainer, pl_module: LightningModule, trained: int) -> None:
+        start = time.perf_counter()
         net = copy.deepcopy(_classifier(pl_module).net)
         found = footprint.survey(net, _example(trainer, net), null=self.null, seed=self.seed)
         folder = Path(trainer.default_root_dir) / "footprint"
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / f"epoch={trained}.json", {"epoch": trained, **found.to_dict()})
+        sizes = {layer.name or layer.kind: layer.statistic(_SIZE) for layer in found.layers}
+        for logger in trainer.loggers:
+            # With the last step of the epoch, as the other metrics of an epoch.
+            logger.log_metrics(
+                {f"footprint/{name}": size for name, size in sizes.items()}, step=max(trainer.global_step - 1, 0)
+            )
+        if sizes:
+            rank_zero_info(
+                f"kernels after {trained} epochs: 90 % of the mass within {min(sizes.values()):.0f} to "
+                f"{max(sizes.values()):.0f} px, median {statistics.median(sizes.values()):.0f} px; surveyed in "
+                f"{time.perf_counter() - start:.0f} s"
+            )
 
 
 class LocalityPenalty(Callback):

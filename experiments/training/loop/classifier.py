@@ -18,6 +18,8 @@ from torchmetrics.classification import MulticlassAccuracy
 from experiments.tasks.batches import Batch
 from experiments.training.loop.mixing import Mixing
 from experiments.training.loop.schedules import OneCycle, Schedule
+from nifconv.conversion import describe
+from nifconv.models import DESCRIPTION
 
 Penalty = Callable[[nn.Module], Tensor]
 """Maps a net to a scalar that is added to its loss."""
@@ -83,7 +85,7 @@ class Classifier(LightningModule):
         targets = labels
         if self.mix is not None:
             images, targets = self.mix(images, labels)
-        logits = self.net(images)
+        logits = self._logits(images)
         loss = self._loss(logits, targets, self.label_smoothing)
         for name, penalty in self.penalties.items():
             value = penalty(self.net)
@@ -95,13 +97,13 @@ class Classifier(LightningModule):
         return loss
 
     def validation_step(self, batch: Batch) -> None:
-        logits, labels = self.net(batch[0]), batch[1]
+        logits, labels = self._logits(batch[0]), batch[1]
         self.val_metrics.update(logits, labels)
         self.log_dict(self.val_metrics, prog_bar=True)
         self.log("val_loss", self._loss(logits, labels), sync_dist=True, batch_size=len(labels))
 
     def test_step(self, batch: Batch) -> None:
-        logits, labels = self.net(batch[0]), batch[1]
+        logits, labels = self._logits(batch[0]), batch[1]
         self.test_metrics.update(logits, labels)
         self.test_accuracy_by_class.update(logits, labels)
         self.log_dict(self.test_metrics)
@@ -118,6 +120,20 @@ class Classifier(LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": self.schedule(optimizer, int(steps)), "interval": "step"},
         }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # So that `nifconv inspect` and the other commands can build the network again from the checkpoint alone.
+        checkpoint[DESCRIPTION] = describe(self.net)
+
+    def _logits(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.net(images)
+        if logits.ndim != 2 or logits.shape[1] != self.classes:
+            raise ValueError(
+                f"the network returns {tuple(logits.shape)} for {len(images)} images, but the data have {self.classes} "
+                "classes; a network of your own takes their number as `num_classes`, and `nifconv convert` as "
+                "--num-classes"
+            )
+        return logits
 
     def _loss(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         if self.loss == "softmax":

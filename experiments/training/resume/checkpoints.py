@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import re
 import shutil
 import warnings
@@ -17,6 +18,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from experiments.files import write_bytes
+from experiments.training.resume.ending import Ending
 from nifconv._support.files import replacing
 
 _SUFFIX, _CHECKSUM = ".ckpt", ".sha256"
@@ -53,7 +55,13 @@ class VerifiedCheckpointIO(CheckpointIO):
         self, path: str | Path, map_location: Callable | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
         verify(Path(path))
-        return torch.load(path, map_location=map_location or "cpu", weights_only=weights_only is not False)
+        try:
+            return torch.load(path, map_location=map_location or "cpu", weights_only=weights_only is not False)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError) as error:
+            raise DamagedCheckpointError(
+                f"{path} has the right checksum, but holds no checkpoint, or code besides ({type(error).__name__}). "
+                f"Remove it together with its {_CHECKSUM} file, and the same command resumes from the one before."
+            ) from error
 
     def remove_checkpoint(self, path: str | Path) -> None:
         Path(path).unlink(missing_ok=True)
@@ -61,7 +69,10 @@ class VerifiedCheckpointIO(CheckpointIO):
 
 
 class LastCheckpoints(Checkpoint):
-    """Saves the whole state of a training after each epoch, and at regular intervals within it.
+    """Saves the whole state of a training after each epoch, at regular intervals within it, and when asked to end.
+
+    After SIGINT or SIGTERM all processes end with the step that they are in, with the status of that signal; a second
+    Ctrl-C ends a process at once.
 
     Args:
         every_n_steps: number of optimiser steps between checkpoints within an epoch; by default there are none.
@@ -78,17 +89,31 @@ class LastCheckpoints(Checkpoint):
             raise ValueError(f"keep={keep} must be at least 2, so that a damaged checkpoint has one before it")
         self.every_n_steps = every_n_steps
         self.keep = keep
-        self._saved_step = 0
+        self._step = self._saved_step = 0
+        self._ending = Ending()
+        self._leaving = 0  # with this signal
+
+    def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        self._ending.listen()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        self._saved_step = trainer.global_step
+        self._ending.listen()
+        self._step = self._saved_step = trainer.global_step
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        due = self.every_n_steps is not None and trainer.global_step % self.every_n_steps == 0
         # With accumulated gradients several batches end at the same step; no gradient is pending only after the first.
         # The last batch of an epoch is saved after the validation, with the epoch.
-        if due and trainer.global_step != self._saved_step and not trainer.is_last_batch:
+        if trainer.global_step == self._step or trainer.is_last_batch:
+            return
+        self._step = trainer.global_step
+        self._leaving = self._ending.agreed(trainer)
+        if self._leaving or (self.every_n_steps is not None and self._step % self.every_n_steps == 0):
             self._save(trainer)
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        # Not right after saving: Lightning logs a step, and an epoch, after the hooks at its end.
+        if self._leaving:
+            raise SystemExit(128 + self._leaving)  # the status that shells report for a signal
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         # On the first process, the progress bar waits for the metrics of the other processes. They must be computed
@@ -96,6 +121,7 @@ class LastCheckpoints(Checkpoint):
         _ = trainer.callback_metrics
         if trainer.global_step != self._saved_step:
             self._save(trainer)
+        self._leaving = self._ending.agreed(trainer)
 
     def _save(self, trainer: Trainer) -> None:
         folder = checkpoint_folder(Path(trainer.default_root_dir))
@@ -104,7 +130,7 @@ class LastCheckpoints(Checkpoint):
         self._saved_step = trainer.global_step
         if trainer.is_global_zero:
             # Later steps are from before a fall-back; this training has not reached them yet.
-            earlier = [path for path in checkpoints(folder) if _step(path) <= trainer.global_step]
+            earlier = [path for path in checkpoints(folder) if step_of(path) <= trainer.global_step]
             for path in earlier[: -self.keep]:
                 trainer.strategy.remove_checkpoint(path)
 
@@ -120,7 +146,7 @@ def checkpoint_folder(run: Path) -> Path:
 
 def checkpoints(folder: Path) -> list[Path]:
     """All checkpoints in a folder, damaged ones included, the earliest first."""
-    return sorted((path for path in folder.glob(f"*{_SUFFIX}") if _STEP.search(path.name)), key=_step)
+    return sorted((path for path in folder.glob(f"*{_SUFFIX}") if _STEP.search(path.name)), key=step_of)
 
 
 def last_intact(folder: Path) -> Path | None:
@@ -147,6 +173,12 @@ def last_intact(folder: Path) -> Path | None:
     return None
 
 
+def step_of(path: Path) -> int:
+    """The optimiser steps before a checkpoint, from its name; -1 if it has none."""
+    found = _STEP.search(path.name)
+    return int(found[1]) if found else -1
+
+
 def verify(path: Path) -> None:
     """Compares a checkpoint with its checksum.
 
@@ -162,13 +194,11 @@ def verify(path: Path) -> None:
             f"{path} cannot be verified without {beside.name}; if you trust the file, write one with `sha256sum "
             f"{path.name} > {beside.name}`."
         )
-    if beside.read_bytes().split()[:1] != [_sha256(path).encode()]:
+    checksum, _, name = beside.read_text(encoding="utf-8", errors="replace").partition(" ")
+    if checksum != _sha256(path):
         raise DamagedCheckpointError(f"{path} is damaged: its checksum is not the one in {beside.name}.")
-
-
-def _step(path: Path) -> int:
-    found = _STEP.search(path.name)
-    return int(found[1]) if found else -1
+    if name.strip().lstrip("*") != path.name:
+        raise DamagedCheckpointError(f"{path} is another file: {beside.name} is the checksum of {name.strip()!r}.")
 
 
 def _checksum_path(path: Path) -> Path:

@@ -71,12 +71,13 @@ def reserve(out: Path) -> None:
     """Locks a folder for training until this process ends.
 
     Raises:
-        ValueError: another process trains in it.
+        ValueError: another process trains in it, or this one may not write there.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    lock = _held.setdefault(out.resolve(), FileLock(out / _LOCK))
     try:
-        lock.acquire(timeout=_PATIENCE)
+        out.mkdir(parents=True, exist_ok=True)
+        _held.setdefault(out.resolve(), FileLock(out / _LOCK)).acquire(timeout=_PATIENCE)
+    except PermissionError as error:
+        raise ValueError(f"out={str(out)!r} is read-only ({error}); allow writing, or choose another --out") from error
     except Timeout:
         raise ValueError(
             f"out={str(out)!r} is in use by another process; wait until it ends, or choose another --out"

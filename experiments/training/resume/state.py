@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from experiments.training.data.module import ImageData
+
 _KEY = "exact_resume"
 
 
@@ -32,7 +34,8 @@ class ExactResume(Callback):
         if trainer.world_size > 1:
             states = [None] * trainer.world_size
             torch.distributed.all_gather_object(states, read_states())
-        checkpoint[_KEY] = {"random": states, "loader": trainer.train_dataloader.state_dict()}  # type: ignore[union-attr]
+        loader = trainer.train_dataloader.state_dict()  # type: ignore[union-attr]
+        checkpoint[_KEY] = {"random": states, "loader": loader, "contents": _contents(trainer)}
 
     def on_load_checkpoint(
         self,
@@ -45,11 +48,22 @@ class ExactResume(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         if self._loaded is None:
             return
+        if self._loaded.get("contents", now := _contents(trainer)) != now:
+            raise ValueError(
+                f"the training images have changed since {trainer.ckpt_path} was written: some were added, removed or "
+                "moved to another class. Restore them to resume, or start over with --resume=false"
+            )
         trainer.train_dataloader.load_state_dict(self._loaded["loader"])  # type: ignore[union-attr]
         # Not in on_load_checkpoint: what Lightning sets up after it may draw random numbers.
         if len(self._loaded["random"]) == trainer.world_size:
             write_states(self._loaded["random"][trainer.global_rank])
         self._loaded = None
+
+
+def _contents(trainer: Trainer) -> str:
+    """What the data module says of its images; those outside `experiments.train` say nothing."""
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    return data.contents if isinstance(data, ImageData) else ""
 
 
 def read_states() -> dict[str, Any]:

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from experiments.training.data.folders import ImageFolderData
 from experiments.training.data.imagenet import ImageNetData
 from experiments.training.data.loader import Loader
 from experiments.training.data.views import IMAGENET, Views
@@ -39,6 +40,20 @@ def test_photographs_have_the_labels_of_their_folders(photographs: Path) -> None
         assert images.shape == (count, 3, size, size)
         assert brightest(images) == labels.tolist()
         assert labels.bincount().tolist() == [count // 3] * 3
+
+
+def test_contents_change_with_the_files_and_nothing_else(photographs: Path) -> None:
+    def contents() -> str:
+        data = ImageNetData(photographs, classes=3, views=Views(size=24, test_size=32), batch_size=3)
+        data.train_dataloader()
+        return data.contents
+
+    before = contents()
+    assert before
+    assert contents() == before
+    first = min((photographs / "train").rglob("*.*"))
+    first.rename(first.with_name(f"a{first.name}"))
+    assert contents() != before
 
 
 def test_without_images_held_out_training_watches_the_official_validation(photographs: Path) -> None:
@@ -95,3 +110,19 @@ def test_photographs_of_all_kinds_become_three_channels(photographs: Path, mode:
     Image.open(file).convert(mode).save(file, "PNG" if mode in ("RGBA", "P") else "JPEG")
     data = ImageNetData(photographs, classes=3, views=Views(test_size=32), batch_size=3)
     assert brightest(loaded(data.test_dataloader())[0])[2:] == [1, 1, 2, 2]
+
+
+def test_the_classes_of_a_folder_are_counted(photographs: Path) -> None:
+    data = ImageFolderData(photographs, views=Views(test_size=32), batch_size=3)
+    assert data.classes == 3
+    assert loaded(data.test_dataloader())[1].bincount().tolist() == [2, 2, 2]
+    chosen = photographs / "classes.txt"
+    chosen.write_text("n03\nn01\n")
+    assert ImageFolderData(photographs, class_list=chosen).classes == 2
+    chosen.write_text("n03\n")
+    with pytest.raises(ValueError, match=r"class_list=.* has 1 classes, but a classifier needs 2 or more; add folders"):
+        ImageFolderData(photographs, class_list=chosen)
+    with pytest.raises(
+        FileNotFoundError, match=r"root=.*nowhere does not hold images .*Put the images into .*/train/CL"
+    ):
+        ImageFolderData(photographs / "nowhere")

@@ -11,6 +11,7 @@ from experiments.training.loop.callbacks import FootprintSurvey, LocalityPenalty
 from experiments.training.loop.classifier import Classifier
 from experiments.training.loop.models import Conversion, Network
 from nifconv import locality_penalty
+from nifconv.footprint import read_history
 from tests.experiments import commands
 
 RANDOM = (
@@ -19,7 +20,9 @@ RANDOM = (
 )
 
 
-def test_surveys_change_nothing_in_the_training_and_compare_with_fresh_draws(tmp_path: Path) -> None:
+def test_surveys_change_nothing_in_the_training_and_compare_with_fresh_draws(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     survey = (
         "--trainer.callbacks+=FootprintSurvey",
         *("--trainer.callbacks.every_n_epochs=2", "--trainer.callbacks.null=2"),
@@ -30,11 +33,20 @@ def test_surveys_change_nothing_in_the_training_and_compare_with_fresh_draws(tmp
     commands.assert_same_weights(tmp_path / "plain", tmp_path / "surveyed")
     files = sorted((tmp_path / "surveyed" / "footprint").iterdir())
     assert [file.name for file in files] == ["epoch=0.json", "epoch=2.json", "epoch=3.json"]
-    first, _, last = (json.loads(file.read_text()) for file in files)
+    first, middle, last = (json.loads(file.read_text()) for file in files)
     assert last["epoch"] == 3
     assert last["settings"]["null"] == 2
     assert [layer["name"] for layer in last["layers"]] == [layer["name"] for layer in first["layers"]]
     assert last["layers"] != first["layers"]
+    sizes = commands.logged(tmp_path / "surveyed", "footprint/stage1_block1.spatial")
+    assert sizes == [
+        layer["measures"]["size90"][1]
+        for survey in (first, middle, last)
+        for layer in survey["layers"]
+        if layer["name"] == "stage1_block1.spatial"
+    ]
+    assert "kernels after 3 epochs: 90 % of the mass within" in caplog.text
+    assert list(read_history(tmp_path / "surveyed").surveys) == ["epoch 0", "epoch 2", "epoch 3"]
 
 
 def test_the_penalty_in_a_training_is_that_of_the_library(tmp_path: Path) -> None:

@@ -1,11 +1,16 @@
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from experiments.nets.convnext import convnext
-from experiments.training.loop.models import Conversion, Network, read_filter
-from nifconv import SpatialFilter, TableFilter
+from experiments.training.loop.models import Conversion, Network
+from nifconv import FrequencyConv2d, SpatialFilter, TableFilter, convert
+from nifconv.filters import read_filter
 from nifconv.layers._conv import FrequencyConv
+from nifconv.models import NamedModel
 
 SEPARABLE = {"width": 8, "kernel_size": 3, "depth": 2}
 
@@ -76,15 +81,16 @@ def test_what_is_no_filter_is_refused(filter: str) -> None:
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (Network("resnet50"), r"unknown net.name='resnet50'.*torchvision:NAME.*close to it are.*timm:resnet50"),
-        (Network("timm:convnext_tny"), r"net.name='timm:convnext_tny'.*timm:convnext_tiny"),
-        (Network("flax:resnet50"), r"unknown net.name='flax:resnet50'"),
-        (Network("%%"), r"unknown net.name='%%'; .* from that library$"),
+        (Network("resnet_50"), r"net.name='resnet_50': unknown model 'resnet_50' .*close to it: resnet50"),
+        (Network("timm:convnext_tny"), r"net.name='timm:convnext_tny': unknown model .*convnext_tiny"),
+        (Network("flax:resnet50"), r"net.name='flax:resnet50': cannot find 'flax:resnet50': No module named 'flax'"),
+        (Network("%%"), r"net.name='%%': unknown model '%%' .*; give a name from torchvision or timm, or '[^;]*$"),
+        (Network("nowhere/net.pt"), r"net.name='nowhere/net.pt': nowhere/net.pt does not exist"),
         (
             Network("separable", {**SEPARABLE, "stride": 2}),
-            r"net.arguments=\['stride'\] are not arguments of 'separable'; it has depth, .*width",
+            r"net.name='separable': .* cannot be built with .*unexpected keyword argument 'stride'",
         ),
-        (Network("torchvision:resnet18"), r"'torchvision:resnet18' reads 3 channels, and the images have 1"),
+        (Network("torchvision:resnet18"), r"'torchvision:resnet18' reads 3 channels, not 1; use one of timm"),
         (
             Network("separable", SEPARABLE, Conversion(where=["mix*"])),
             r"where=\['mix\*'\] matches 2 of 5 convolutions, none of",
@@ -103,3 +109,50 @@ def test_blocks_of_a_fresh_convnext_hardly_change_their_input_and_are_dropped_in
     torch.testing.assert_close(net.stage1_block1.eval()(x), x, rtol=0, atol=1e-4)
     rates = [net.get_submodule(name).drop.p for name in net._modules if "block" in name]
     assert rates == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
+
+
+OWN = """
+from torch import nn
+
+def net(num_classes, width=4):
+    return nn.Sequential(nn.Conv2d(3, width, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, num_classes))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "nets_of_a_user.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "nets_of_a_user", raising=False)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_network_of_the_user_is_told_the_number_of_classes() -> None:
+    net = Network("nets_of_a_user:net", {"width": 6}).build(5, 3)
+    assert net(torch.randn(2, 3, 9, 9)).shape == (2, 5)
+    assert net[0].out_channels == 6
+
+
+def test_a_converted_network_is_trained_from_its_file_and_from_its_weights(folder: Path) -> None:
+    named = NamedModel("resnet18", num_classes=5)
+    conversion = convert(named.build(), where="layer1.0.conv1", to="dense")
+    conversion.save(folder / "net.safetensors")
+    for network in (
+        Network("net.safetensors", weights=None),
+        Network("resnet18", weights="net.safetensors"),
+    ):
+        net = network.build(5, 3)
+        assert isinstance(net.layer1[0].conv1, FrequencyConv2d)
+        assert torch.equal(net.fc.weight, conversion.model.fc.weight)
+
+
+def test_weights_are_matched_by_a_conversion(folder: Path) -> None:
+    source = NamedModel("nets_of_a_user:net", num_classes=5).build()
+    torch.save(source.state_dict(), folder / "weights.pt")
+    conversion = Conversion(to="dense", filter={"0": "spatial", "_default": None}, match=True)
+    net = Network("nets_of_a_user:net", weights="weights.pt", conversion=conversion).build(5, 3)
+    assert isinstance(net[0].filter, SpatialFilter)
+    x = torch.randn(2, 3, 9, 9)
+    torch.testing.assert_close(net(x), source(x), rtol=1e-4, atol=1e-5)

@@ -1,4 +1,6 @@
+import hashlib
 import os
+import pickle
 import random
 import warnings
 from pathlib import Path
@@ -166,3 +168,29 @@ def test_a_run_keeps_the_last_checkpoints_and_falls_back(tmp_path: Path) -> None
     again = commands.last(tmp_path / "run")["state_dict"]
     assert all(torch.equal(again[name], value) for name, value in whole.items())
     verify(tmp_path / "run" / "checkpoints" / "epoch=1-step=15.ckpt")
+
+
+def test_a_checkpoint_under_the_name_of_another_is_refused(tmp_path: Path) -> None:
+    first, second = write(tmp_path, (5, 6))
+    for ending in ("", ".sha256"):
+        first.with_name(first.name + ending).replace(second.with_name(second.name + ending))
+    with pytest.raises(DamagedCheckpointError, match=r"step=6.ckpt is another file: .* of 'epoch=0-step=5.ckpt'"):
+        verify(second)
+
+
+class _Code:
+    def __reduce__(self) -> Any:
+        return print, ("code ran",)
+
+
+@pytest.mark.parametrize("content", [pickle.dumps(_Code(), protocol=2), b"", b"no checkpoint"])
+def test_a_pickle_with_code_is_refused_under_the_right_checksum(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path,) = write(tmp_path, (5,))
+    path.write_bytes(content)
+    checksum = hashlib.sha256(content).hexdigest()
+    path.with_name(f"{path.name}.sha256").write_text(f"{checksum}  {path.name}\n")
+    with pytest.raises(DamagedCheckpointError, match=r"step=5.ckpt has the right checksum, but .*Remove it together"):
+        VerifiedCheckpointIO().load_checkpoint(path)
+    assert "code ran" not in capsys.readouterr().out

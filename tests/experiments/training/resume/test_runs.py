@@ -1,12 +1,19 @@
 """The folder of a run: whose it is, and which configuration it holds."""
 
+import signal
 from pathlib import Path
 
 import pytest
 from filelock import FileLock, Timeout
+from torch import nn
 
+from experiments.training.data.module import ImageData
 from experiments.training.resume import runs
 from tests.experiments import commands
+
+
+def three() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
 
 
 def test_a_finished_run_is_left_as_it_is_and_another_one_is_refused(tmp_path: Path) -> None:
@@ -27,10 +34,20 @@ def test_a_finished_run_is_left_as_it_is_and_another_one_is_refused(tmp_path: Pa
 @pytest.mark.parametrize("damage", [b"", b"net: {name: [", b"\xff\xfe", b"[1]"])
 def test_a_damaged_configuration_is_named(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "config.yaml").write_bytes(damage)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "epoch=0-step=8.ckpt").touch()
     with pytest.raises(
         ValueError, match=r"config.yaml (cannot be read|holds).*; restore it, delete it .*--resume=false"
     ):
         commands.run(commands.arguments(tmp_path))
+
+
+def test_a_run_that_failed_before_its_first_checkpoint_binds_nobody(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the network returns"):
+        commands.run(commands.arguments(tmp_path, "--net.name", f"{__name__}:three", "--net.arguments", "{}"))
+    assert (tmp_path / "config.yaml").is_file()
+    commands.run(commands.arguments(tmp_path, "--limit", "1", "--model.label_smoothing", "0.1"))
+    assert commands.last(tmp_path)["global_step"] == 1
 
 
 def test_two_processes_do_not_train_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,3 +67,27 @@ def test_where_nothing_can_be_locked_a_run_says_so(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(FileLock, "acquire", without)
     with pytest.warns(UserWarning, match=f"{tmp_path} cannot be locked"):
         runs.reserve(tmp_path)
+
+
+def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise PermissionError("Permission denied")
+
+    monkeypatch.setattr(FileLock, "acquire", forbidden)  # root may write anywhere
+    with pytest.raises(ValueError, match=rf"out='{tmp_path}' is read-only \(Permission denied\); allow writing, or"):
+        runs.reserve(tmp_path)
+
+
+def test_images_that_changed_are_named_before_a_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageData, "contents", "as they were")
+    ask = ("--trainer.callbacks.step", "3", f"--trainer.callbacks.marker={tmp_path / 'asked'}")
+    ask += ("--trainer.callbacks.by", str(signal.SIGTERM.value))
+    run = commands.arguments(tmp_path / "run", "--trainer.callbacks+=tests.experiments.crash.CrashOnce", *ask)
+    with pytest.raises(SystemExit):
+        commands.run(run)
+    monkeypatch.setattr(ImageData, "contents", "as they are")
+    with pytest.raises(ValueError, match=r"training images have changed since .*step=3\.ckpt.*--resume=false"):
+        commands.run(run)
+    monkeypatch.setattr(ImageData, "contents", "as they were")
+    commands.run(run)
+    assert commands.last(tmp_path / "run")["global_step"] == 16

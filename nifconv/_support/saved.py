@@ -12,8 +12,8 @@ from torch import Tensor
 from nifconv._support.digest import sha256
 from nifconv._support.files import replacing
 
-_KEY = "nifconv"  # of the one entry in the metadata of the file
-_FORMAT = 1
+_KEY = "nifconv"
+_FORMAT = 2
 
 
 def write(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
@@ -62,11 +62,11 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     safetensors = _safetensors()
     if not Path(path).is_file():
-        raise FileNotFoundError(f"path={str(path)!r} is not a file; give one that Conversion.save wrote")
-    if _is_pickle(path):  # recognised by its first bytes, so that a file of unknown origin is never unpickled
+        raise FileNotFoundError(f"path={str(path)!r} is not a file; give one that nifconv saved")
+    if _is_pickle(path):
         raise ValueError(
-            f"{str(path)!r} was written by torch.save, and does not say how its model was converted; give a file of "
-            "Conversion.save, or convert the model again and read this file with torch.load and load_state_dict"
+            f"{str(path)!r} was written by torch.save, and does not say how its model was made; give a file of "
+            "Conversion.save or Baked.save, or build the model and read this file with torch.load and load_state_dict"
         )
     try:
         with safetensors.safe_open(path, framework="pt") as file:
@@ -77,12 +77,12 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"{str(path)!r} is not a complete safetensors file ({error}); copy or save it again"
         ) from error
     if _KEY not in metadata:
-        raise ValueError(f"{str(path)!r} does not say how its model was converted; give a file of Conversion.save")
+        raise ValueError(f"{str(path)!r} does not say how its model was made; give a file of Conversion.save")
     try:
         content = json.loads(metadata[_KEY])
         version, checksum = content["format"], content.pop("checksum")
     # JSON that is not an object fails in various ways.
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{str(path)!r} has an unreadable description; copy or save it again") from error
     if version != _FORMAT:
         raise ValueError(
@@ -90,14 +90,29 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         )
     if checksum != _checksum(tensors, content):
         raise ValueError(f"{str(path)!r} was altered since it was saved: its checksum differs; copy or save it again")
-    tensors.update({name: tensors[first] for name, first in content["aliases"].items()})
-    return tensors, content["description"]
+    try:
+        tensors.update({name: tensors[first] for name, first in content["aliases"].items()})
+        return tensors, content["description"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{str(path)!r} has an unreadable list of tensors ({error}); save it again") from error
+
+
+def is_ours(path: str | Path) -> bool:
+    """Whether a safetensors file has a description that `write` gave it, damaged or not."""
+    safetensors = _safetensors()
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return _KEY in (file.metadata() or {})
+    except (safetensors.SafetensorError, OSError, ValueError):
+        return False
 
 
 def _is_pickle(path: str | Path) -> bool:
     """Whether a file begins as those of torch.save do: a zip archive, or before torch 1.6 a bare pickle."""
     with Path(path).open("rb") as file:
-        return file.read(4)[:2] in (b"PK", b"\x80\x02")
+        head = file.read(9)
+    # A safetensors file begins with the length of its header in 8 bytes, which may be any two bytes at the start.
+    return head[:2] in (b"PK", b"\x80\x02") and head[8:] != b"{"
 
 
 def _checksum(tensors: Mapping[str, Tensor], content: Mapping[str, Any]) -> str:

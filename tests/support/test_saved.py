@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nifconv.conversion import _files
+from nifconv._support import saved as _files
 
 DESCRIPTION = {"of": ["a", 1, None, True], "nested": {"size": [3, 3]}}
 
@@ -72,7 +72,7 @@ def test_an_altered_value_is_refused(saved: Path) -> None:
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_file_of_torch_save_is_named_as_such(zipped: bool, tmp_path: Path) -> None:
     torch.save(tensors(), tmp_path / "sd.pt", _use_new_zipfile_serialization=zipped)
-    with pytest.raises(ValueError, match=r"sd\.pt' was written by torch\.save, .*give a file of Conversion\.save, or"):
+    with pytest.raises(ValueError, match=r"sd\.pt' was written by torch\.save, .*give a file of Conversion\.save or"):
         _files.read(tmp_path / "sd.pt")
 
 
@@ -94,7 +94,7 @@ def test_an_altered_description_is_refused(saved: Path) -> None:
 
 def test_a_file_of_another_program_is_refused(saved: Path) -> None:
     rewritten(saved, lambda metadata: metadata.pop("nifconv"))
-    with pytest.raises(ValueError, match=r"does not say how its model was converted; give a file of Conversion\.save"):
+    with pytest.raises(ValueError, match=r"does not say how its model was made; give a file of Conversion\.save"):
         _files.read(saved)
 
 
@@ -111,12 +111,12 @@ def test_a_format_of_the_future_is_refused(saved: Path) -> None:
         metadata["nifconv"] = json.dumps({**content, "format": 99})
 
     rewritten(saved, change)
-    with pytest.raises(ValueError, match="has format 99, but this nifconv reads format 1"):
+    with pytest.raises(ValueError, match="has format 99, but this nifconv reads format 2"):
         _files.read(saved)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"nothing\.safetensors' is not a file; give one that Conversion"):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.safetensors' is not a file; give one that nifconv saved"):
         _files.read(tmp_path / "nothing.safetensors")
 
 
@@ -136,3 +136,34 @@ def test_without_safetensors_the_remedy_is_named(saved: Path, monkeypatch: pytes
     for action in (lambda: _files.read(saved), lambda: _files.write(saved, {}, {})):
         with pytest.raises(ImportError, match="saving and loading need safetensors; install it"):
             action()
+
+
+@pytest.mark.parametrize("length", [0x0280, 0x4B50])
+def test_a_header_whose_length_begins_like_a_pickle_or_a_zip_is_read(length: int, tmp_path: Path) -> None:
+    path = tmp_path / "file.safetensors"
+    _files.write(path, {"x": torch.zeros(2)}, {"note": ""})
+    missing = length - int.from_bytes(path.read_bytes()[:8], "little")
+    _files.write(path, {"x": torch.zeros(2)}, {"note": "n" * missing})
+    assert path.read_bytes()[:8] == length.to_bytes(8, "little")
+    assert _files.read(path)[1] == {"note": "n" * missing}
+
+
+def test_a_description_nested_without_end_is_refused(saved: Path) -> None:
+    rewritten(saved, lambda metadata: metadata.update(nifconv="[" * 100_000))
+    with pytest.raises(ValueError, match="has an unreadable description"):
+        _files.read(saved)
+
+
+@pytest.mark.parametrize("aliases", [{"tied": "nothing"}, []])
+def test_a_list_of_tensors_that_are_not_there_is_refused(aliases: Any, saved: Path) -> None:
+    def change(metadata: dict[str, str]) -> None:
+        content = {**json.loads(metadata["nifconv"]), "aliases": aliases}
+        content.pop("checksum")
+        from safetensors.torch import load_file
+
+        content["checksum"] = _files._checksum(load_file(saved), content)
+        metadata["nifconv"] = json.dumps(content)
+
+    rewritten(saved, change)
+    with pytest.raises(ValueError, match="has an unreadable list of tensors"):
+        _files.read(saved)

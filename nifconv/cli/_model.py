@@ -1,0 +1,71 @@
+"""The options by which every command takes a model, and opening it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nifconv.cli._words import errors_in_options
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nifconv.models import OpenedModel
+
+MODEL_HELP = (
+    "A model: a name of torchvision or timm, 'package.module:function', a file that convert or bake wrote, or a "
+    "checkpoint of experiments.train or the folder of its run."
+)
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)]
+WeightsOption = Annotated[
+    Path | None, typer.Option(help="Weights for MODEL: .safetensors, or .pt (read without running code).")
+]
+PretrainedOption = Annotated[
+    bool, typer.Option("--pretrained", help="Download the weights that the library publishes.")
+]
+ClassesOption = Annotated[int | None, typer.Option(min=1, help="Number of outputs of a model by name.")]
+TrustOption = Annotated[bool, typer.Option("--trust", help="Call the function that a file says its model is made by.")]
+InputOption = Annotated[str, typer.Option(help="Input size in pixels: 224, 224x160 or 64x64x64.")]
+ChannelsOption = Annotated[int, typer.Option(min=1, help="Input channels.")]
+
+
+def opened(
+    what: str,
+    weights: Path | None = None,
+    pretrained: bool = False,
+    num_classes: int | None = None,
+    channels: int = 3,
+    trust: bool = False,
+) -> OpenedModel:
+    """The model, or an error that speaks of options.
+
+    Raises:
+        typer.BadParameter: it cannot be opened.
+    """
+    from nifconv.models import is_file, open_model
+
+    # The usual number of channels is left to the architecture: not every function has an argument for it.
+    in_channels = None if channels == 3 or is_file(what) else channels
+    with errors_in_options("MODEL" if weights is None else "--weights"):
+        return open_model(
+            what,
+            weights=weights,
+            pretrained=pretrained,
+            num_classes=num_classes,
+            in_channels=in_channels,
+            trust=trust,
+        )
+
+
+def noise(batch: int, channels: int, size: tuple[int, ...], seed: int = 0) -> Tensor:
+    """An example input: normal noise, `(batch, channels, *size)`."""
+    import torch
+
+    return torch.randn(batch, channels, *size, generator=torch.Generator().manual_seed(seed))
+
+
+def described(model: OpenedModel) -> str:
+    """A line that says what was opened, and whose weights it has."""
+    return f"{model.name}: {type(model.module).__name__}, weights: {model.weights}"

@@ -1,0 +1,63 @@
+"""Which filter each layer gets, where they differ: names and patterns in order, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nifconv.conversion._pattern import is_pattern, matches
+from nifconv.filters import FilterFactory, is_spec, needs_kernel_size, read_filter, read_spec, write_spec
+
+DEFAULT = "_default"
+Filters = FilterFactory | Mapping[str, FilterFactory | None]
+"""One filter for all layers; or a mapping of names and patterns to filters, None to keep the convolution.
+
+The entry of the exact name counts, else the first pattern that matches, else `"_default"`, else the layer is kept.
+"""
+
+
+def check_filters(filters: Filters) -> None:
+    """Refuses what is not a filter factory, even where nothing will be replaced.
+
+    Raises:
+        TypeError: `filters` is, or holds, something else.
+    """
+    for factory in filters.values() if isinstance(filters, Mapping) else [filters]:
+        if factory is not None:
+            needs_kernel_size(factory)
+
+
+def entry_for(filters: Mapping[str, FilterFactory | None], names: tuple[str, ...]) -> str | None:
+    """The key that counts for a layer with these names, None if there is none."""
+    exact = (key for key in filters if key in names and key != DEFAULT)
+    patterns = (key for key in filters if is_pattern(key) and any(matches(key, name) for name in names))
+    return next(exact, None) or next(patterns, DEFAULT if DEFAULT in filters else None)
+
+
+def read_filters(data: Any) -> Filters:
+    """Filters from plain data, as a YAML or JSON file holds them.
+
+    Args:
+        data: what `nifconv.filters.read_filter` takes, for all layers; or a mapping of names and patterns to that, or
+            to None: `{"stages.2.*": "implicit", "re:.*dw": {"TableFilter": {"size": 14}}, "_default": None}`.
+
+    Raises:
+        ValueError: a filter is unknown or ill described.
+    """
+    if isinstance(data, Mapping) and not is_spec(data):
+        return {str(key): None if value is None else read_filter(value) for key, value in data.items()}
+    return read_filter(data)
+
+
+def write_filters(filters: Filters) -> Any:
+    """Data ready for JSON: that of `write_spec`; a mapping as a list of pairs, since their order counts."""
+    if isinstance(filters, Mapping):
+        return [[key, write_spec(factory)] for key, factory in filters.items()]
+    return write_spec(filters)
+
+
+def read_written(spec: Any) -> Filters:
+    """What `write_filters` was given."""
+    if isinstance(spec, list):
+        return {key: read_spec(written) for key, written in spec}
+    return read_spec(spec)

@@ -1,0 +1,128 @@
+"""Export to ONNX, and a look at the result in onnxruntime."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nifconv._support import forward
+from nifconv._support.arguments import choice, torch_module
+from nifconv.exporting._forms import FORMS
+
+_RUNS = 5
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What an exported file costs; printable.
+
+    Attributes:
+        form: word of `FORMS`.
+        bytes: size of the file, with the weights that ONNX stores beside it.
+        nodes: how many nodes the graph has of each kind.
+        error: |onnxruntime - model| / |model| on the example input, in the Euclidean norm over all outputs.
+        seconds_torch: median time of a run of the model given, in eval mode.
+        seconds_onnxruntime: the same of the file.
+    """
+
+    form: str
+    bytes: int
+    nodes: Mapping[str, int]
+    error: float
+    seconds_torch: float
+    seconds_onnxruntime: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        kinds = ", ".join(f"{kind} {count}" for kind, count in list(self.nodes.items())[:6])
+        return (
+            f"form {self.form}: {self.bytes / 2**20:.1f} MiB, {sum(self.nodes.values())} nodes ({kinds})\n"
+            f"output differs by {self.error:.2g} of its norm; one run {1e3 * self.seconds_torch:.3g} ms in torch, "
+            f"{1e3 * self.seconds_onnxruntime:.3g} ms in onnxruntime"
+        )
+
+
+def export_onnx(
+    model: nn.Module, example_input: Tensor, path: str | Path, *, form: str = "baked", tolerance: float = 0.0
+) -> ExportReport:
+    """Writes a model as ONNX, in eval mode and for the size of the example input, and runs the file.
+
+    Args:
+        model: any module; it is not changed.
+        example_input: its argument.
+        path: of the file.
+        form: "baked": every frequency layer as plain convolutions; "dft": as it is, with DFT nodes.
+        tolerance: of `bake`.
+
+    Raises:
+        TypeError: `model` is not a module.
+        ValueError: `form` is unknown, or has no use for a `tolerance`.
+        ImportError: onnx, onnxscript or onnxruntime is not installed.
+        Exception: whatever the model raises on the example input, or the exporter on the model.
+    """
+    torch_module("model", model)
+    how = FORMS[choice("form", form, tuple(FORMS))]
+    if tolerance and not how.takes_tolerance:
+        raise ValueError(f"tolerance={tolerance} has no meaning for form={form!r}; leave it out, or use form='baked'")
+    onnx, runtime = _onnx()
+    path = Path(path)
+    prepared = how.prepare(model, example_input, tolerance)
+    with forward.evaluating(prepared), warnings.catch_warnings(), _quiet():
+        warnings.simplefilter("ignore")  # of the exporter, about itself
+        torch.onnx.export(prepared, (example_input,), path, dynamo=True, verbose=False)
+    graph = onnx.load(path, load_external_data=False).graph
+    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    feed = {session.get_inputs()[0].name: example_input.numpy()}
+    expected, seconds_torch = _timed(lambda: forward.run(model, example_input))
+    found, seconds = _timed(lambda: session.run(None, feed))
+    leaves = [leaf for leaf in torch.utils._pytree.tree_leaves(expected) if isinstance(leaf, Tensor)]
+    error = max(forward.relative_error(torch.from_numpy(y) - x, x) for x, y in zip(leaves, found, strict=True))
+    nodes = dict(Counter(node.op_type for node in graph.node).most_common())
+    beside = path.with_name(f"{path.name}.data")
+    size = sum(file.stat().st_size for file in (path, beside) if file.exists())
+    return ExportReport(form, size, nodes, error, seconds_torch, seconds)
+
+
+def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    """What a call returns, and the median time of those after the first."""
+    result = call()
+    seconds = []
+    for _ in range(_RUNS):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return result, statistics.median(seconds)
+
+
+class _quiet:  # noqa: N801 - a context, used like a function
+    """Without what the exporter logs about itself."""
+
+    def __enter__(self) -> None:
+        self.level = logging.getLogger("torch.onnx").level
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("torch.onnx").setLevel(self.level)
+
+
+def _onnx() -> tuple[Any, Any]:
+    try:
+        import onnx
+        import onnxruntime
+        import onnxscript  # noqa: F401 - torch.onnx needs it
+    except ImportError as error:
+        raise ImportError(f"export needs {error.name}; install it with: pip install 'nifconv[export]'") from error
+    return onnx, onnxruntime

@@ -1,0 +1,38 @@
+"""In what form a model with frequency layers is exported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from nifconv.baking import bake
+
+
+@dataclass(frozen=True)
+class Form:
+    """A way to write a model with the operations of ONNX.
+
+    Attributes:
+        prepare: model, example input and tolerance to the module that is exported.
+        takes_tolerance: whether it makes use of the tolerance.
+    """
+
+    prepare: Callable[[nn.Module, Tensor, float], nn.Module]
+    takes_tolerance: bool = False
+
+
+def _baked(model: nn.Module, x: Tensor, tolerance: float) -> nn.Module:
+    return bake(model, x, tolerance=tolerance).model
+
+
+def _unchanged(model: nn.Module, x: Tensor, tolerance: float) -> nn.Module:  # noqa: ARG001 - the signature of a form
+    return model
+
+
+FORMS: dict[str, Form] = {
+    "baked": Form(_baked, takes_tolerance=True),
+    "dft": Form(_unchanged),
+}
+"""baked: every frequency layer as plain convolutions; dft: as it is, with DFT nodes."""

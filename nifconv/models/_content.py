@@ -1,0 +1,142 @@
+"""What files hold: weights by name and, if nifconv or `experiments.train` wrote them, how to build their model."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nifconv._support import saved
+from nifconv.filters import load_compact_state_dict
+
+SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt")
+DESCRIPTION = "nifconv"
+"""Key of a checkpoint under which it says how to build its model, as `nifconv.conversion.describe` does."""
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+_PREFIXES = ("module.", "net.", "model.")
+_STEP = re.compile(r"step=(\d+)")
+
+
+@dataclass(frozen=True)
+class Content:
+    """What was read from a file.
+
+    Attributes:
+        path: of the file.
+        tensors: weights by name.
+        description: how to build the model, None if the file does not say.
+    """
+
+    path: Path
+    tensors: dict[str, Tensor]
+    description: dict[str, Any] | None
+
+    def load_into(self, model: nn.Module) -> None:
+        """Loads the weights, full or compact, without the prefixes that trainers and wrappers put before names.
+
+        Raises:
+            ValueError: they do not fit.
+        """
+        state = _unwrapped(self.tensors, set(model.state_dict()))
+        try:
+            if any(key.endswith(".frozen_checksum") for key in state):
+                load_compact_state_dict(model, state)
+            else:
+                model.load_state_dict(state)
+        except (RuntimeError, ValueError) as error:
+            first = " ".join(str(error).split())
+            raise ValueError(
+                f"{self.path} does not fit the model: {first[:300]}; name the model it was saved from"
+            ) from error
+
+
+def read(path: Path) -> Content:
+    """Reads a file, or the last checkpoint in the folder of a run, without running any code that it may contain.
+
+    A state dict inside a training checkpoint is found under "state_dict", "model_state_dict" or "model".
+
+    Raises:
+        FileNotFoundError: there is no such file, or no checkpoint in the folder.
+        ValueError: the file has another format, is damaged, or cannot be read without running code.
+    """
+    if path.is_dir():
+        found = checkpoints(path)
+        if not found:
+            raise FileNotFoundError(f"{path} holds no checkpoint (*.ckpt); give the folder of a run, or a file")
+        path = found[-1]
+    if path.suffix not in SUFFIXES and (path.suffix or path.exists()):
+        raise ValueError(f"{path} has the suffix {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; give the file with the state dict, or the folder of a run")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    content = _read_pickle(path)
+    description = content.get(DESCRIPTION) if isinstance(content, Mapping) else None
+    return Content(path, _state_dict(path, content), description)
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """The checkpoints of a run, in its folder or in `checkpoints` inside it, by the step in their names."""
+    found = [*run.glob("*.ckpt"), *run.glob("checkpoints/*.ckpt")]
+
+    def order(path: Path) -> tuple[int, str]:
+        step = _STEP.search(path.name)
+        return int(step[1]) if step else -1, path.name
+
+    return sorted(found, key=order)
+
+
+def _read_safetensors(path: Path) -> Content:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if saved.is_ours(path):
+        return Content(path, *saved.read(path))
+    try:
+        return Content(path, load_file(path), None)
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is not a safetensors file: {error}; write it with safetensors.torch.save_file"
+        ) from error
+
+
+def _read_pickle(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f"{path} cannot be read with weights_only=True: {reason}; save the state_dict alone, as tensors"
+        ) from error
+
+
+def _state_dict(path: Path, content: Any) -> dict[str, Tensor]:
+    for wrapper in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    if not isinstance(content, Mapping) or not content:
+        raise ValueError(f"{path} holds a {type(content).__name__}; it must hold a state_dict, tensors by name")
+    if unnamed := [key for key in content if not isinstance(key, str)]:
+        raise ValueError(f"{path} has the key {unnamed[0]!r}; it must hold a state_dict, tensors by name")
+    return dict(content)
+
+
+def _unwrapped(state: Mapping[str, Tensor], expected: set[str]) -> dict[str, Tensor]:
+    """The state dict without what torch.compile, AveragedModel, data-parallel training and Lightning add to names."""
+    found = dict(state)
+    if not any("_orig_mod." in key for key in expected):
+        found = {key.replace("_orig_mod.", ""): value for key, value in found.items()}
+    if "n_averaged" not in expected:
+        found.pop("n_averaged", None)
+    # A model may itself have a part called `net`: a prefix goes only where the model has none like it.
+    while prefix := next((p for p in _PREFIXES if all(key.startswith(p) for key in found)), None):
+        if not found or all(key.startswith(prefix) for key in expected):
+            break
+        found = {key.removeprefix(prefix): value for key, value in found.items()}
+    return found

@@ -1,0 +1,108 @@
+"""One notion of a model: a name, a function, a conversion, a baked model, a checkpoint, or the folder of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from nifconv._support.named import NamedModel
+from nifconv.conversion import is_converted
+from nifconv.models._content import SUFFIXES, Content, checkpoints, read
+from nifconv.models._load import base, count, rebuild
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model and where it is from.
+
+    Attributes:
+        name: to show.
+        module: the model.
+        weights: where its weights are from: "random (newly initialised)", "pretrained", or a file.
+        fresh: builds it with newly initialised weights.
+    """
+
+    name: str
+    module: nn.Module
+    weights: str
+    fresh: Callable[[], nn.Module]
+
+
+def open_model(
+    what: str | NamedModel,
+    *,
+    weights: str | Path | None = None,
+    pretrained: bool = False,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    trust: bool = False,
+) -> OpenedModel:
+    """Opens whatever stands for a model.
+
+    Args:
+        what: a `NamedModel` or the name of one; or a file of `Conversion.save` or `Baked.save`, a checkpoint of
+            `experiments.train`, or the folder of such a run, whose last checkpoint is taken: these say how to build
+            their model.
+        weights: a file with weights for it, full or compact, also inside a checkpoint, and with the prefixes that
+            wrappers add. One that says how its model was made from `what` is opened as that.
+        pretrained, num_classes, in_channels: of a named model; see `NamedModel`.
+        trust: call the function that a file names; see `nifconv.load`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        TypeError: the named function does not return a module.
+        ValueError: there is no such model, the file does not say what its model is, or the weights do not fit.
+    """
+    given = {"num_classes": num_classes, "in_channels": in_channels}
+    if isinstance(what, NamedModel) or not is_file(what):
+        named = what if isinstance(what, NamedModel) else NamedModel(what, num_classes, in_channels)
+        start = "pretrained" if pretrained else "random (newly initialised)"
+        if weights is None:
+            return OpenedModel(named.name, named.build(pretrained=pretrained), start, named.build)
+        return _with_weights(named, read(Path(weights)), pretrained)
+    refused = [name for name, value in {**given, "pretrained": pretrained or None}.items() if value is not None]
+    if refused:
+        raise ValueError(f"{refused[0]}={given.get(refused[0], True)} is for a model by name; {what!r} is a file")
+    content = read(Path(what))
+    if content.description is None:
+        raise ValueError(
+            f"{what!r} does not say what its weights belong to; give the model by name, and this as weights"
+        )
+    fresh = _builder(content, lambda: base(what, content.description or {}, trust=trust))
+    model = fresh()
+    content = content if weights is None else read(Path(weights))
+    content.load_into(model)
+    return OpenedModel(what, model, str(content.path), fresh)
+
+
+def is_file(what: str) -> bool:
+    """Whether it stands for a file or a folder rather than a name."""
+    return what.endswith(SUFFIXES) or "/" in what or (Path(what).is_dir() and bool(checkpoints(Path(what))))
+
+
+def _with_weights(named: NamedModel, content: Content, pretrained: bool) -> OpenedModel:
+    described = content.description and content.description.get("base")
+    if described and described["name"] == named.name and named == NamedModel(named.name):
+        named = NamedModel.from_spec(described)  # the user names the function, and the file its arguments
+    fresh = named.build if content.description is None else _builder(content, named.build)
+    model = fresh() if content.description else named.build(pretrained=pretrained)
+    content.load_into(model)
+    return OpenedModel(f"{named.name}, {content.path.name}", model, str(content.path), fresh)
+
+
+def _builder(content: Content, build: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
+    """Builds the model of a file that says how, from what `build` builds."""
+    description = content.description or {}
+    if not description.get("conversions") and "baked" not in description:
+        return build
+
+    def again() -> nn.Module:
+        model = build()
+        # A function of the user may return the converted model.
+        done = "baked" not in description and is_converted(description, model)
+        return model if done else rebuild(str(content.path), description, model, numbers=count(content.tensors)).model
+
+    return again
