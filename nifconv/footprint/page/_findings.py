@@ -57,6 +57,7 @@ def largest(layers: Sequence[LayerFootprint]) -> Finding:
         return Finding("Largest kernels", "There is no kernel to measure.")
     # Sizes move in steps of two pixels; the radius decides between layers of equal size.
     top = max(sized, key=lambda layer: (sized[layer], layer.statistic("rms_radius")))
+    # Kernels of 3 pixels and less cannot be larger, and would only raise the count.
     wider = [size for layer, size in sized.items() if max(layer.taps.shape[2:]) > 3]
     text = (
         f"{_name(top)}: 90 % of the absolute weight of its kernels lies within a window of {_pixels(sized[top])}, on a "
@@ -72,6 +73,7 @@ def map_share(layers: Sequence[LayerFootprint]) -> Finding:
     sized = _measured(layers, "size90")
     if not sized:
         return Finding("Use of the map", "There is no kernel to measure.")
+    # Of the area; on a small map the odd window around a global kernel is a pixel larger than the map.
     shares = {layer: math.prod(min(size, n) / n for n in layer.map_size) for layer, size in sized.items()}
     top = max(shares, key=shares.__getitem__)
     middle = statistics.median(shares.values())
@@ -102,6 +104,7 @@ def training(layers: Sequence[LayerFootprint]) -> Finding:
             f"p cannot fall below {2 / (copies + 1):.2g}; survey with null={LEAST_COPIES + 1} or more.",
             warning=True,
         )
+    # By radius and not by size: in a kernel of 3 x 3 pixels the size has nowhere to go.
     effects = {layer: null.effect("rms_radius", layer.statistic("rms_radius")) for layer, null in drawn.items()}
     clear = {layer: effect for layer, effect in effects.items() if effect.is_evidence}
     if not clear:
@@ -131,6 +134,7 @@ def ringing(layers: Sequence[LayerFootprint]) -> Finding:
         f"Kernels of {_of(ring, len(crossed))} put their tails on the axes; cross preference is {value} in "
         f"{_name(top)}, where 1 is none."
     )
+    # The parametrisation can ring on its own, which says nothing of training.
     before = top.null.effect("cross_preference", crossed[top]).mean if top.null else math.nan
     if before == before:  # not NaN
         origin = "it comes with the parametrisation, not from training" if before > RINGS else "training brought it"
