@@ -162,12 +162,13 @@ def _fields(fields: Sequence[ReceptiveField]) -> str:
     from nifconv._support.text import by_size
 
     rows: list[dict[str, Any]] = [field.to_dict() for field in fields]
-    header = ["layer", "input, px", *(f"{100 * float(share):g} %" for share in rows[0]["side"])]
+    header = ["layer", "input, px", *(f"{100 * float(share):g} %" for share in rows[0]["side"]), "Gaussian"]
     cells = [
         [
             "-" if side is None else f"{side:.0f} ({100 * row['area'][share]:.0f} %)"
             for share, side in row["side"].items()
         ]
+        + ["-" if row["gaussian"] is None else f"{100 * row['gaussian']:.0f} %"]
         for row in rows
     ]
     return table(

@@ -28,7 +28,7 @@ def write(found: Mapping[str, Found], *, csv: Path | None, html: Path | None, js
     from nifconv import footprint
 
     surveys = {name: one.survey for name, one in found.items()}
-    fields = [field for one in found.values() for field in one.fields]
+    fields = {name: one.fields for name, one in found.items()}
     name, survey = next(iter(surveys.items()))
     several = len(surveys) > 1
     if csv is not None:
@@ -38,7 +38,7 @@ def write(found: Mapping[str, Found], *, csv: Path | None, html: Path | None, js
             if several:
                 footprint.compare(surveys).to_html(html, fields=fields)
             else:
-                survey.to_html(html, title=f"Kernels of {name}", fields=fields)
+                survey.to_html(html, title=f"Kernels of {name}", fields=fields[name])
     if json is not None:
         receptive = {key: [field.to_dict() for field in one.fields] for key, one in found.items()}
         data: dict[str, Any] = {key: survey.to_dict() for key, survey in surveys.items()}

@@ -14,7 +14,6 @@ from nifconv.footprint._comparison import Comparison, compare
 from nifconv.footprint._history import History, read_history
 from nifconv.footprint._layer import LayerFootprint
 from nifconv.footprint._null import NullDistribution
-from nifconv.footprint._receptive_field import ReceptiveField, effective_receptive_field
 from nifconv.footprint._result import Survey
 from nifconv.footprint._survey import survey
 from nifconv.footprint.measures._ensemble import even_share, position_variance, principal_kernels
@@ -22,6 +21,7 @@ from nifconv.footprint.measures._moments import align, anisotropy, centroid, rms
 from nifconv.footprint.measures._ringing import cross_preference, cross_share, sign_alternation
 from nifconv.footprint.measures._size import effective_size, energy_ratio, mass_ratio, radial_profile
 from nifconv.footprint.measures._table import MEASURES
+from nifconv.footprint.receptive import ReceptiveField, effective_receptive_field
 from nifconv.spectral import windows
 
 __all__ = [

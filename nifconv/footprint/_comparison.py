@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from nifconv._support.arguments import choice
 from nifconv.footprint import _export
-from nifconv.footprint._receptive_field import ReceptiveField
 from nifconv.footprint._result import Survey
+from nifconv.footprint.receptive import ReceptiveField
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -50,19 +51,32 @@ class Comparison:
         return _curves.size_by_depth(layers) if kind == "depth" else _curves.mass_curves(layers)
 
     def to_html(
-        self, path: str | Path, *, title: str = "Kernels side by side", fields: Sequence[ReceptiveField] = ()
+        self,
+        path: str | Path,
+        *,
+        title: str = "Kernels side by side",
+        fields: Mapping[str, Sequence[ReceptiveField]] | Sequence[ReceptiveField] = (),
+        image: Tensor | None = None,
     ) -> None:
-        """Writes one self-contained page, as `Survey.to_html` does, with all surveys in each table and figure.
+        """Writes one self-contained page, as `Survey.to_html` does, that compares the first survey with the others.
+
+        A slider chooses the other, so that there may be any number of models, checkpoints or epochs.
+
+        Args:
+            path, title, image: as for `Survey.to_html`.
+            fields: effective receptive fields to show as well, by the name of their survey; or without names.
 
         Raises:
             ImportError: jinja2 or matplotlib is not installed.
+            TypeError, ValueError: as for `Survey.to_html`.
         """
         from nifconv.footprint.page import _render
 
         layers = {name: survey.layers for name, survey in self.surveys.items()}
         settings = {name: survey.provenance for name, survey in self.surveys.items()}
+        named = fields if isinstance(fields, Mapping) else {"": fields}
         # One of the surveys may have a null distribution and another none; the page has its columns if any has.
-        _render.write(path, _render.render(layers, title=title, settings=settings, fields=fields))
+        _render.write(path, _render.render(layers, title=title, settings=settings, fields=named, image=image))
 
 
 def compare(surveys: Mapping[str, Survey]) -> Comparison:

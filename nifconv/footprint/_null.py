@@ -15,6 +15,8 @@ from nifconv.footprint.measures._kernels import Kernels
 from nifconv.footprint.measures._statistics import quantiles
 from nifconv.footprint.measures._table import BY_NAME, MEASURES, median
 
+LEAST_COPIES = 19  # with fewer, p cannot fall to the 0.1 of `Effect.is_evidence`
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -36,6 +38,12 @@ class Effect:
     high: float
     z: float | None
     p: float
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether the layer differs from its copies: |z| at least 3 and p at most 0.1."""
+        # A large z alone can come from a few copies that happen to agree.
+        return self.z is not None and abs(self.z) >= 3 and self.p <= 0.1
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data ready for JSON, with None for NaN."""

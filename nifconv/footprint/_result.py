@@ -12,14 +12,13 @@ from nifconv._support.arguments import choice
 from nifconv._support.tables import html_table, text_table
 from nifconv.footprint import _export
 from nifconv.footprint._layer import LayerFootprint
-from nifconv.footprint._receptive_field import ReceptiveField
+from nifconv.footprint._null import LEAST_COPIES
+from nifconv.footprint.receptive import ReceptiveField
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
-
-_ENOUGH = 20
-"""Re-initialisations from which on the spread of a null distribution can be trusted."""
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -85,9 +84,14 @@ class Survey:
         return _export.to_dataframe(_export.rows(self.layers))
 
     def to_html(
-        self, path: str | Path, *, title: str = "Kernels of a network", fields: Sequence[ReceptiveField] = ()
+        self,
+        path: str | Path,
+        *,
+        title: str = "Kernels of a network",
+        fields: Sequence[ReceptiveField] = (),
+        image: Tensor | None = None,
     ) -> None:
-        """Writes one self-contained page: sortable tables, figures, each layer with its kernels and null distribution.
+        """Writes one self-contained page: what was found in words, pictures, sortable tables, each layer in detail.
 
         The page opens from disk and needs no network. Names from the model are escaped.
 
@@ -95,16 +99,19 @@ class Survey:
             path: file to write, replaced if it exists.
             title: heading of the page.
             fields: effective receptive fields to show as well.
+            image: an input of the model to draw them over, `(channels, rows, columns)`, of any range of values.
 
         Raises:
             ImportError: jinja2 or matplotlib is not installed.
+            TypeError: `image` is not a real floating tensor.
+            ValueError: it has other axes.
         """
         from nifconv.footprint.page import _render
 
         # A page and a figure take several surveys by name; a single one needs none and is called "".
-        _render.write(
-            path, _render.render({"": self.layers}, title=title, settings={"": self.provenance}, fields=fields)
-        )
+        settings = {"": self.provenance}
+        page = _render.render({"": self.layers}, title=title, settings=settings, fields={"": fields}, image=image)
+        _render.write(path, page)
 
     def plot(self, kind: str = "mass", *, stage: str | None = None) -> Figure:
         """A figure of the whole survey, or of one stage; needs matplotlib.
@@ -141,8 +148,8 @@ class Survey:
         notes = ["Medians over the kernels of each layer."]
         if null:
             notes.append(f"In brackets z, the distance from the null distribution ({null} re-initialisations).")
-        if 0 < null < _ENOUGH:
-            notes.append(f"So few say little: {_ENOUGH} or more make z reliable.")
+            if null < LEAST_COPIES:
+                notes.append(f"With so few, z is no evidence, however large: use {LEAST_COPIES} or more.")
         if self.not_run:
             notes.append(f"Did not run: {', '.join(self.not_run)}.")
         return "\n".join(notes)

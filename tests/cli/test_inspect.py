@@ -68,7 +68,7 @@ def test_a_table_has_a_row_for_each_layer() -> None:
     assert layer[:3] == ["layer1", "16x12", "16x12"]
     assert re.search(r"5 \([+-]\d+\)", result.output)
     assert "distance from the null distribution (3 re-initialisations)" in result.output
-    assert "So few say little: 20 or more" in result.output
+    assert "With so few, z is no evidence, however large: use 19 or more" in result.output
 
 
 @pytest.mark.parametrize("columns", [40, 80, 100, 240])
@@ -78,7 +78,7 @@ def test_no_number_is_cut_however_narrow_the_terminal(columns: int) -> None:
     arguments = ["inspect", f"{ME}:small", "--input-size", "16", "--null", "2", "--seed", "1"]
     result = CliRunner().invoke(app, arguments, env={"COLUMNS": str(columns), "NO_COLOR": "1", "TERM": "dumb"})
     assert "…" not in result.output
-    table = [line for line in result.output.splitlines() if not line.startswith(("In", "Med", "So", ME))]
+    table = [line for line in result.output.splitlines() if not line.startswith(("In", "Med", "With so few", ME))]
     assert max(map(len, table)) <= columns
     cells = [cell for line in table if line.startswith("layer1") for cell in re.findall(r"\S+ \([+-]\d+\)|-", line)]
     assert len(cells) == len(HEADLINE)
@@ -94,7 +94,9 @@ def test_files_are_written_and_agree(tmp_path: Path) -> None:
     layers = content["surveys"][f"{ME}:small"]["layers"]
     assert [layer["name"] for layer in layers] == ["stem", "layer1"]
     assert layers[0]["null"]["rms_radius"]["mean"] > 0
-    assert content["receptive_fields"][f"{ME}:small"][0]["layer"] == "layer1"
+    (field,) = content["receptive_fields"][f"{ME}:small"]
+    assert field["layer"] == "layer1"
+    assert re.search(rf"Gaussian\n.* {100 * field['gaussian']:.0f} %\n", result.output)
     assert csv.read_text().splitlines()[1].startswith("stem,")
     assert "Effective receptive fields" in html.read_text()
 

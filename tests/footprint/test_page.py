@@ -1,5 +1,6 @@
 """The page: what it holds, and what it must not do."""
 
+import base64
 import io
 import re
 import sys
@@ -14,8 +15,10 @@ from torch import nn
 from torch.testing import assert_close
 
 from nifconv import FrequencyConv1d, FrequencyConv2d, FrequencyConv3d, footprint
-from nifconv.footprint.page import _svg
+from nifconv.footprint.page import _rows, _svg
 from tests.footprint.surveys import EVIL, surveyed
+
+RED, BLUE = (0x67, 0x00, 0x1F), (0x05, 0x30, 0x61)
 
 
 def test_the_page_needs_no_other_file_and_says_what_made_it(tmp_path: Path) -> None:
@@ -29,7 +32,7 @@ def test_the_page_needs_no_other_file_and_says_what_made_it(tmp_path: Path) -> N
         assert f"<dt>{key}</dt><dd>{value}</dd>" in page
     for measure in footprint.MEASURES:
         assert f"<dt>{measure.label}" in page
-    assert "is not learned reach if re-initialised layers have it too" in page
+    assert "learned\nreach if re-initialised layers have it too" in page
 
 
 def test_names_are_escaped_everywhere(tmp_path: Path) -> None:
@@ -63,7 +66,9 @@ def test_kernels_of_zeros_and_of_every_dimension_have_a_page(tmp_path: Path, ndi
 
 def test_a_model_without_convolutions_has_a_page(tmp_path: Path) -> None:
     footprint.survey(nn.Linear(2, 2), torch.randn(1, 2)).to_html(tmp_path / "page.html")
-    assert "<h2>Layers</h2>" in (tmp_path / "page.html").read_text()
+    page = (tmp_path / "page.html").read_text()
+    assert ">Layers</h2>" in page
+    assert "There is no kernel to measure." in page
 
 
 def test_receptive_fields_are_shown(tmp_path: Path) -> None:
@@ -73,16 +78,56 @@ def test_receptive_fields_are_shown(tmp_path: Path) -> None:
     page = (tmp_path / "page.html").read_text()
     assert "<td>8 x 8</td>" in page
     assert "<td>12 x 12</td>" in page
+    assert f"<td>{100 * fields[1].gaussian:.0f} %</td>" in page
+    assert "on inputs of 8 x 8 pixels." in page
+    footprint.survey(conv, x).to_html(tmp_path / "over.html", fields=fields[:1], image=x[0])
+    assert "on inputs of 8 x 8 pixels, over an input." in (tmp_path / "over.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("copies", "says"), [(2, "of too few copies to be evidence"), (19, "red where it is evidence")]
+)
+def test_few_copies_are_said_to_be_no_evidence(tmp_path: Path, copies: int, says: str) -> None:
+    survey = footprint.survey(nn.Conv2d(1, 1, 3), torch.randn(1, 1, 8, 8), null=copies)
+    survey.to_html(tmp_path / "page.html")
+    assert f"z is the distance from the null distribution, {says}." in (tmp_path / "page.html").read_text()
+    assert ("z is no evidence, however large: use 19 or more" in str(survey)) == (copies < 19)
+
+
+def test_large_kernels_are_cut_on_a_page_of_many_and_then_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = footprint.LayerFootprint("a", "Conv2d", (40, 40), torch.randn(3, 3, 40, 40))
+    whole, cut = _svg.gallery(layer, "a", 8, 10_000), _svg.gallery(layer, "a", 2, 20**2)
+    assert (whole.count, whole.half, whole.cut) == (8, 20, False)
+    assert (cut.count, cut.half, cut.cut) == (2, 9, True)
+    assert cut.true.count("<svg") == cut.zoom.count("<svg") == 2
+    monkeypatch.setattr(_rows, "_PIXELS", 4 * 41**2)
+    (section,) = _rows.sections({"a": [layer]})
+    assert section["rows"][0]["gallery"].count == 4
+    monkeypatch.setattr(_rows, "_PIXELS", 41**2 // 2)
+    (section,) = _rows.sections({"a": [layer]})
+    assert (section["rows"][0]["gallery"].count, section["rows"][0]["gallery"].cut) == (1, True)
+
+
+def test_each_window_shows_its_own_kernel() -> None:
+    taps = torch.zeros(2, 1, 4, 4)
+    taps[0, 0, 2, 2], taps[1, 0, 0, 3] = 5.0, -1.0  # the stronger one has its weight at the centre
+    found = _svg.gallery(footprint.LayerFootprint("a", "Conv2d", (4, 4), taps), "a", 8, 100)
+    data = base64.b64decode(re.search(r"base64,([^\"]*)", found.definitions)[1])
+    image = Image.open(io.BytesIO(data)).convert("RGB")
+    assert image.size == (10, 5)  # two tiles of 5 pixels, in which an even kernel is centred
+    red, blue = ([(x, y) for x in range(10) for y in range(5) if image.getpixel((x, y)) == c] for c in (RED, BLUE))
+    assert (red, blue) == ([(2, 2)], [(8, 0)])
+    assert re.findall(r'viewBox="([^"]*)"', found.true) == ["0 0 5 5", "5 0 5 5"]
 
 
 def test_the_picture_of_a_kernel_has_its_pixels() -> None:
     kernel = torch.tensor([[1.0, 0.0, -1.0], [0.5, -0.5, 2.0]]) * 3
-    image = Image.open(io.BytesIO(_svg.png(kernel)))
+    image = Image.open(io.BytesIO(_svg.png(kernel / 6)))
     assert (image.format, image.size) == ("PNG", (3, 2))
     colors = torch.from_numpy(np.array(image.convert("RGB"))).int()
     # Full colour at the largest weight, 6: dark red and blue; zero is the lightest.
     expected = torch.from_numpy(mpl.colormaps["RdBu_r"]((kernel.numpy() + 6) / 12, bytes=True)[..., :3].copy()).int()
-    assert_close(colors, expected, atol=3, rtol=0)
+    assert_close(colors, expected, atol=4, rtol=0)
     assert colors[0, 1].tolist() == [0xF7, 0xF7, 0xF7]
     assert colors[1, 2].tolist() == [0x67, 0x00, 0x1F]
 

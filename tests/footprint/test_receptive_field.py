@@ -115,16 +115,37 @@ def test_batches_make_no_difference_and_sizes_come_in_order() -> None:
     assert jobs == [6]
 
 
+@pytest.mark.parametrize(("output", "pixels"), [(None, 4), ("coarse", 4), ("fine", 9)])
+def test_of_several_outputs_the_first_map_counts_or_the_one_that_is_named(output: str | None, pixels: int) -> None:
+    (field,) = effective_receptive_field(Several(), torch.randn(4, 1, 8, 8), output=output)
+    assert (field.layer, (field.contribution > 0).sum()) == ("", pixels)
+    assert_close(field.contribution.sum(), torch.tensor(1.0).double())
+
+
+def test_outputs_of_a_tuple_have_an_index_and_are_cloned_one_by_one() -> None:
+    class Pair(nn.Module):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return x * 2, nn.functional.avg_pool2d(x, 3, 1, 1)
+
+    # The activation writes into an output of the pair, which autograd would refuse without a copy.
+    model = nn.Sequential(Pair(), Last(), nn.ReLU(inplace=True))
+    for output, pixels in ((None, 1), (0, 1), (1, 9), (-1, 9)):
+        (field,) = effective_receptive_field(model, torch.randn(2, 1, 8, 8), layer="0", output=output)
+        assert (field.contribution > 0).sum() == pixels
+
+
 def test_plain_data_and_nothing_to_see() -> None:
     (field,) = effective_receptive_field(nn.Conv2d(1, 1, 5, padding=2), torch.randn(1, 1, 9, 9))
     data = json.loads(json.dumps(field.to_dict(), allow_nan=False))
     assert data["side"]["0.99"] in (3, 5)
     assert data["size"] == [9, 9]
+    assert data["gaussian"] == field.gaussian
     dead = nn.Conv2d(1, 1, 3, padding=1)
     nn.init.zeros_(dead.weight)
     data = effective_receptive_field(dead, torch.randn(1, 1, 9, 9))[0].to_dict()
     assert data["side"]["0.5"] is None
     assert data["area"]["0.5"] is None
+    assert data["gaussian"] is None
 
 
 @pytest.mark.parametrize("ndim", [1, 2])
@@ -137,6 +158,20 @@ def test_the_map_can_be_drawn(ndim: int) -> None:
     assert figure.axes[0].get_xlim() == (-8.5, 7.5)
 
 
+def test_the_map_can_be_drawn_over_an_image_which_is_seen_where_nothing_contributes() -> None:
+    shares = torch.zeros(8, 6).double()
+    shares[4, 3], shares[4, 2] = 0.99, 0.01
+    image = torch.arange(12.0).view(3, 2, 2) - 5
+    axes = ReceptiveField("a", shares, 1).plot(image=image).axes[0]
+    under, over = axes.get_images()
+    assert under.get_array().shape == (8, 6)
+    assert_close(torch.as_tensor(under.get_array().data)[[0, 0, -1], [0, -1, -1]], image.mean(0)[[0, 0, 1], [0, 1, 1]])
+    opacity = torch.as_tensor(over.get_alpha())
+    assert opacity.argmax() == 4 * 6 + 3
+    assert 0 < opacity[4, 2] < opacity[4, 3] < 1
+    assert opacity.count_nonzero() == 2
+
+
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     field = ReceptiveField("a", torch.full((4, 4), 1 / 16).double(), 1)
@@ -144,13 +179,21 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch: pytest.M
         field.plot()
 
 
-class Tuple(nn.Module):
+class Several(nn.Module):
+    """Logits, a coarse map and, in a tuple, a fine one."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.flat = nn.Flatten()
+        self.pool = nn.AvgPool2d(2)
+        self.fine = nn.Conv2d(1, 2, 3, padding=1)
 
     def forward(self, x: Tensor) -> Any:
-        return self.flat(x), x
+        return {"logits": x.flatten(1), "coarse": self.pool(x), "fine": (self.fine(x),)}
+
+
+class Last(nn.Module):
+    def forward(self, several: tuple[Tensor, ...]) -> Tensor:
+        return several[-1]
 
 
 class Ignores(nn.Module):
@@ -185,14 +228,48 @@ X = torch.randn(1, 1, 8, 8)
         (
             lambda: effective_receptive_field(Block(), X, layer=""),
             ValueError,
-            r"layer='' returned \(1, 4\), but must return a map \(n, channels, 2 spatial axes\)",
+            r"layer='' returned \(1, 4\), but must return a map \(1, channels, 2 spatial axes\)",
         ),
-        (lambda: effective_receptive_field(Tuple(), X, layer=""), ValueError, "layer='' returned tuple"),
-        (lambda: effective_receptive_field(Tuple(), X), ValueError, "layer=None finds no module that returns a map"),
+        (
+            lambda: effective_receptive_field(Several(), X, output="logits"),
+            ValueError,
+            r"layer=None finds no module that returns a map .* of shape \(1, 1, 8, 8\)",
+        ),
+        (
+            lambda: effective_receptive_field(Several(), X, layer="", output="logits"),
+            ValueError,
+            r"layer='' returned dict of \(1, 64\), \(1, 1, 4, 4\), \(1, 2, 8, 8\), .* others, output='logits'; name",
+        ),
+        (
+            lambda: effective_receptive_field(Several(), X, layer="pool", output=0),
+            ValueError,
+            r"layer='pool' returned \(1, 1, 4, 4\), .*output=0; name",
+        ),
+        (
+            lambda: effective_receptive_field(Several(), X, output=sorted),
+            ValueError,
+            "output=<built-in function sorted> is a function of what one layer returns; give the name of that layer",
+        ),
+        (
+            lambda: effective_receptive_field(Several(), X, layer="", grid=(5, 7)),
+            ValueError,
+            r"layer='' returned dict of .*, grid=\(5, 7\); name another layer, its output or its grid",
+        ),
+        (lambda: effective_receptive_field(Several(), X, grid=0), ValueError, "grid=0 must be at least 1"),
         (lambda: effective_receptive_field(Ignores(), X), ValueError, "layer='' does not depend on the input"),
         (lambda: ReceptiveField("", X[0, 0], 1).side(0), ValueError, "share=0 must be a finite number above 0"),
         (lambda: ReceptiveField("", X[0, 0], 1).side(90), ValueError, "share=90 must be above 0 and at most 1"),
         (lambda: ReceptiveField("", X[0, 0], 1).area("a"), TypeError, "share='a' must be a number"),
+        (
+            lambda: ReceptiveField("", X[0, 0], 1).plot(image=X),
+            ValueError,
+            r"image has the shape \(1, 1, 8, 8\), but needs \(channels, rows, columns\), none empty",
+        ),
+        (
+            lambda: ReceptiveField("", X[0, 0], 1).plot(image=X[0].byte()),
+            TypeError,
+            r"image has dtype torch\.uint8",
+        ),
         (
             lambda: ReceptiveField("", torch.ones(2, 3, 4), 1).plot(),
             ValueError,
