@@ -128,8 +128,9 @@ def _check_sizes(spec: dict[str, Any], convs: Mapping[str, nn.Module], numbers: 
     with torch.device("meta"):
         plan = Plan.from_spec(spec)
         for name, conv in convs.items():
-            if isinstance(conv, ConvNd):
-                wanted = sum(tensor.numel() for tensor in plan.build(name, conv).state_dict().values())
+            own = plan.for_layer((name,))
+            if isinstance(conv, ConvNd) and own is not None:
+                wanted = sum(tensor.numel() for tensor in own.build(name, conv).state_dict().values())
                 if wanted > numbers:
                     raise ValueError(f"{name!r} would have {wanted} numbers, and the whole file has {numbers}")
 

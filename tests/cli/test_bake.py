@@ -13,8 +13,7 @@ from typer.testing import CliRunner
 
 from nifconv import FrequencyConv2d, bake, convert, load
 from nifconv.cli._app import app
-from nifconv.models import export_onnx
-from nifconv.models import NamedModel
+from nifconv.models import NamedModel, export_onnx
 
 ME = "tests.cli.test_bake"
 SIZE = ["--input-size", "12x10"]

@@ -18,9 +18,8 @@ from nifconv import cli, load
 from nifconv.cli import _convert, _export
 from nifconv.cli._app import app
 from nifconv.cli._words import in_options
-from nifconv.models import FORMS
 from nifconv.functional import PADDING_MODES
-from nifconv.models import NamedModel
+from nifconv.models import FORMS, NamedModel
 
 FACTORY = """
 from torch import nn
