@@ -17,6 +17,7 @@ from experiments.tasks.batches import FreshBatches
 from experiments.tasks.displaced import CANVAS, DIAGONALS, displaced_digits
 from nifconv import ImplicitFilter, MultiScaleFeatures, footprint
 
+torch.manual_seed(0)
 train, test = displaced_digits(distances=(10, 22), directions=DIAGONALS)
 images, labels = test(4, torch.Generator().manual_seed(0))
 print(images.shape, labels)
@@ -26,14 +27,12 @@ print(images.shape, labels)
 # to 24 pixels in all directions. The far offsets start with zero weights, so this filter is as local as the default
 # before training.
 
-nets: dict[str, nn.Module] = {}
-for name, make in {
-    "7x7 taps": partial(separable_net, 24, 7),
-    "default filter": partial(frequency_net, 24, ImplicitFilter),
-    "multi-scale filter": partial(frequency_net, 24, partial(ImplicitFilter, encoding=MultiScaleFeatures(reach=24))),
-}.items():
-    torch.manual_seed(0)
-    nets[name] = make(classes=4, depth=1)
+multi_scale = partial(ImplicitFilter, encoding=MultiScaleFeatures(reach=24))
+nets: dict[str, nn.Module] = {
+    "7x7 taps": separable_net(24, 7, classes=4, depth=1),
+    "default filter": frequency_net(24, ImplicitFilter, classes=4, depth=1),
+    "multi-scale filter": frequency_net(24, multi_scale, classes=4, depth=1),
+}
 
 for name, net in nets.items():
     outcome = train_and_test(

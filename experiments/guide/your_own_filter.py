@@ -61,8 +61,8 @@ print(count_parameters(model))
 
 image = torch.randn(2, 3, 32, 32)
 model(image).square().mean().backward()
-spatial = model[2].spatial
-print(spatial.filter.shift.grad.shape, "gradients of the shifts, one for each kernel and axis")
+shift = model.get_parameter("2.spatial.filter.shift")
+print(f"{tuple(shift.shape)} shifts, one for each kernel and axis, with gradients: {shift.grad is not None}")
 
 # %%
 # The survey finds what was put in.

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from nifconv import frequency
+from nifconv._support.arguments import positive_float
+from nifconv.filters._encoding import Encoding
 
 # Coordinates in pixels span only [-1, 1], where a He-normal network is almost linear: so smooth a spectrum belongs to a
 # kernel of very few pixels. Integers and waves need no widening.
@@ -98,3 +100,35 @@ class RawCoordinates:
 
 
 Coordinates = Waves | RawCoordinates
+
+
+def check_encoding(encoding: Encoding | None, coordinates: str) -> Encoding | None:
+    """The offsets of periodic coordinates, or None for the default.
+
+    Raises:
+        TypeError: it is not an encoding.
+        ValueError: the coordinates are others.
+    """
+    if encoding is not None and not isinstance(encoding, Encoding):
+        raise TypeError(f"encoding={encoding!r} must be None or an Encoding, such as MultiScaleFeatures(reach=24)")
+    if encoding is not None and coordinates != "periodic":
+        raise ValueError(
+            f"encoding={encoding} holds offsets for periodic coordinates and cannot be combined with "
+            f"coordinates={coordinates!r}; use coordinates='periodic', or encoding=None"
+        )
+    return encoding
+
+
+def check_band_limit(band_limit: float | None, coordinates: str) -> float | None:
+    """The highest frequency of image coordinates, in cycles per image, or None for no limit.
+
+    Raises:
+        TypeError: it is not a number.
+        ValueError: it is not above 0, or the coordinates are others.
+    """
+    if band_limit is not None and coordinates != "image":
+        raise ValueError(
+            f"band_limit={band_limit} is in cycles per image and cannot be combined with coordinates={coordinates!r}; "
+            "use coordinates='image', or band_limit=None"
+        )
+    return None if band_limit is None else positive_float("band_limit", band_limit)

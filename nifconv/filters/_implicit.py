@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,16 +11,16 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from nifconv import frequency
-from nifconv._support.arguments import at_least_single, choice, ints_per_axis, positive_float, positive_int
+from nifconv._support.arguments import at_least_single, choice, ints_per_axis
 from nifconv._support.precision import full_precision
 from nifconv.filters._base import DEFAULT_GAIN, FrequencyFilter
 from nifconv.filters._budget import Budget
 from nifconv.filters._cache import cached_grid
-from nifconv.filters._coordinates import RawCoordinates, Waves
+from nifconv.filters._coordinates import RawCoordinates, Waves, check_band_limit, check_encoding
 from nifconv.filters._encoding import Encoding, Neighbors
 from nifconv.filters._factory import FilterFactory
 from nifconv.filters._least_squares import variable_projection
-from nifconv.filters._mlp import Linear, OddLinear, evaluate, make_activation, make_trunk
+from nifconv.filters._mlp import Linear, OddLinear, evaluate, hidden_widths, make_activation, make_trunk
 from nifconv.filters._spec import savable
 
 COORDINATES = ("periodic", "pixel", "image")
@@ -92,8 +92,8 @@ class ImplicitFilter(FrequencyFilter):
     ) -> None:
         super().__init__(out_channels, in_channels, ndim, gain=gain)
         self.coordinates = choice("coordinates", coordinates, COORDINATES)
-        self.encoding = _check_encoding(encoding, coordinates)
-        self.band_limit = _check_band_limit(band_limit, coordinates)
+        self.encoding = check_encoding(encoding, coordinates)
+        self.band_limit = check_band_limit(band_limit, coordinates)
         # Saved, so that a checkpoint of other random offsets is refused.
         self.offsets: Tensor | None
         self.register_buffer("offsets", encoding.draw(ndim) if encoding else None)
@@ -104,7 +104,7 @@ class ImplicitFilter(FrequencyFilter):
             # Two activations in each trunk, which may have parameters of their own.
             fixed = imag_bias + 2 * trunks * sum(p.numel() for p in make_activation(activation).parameters())
             hidden = hidden.widths(inputs=self.inputs.count, trunks=trunks, kernels=kernels, fixed=fixed)
-        self.hidden = _check_hidden(hidden)
+        self.hidden = hidden_widths(hidden)
         self.trunks = nn.ModuleList(make_trunk(self.inputs.count, self.hidden, activation) for _ in range(trunks))
         self.real = Linear(self.hidden[-1], kernels)
         self.imag = (
@@ -285,34 +285,3 @@ class ImplicitFilter(FrequencyFilter):
         encoding = f", encoding={self.encoding}" if self.encoding else ""
         limit = "" if self.band_limit is None else f", band_limit={self.band_limit}"
         return f"{super().extra_repr()}, coordinates={self.coordinates!r}{encoding}{limit}"
-
-
-def _check_hidden(hidden: Sequence[int]) -> tuple[int, ...]:
-    if isinstance(hidden, str) or not isinstance(hidden, Iterable):
-        raise TypeError(
-            f"hidden={hidden!r} must hold one width for each hidden layer, such as (16, 16), or be Budget(parameters)"
-        )
-    widths = tuple(positive_int("hidden", width) for width in hidden)
-    if not widths:
-        raise ValueError(f"hidden={hidden!r} has no layer; give at least one width, such as (16, 16)")
-    return widths
-
-
-def _check_encoding(encoding: Encoding | None, coordinates: str) -> Encoding | None:
-    if encoding is not None and not isinstance(encoding, Encoding):
-        raise TypeError(f"encoding={encoding!r} must be None or an Encoding, such as MultiScaleFeatures(reach=24)")
-    if encoding is not None and coordinates != "periodic":
-        raise ValueError(
-            f"encoding={encoding} holds offsets for periodic coordinates and cannot be combined with "
-            f"coordinates={coordinates!r}; use coordinates='periodic', or encoding=None"
-        )
-    return encoding
-
-
-def _check_band_limit(band_limit: float | None, coordinates: str) -> float | None:
-    if band_limit is not None and coordinates != "image":
-        raise ValueError(
-            f"band_limit={band_limit} is in cycles per image and cannot be combined with coordinates={coordinates!r}; "
-            "use coordinates='image', or band_limit=None"
-        )
-    return None if band_limit is None else positive_float("band_limit", band_limit)

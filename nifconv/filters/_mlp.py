@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 import torch
 from torch import Tensor, nn
+
+from nifconv._support.arguments import positive_int
 
 
 class Linear(nn.Module):
@@ -56,6 +58,23 @@ class Trunk(nn.Sequential):
     def first(self) -> Linear:
         """The layer that sees the coordinates."""
         return self[0]  # type: ignore[return-value]
+
+
+def hidden_widths(hidden: Sequence[int]) -> tuple[int, ...]:
+    """The widths of the hidden layers.
+
+    Raises:
+        TypeError: they are not integers, or there is no sequence of them.
+        ValueError: there is none, or one is below 1.
+    """
+    if isinstance(hidden, str) or not isinstance(hidden, Iterable):
+        raise TypeError(
+            f"hidden={hidden!r} must hold one width for each hidden layer, such as (16, 16), or be Budget(parameters)"
+        )
+    widths = tuple(positive_int("hidden", width) for width in hidden)
+    if not widths:
+        raise ValueError(f"hidden={hidden!r} has no layer; give at least one width, such as (16, 16)")
+    return widths
 
 
 def make_trunk(inputs: int, widths: Sequence[int], activation: Callable[[], nn.Module]) -> Trunk:

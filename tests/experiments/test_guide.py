@@ -16,7 +16,7 @@ GUIDE = Path(__file__).parents[2] / "experiments/guide"
 
 
 @pytest.mark.parametrize("name", ORDER)
-def test_script_runs(name, capsys):
+def test_script_runs(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     mpl.use("agg")
     try:
         runpy.run_module(f"experiments.guide.{name}", run_name="__main__")
@@ -25,11 +25,11 @@ def test_script_runs(name, capsys):
     assert capsys.readouterr().out
 
 
-def test_every_script_has_a_place_in_the_guide():
+def test_every_script_has_a_place_in_the_guide() -> None:
     assert {path.stem for path in GUIDE.glob("[!_]*.py")} == set(ORDER)
 
 
-def test_the_reference_lists_every_public_name():
+def test_the_reference_lists_every_public_name() -> None:
     listed = set(re.findall(r"^   (\w+)$", (GUIDE / "site/api.md").read_text(encoding="utf-8"), re.MULTILINE))
     modules = {"footprint", "frequency", "functional"}
     constants = {"MEASURES", "FilterFactory"} | {name for name in nifconv.__all__ if name.startswith("niff_")}

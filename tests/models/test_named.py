@@ -64,8 +64,13 @@ def test_what_a_function_can_be_told() -> None:
 
 def test_published_weights_are_taken_except_for_a_head_of_another_size(monkeypatch: pytest.MonkeyPatch) -> None:
     published = resnet18(weights=None).state_dict()
-    asked = []
-    monkeypatch.setattr(WeightsEnum, "get_state_dict", lambda self, **_: asked.append(self.name) or published)
+    asked: list[str] = []
+
+    def answer(weights: WeightsEnum, **_: object) -> dict[str, torch.Tensor]:
+        asked.append(weights.name)
+        return published
+
+    monkeypatch.setattr(WeightsEnum, "get_state_dict", answer)
     whole = NamedModel("resnet18").build(pretrained=True)
     assert all(torch.equal(value, published[name]) for name, value in whole.state_dict().items())
     small = NamedModel("resnet18", num_classes=5, arguments={"weights": "DEFAULT"}).build()

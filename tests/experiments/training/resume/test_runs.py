@@ -80,8 +80,8 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path, monkeypatch: 
 
 def test_images_that_changed_are_named_before_a_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ImageData, "contents", "as they were")
-    ask = ("--trainer.callbacks.step", "3", f"--trainer.callbacks.marker={tmp_path / 'asked'}")
-    ask += ("--trainer.callbacks.by", str(signal.SIGTERM.value))
+    ask = ["--trainer.callbacks.step", "3", f"--trainer.callbacks.marker={tmp_path / 'asked'}"]
+    ask += ["--trainer.callbacks.by", str(signal.SIGTERM.value)]
     run = commands.arguments(tmp_path / "run", "--trainer.callbacks+=tests.experiments.crash.CrashOnce", *ask)
     with pytest.raises(SystemExit):
         commands.run(run)
