@@ -30,7 +30,7 @@ with torch.no_grad():
     responses = [circular(image)[0, 0], zeros(image)[0, 0]]
 limit = max(response.abs().max().item() for response in responses)
 for axes, response, title in zip(panels, responses, ('padding_mode="circular"', 'padding_mode="zeros"'), strict=True):
-    shown = axes.imshow(response, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    shown = axes.imshow(response.numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit)
     axes.set(title=title, xticks=(), yticks=())
 figure.colorbar(shown, ax=panels, label="response to one pixel", shrink=0.8)
 

@@ -36,6 +36,6 @@ for name, field in fields.items():
 figure, panels = plt.subplots(1, 4, figsize=(11, 3.2), layout="constrained")
 for axes, (name, field) in zip(panels, fields.items(), strict=True):
     share = (field.contribution / field.contribution.max()).clamp_min(1e-4).log10()
-    shown = axes.imshow(share, cmap="viridis", vmin=-4, vmax=0)
+    shown = axes.imshow(share.numpy(), cmap="viridis", vmin=-4, vmax=0)
     axes.set(title=name, xticks=(), yticks=())
 figure.colorbar(shown, ax=panels, label="log10 of the contribution / largest", shrink=0.8)

@@ -20,7 +20,7 @@ from nifconv.filters._coordinates import RawCoordinates, Waves, check_band_limit
 from nifconv.filters._encoding import Encoding, Neighbors
 from nifconv.filters._factory import FilterFactory
 from nifconv.filters._least_squares import variable_projection
-from nifconv.filters._mlp import Linear, OddLinear, evaluate, hidden_widths, make_activation, make_trunk
+from nifconv.filters._mlp import Linear, evaluate, hidden_widths, make_activation, make_trunk
 from nifconv.filters._spec import savable
 
 COORDINATES = ("periodic", "pixel", "image")
@@ -107,9 +107,9 @@ class ImplicitFilter(FrequencyFilter):
         self.hidden = hidden_widths(hidden)
         self.trunks = nn.ModuleList(make_trunk(self.inputs.count, self.hidden, activation) for _ in range(trunks))
         self.real = Linear(self.hidden[-1], kernels)
-        self.imag = (
-            Linear(self.hidden[-1], kernels, bias=False) if shared_trunk else OddLinear(self.hidden[-1], kernels)
-        )
+        # The networks of Grabinski, Keuper & Keuper 2024 have a bias here, so that their weights and parameter counts
+        # need it, though it cancels.
+        self.imag = Linear(self.hidden[-1], kernels, bias=not shared_trunk)
         self.reset_parameters()
 
     @staticmethod
@@ -222,7 +222,10 @@ class ImplicitFilter(FrequencyFilter):
         return spectrum if heads.shape[1] > 1 else spectrum.contiguous()
 
     def _heads(self, dtype: torch.dtype) -> Tensor:
-        """Both linear heads, `(out, in, 2, hidden[-1] + 1)`: a bias is the weight of a constant feature."""
+        """The weights of both linear heads, `(out, in, 2, hidden[-1] + 1)`: a bias is that of a constant feature.
+
+        They are applied together, not by calls of `real` and `imag`.
+        """
         real, imag = self.real, self.imag
         # A bias of the imaginary part cancels, and its gradient is zero.
         constant = imag.weight.new_zeros(len(imag.weight)) if imag.bias is None else imag.bias - imag.bias

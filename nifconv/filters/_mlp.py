@@ -29,17 +29,6 @@ class Linear(nn.Module):
         return f"{self.weight.shape[1]}, {self.weight.shape[0]}{'' if self.bias is not None else ', bias=False'}"
 
 
-class OddLinear(Linear):
-    """A linear layer of the difference of two features, in which its bias cancels.
-
-    The networks of Grabinski, Keuper & Keuper 2024 have this bias, so that their weights and parameter counts need it.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        # Subtracted rather than left out: DistributedDataParallel wants a gradient for each parameter, if only of zero.
-        return super().forward(x) - self.bias
-
-
 class Trunk(nn.Sequential):
     """Linear layers and activations, alternating."""
 

@@ -150,12 +150,7 @@ def test_known_networks_train_after_conversion(make: Any, to: str) -> None:
         ({"expansion": 2}, ValueError, "expansion=2 has no meaning for to='split'; use to='lc'"),
         ({"filter": FilterBank(ImplicitFilter, 4)}, ValueError, "kernels=4 are too few for a layer of 8 x 1 channels"),
         ({"filter": "implicit"}, TypeError, "filter='implicit' must be a filter class"),
-        ({"tolerance": 0.5}, ValueError, "tolerance without match=True has no effect; give match=True"),
-        (
-            {"tolerance": 0.5, "example_input": torch.zeros(1, 3, 8, 8)},
-            ValueError,
-            "tolerance and example_input without match=True",
-        ),
+        ({"tolerance": 0.5}, ValueError, "tolerance=0.5 without match=True: nothing is compared then; give match=True"),
         ({"tolerance": -1, "match": True}, ValueError, "tolerance=-1 must be a finite number above 0"),
     ],
 )

@@ -90,8 +90,11 @@ SETTINGS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "coordinates": (ImplicitFilter, lambda subject: setattr(subject, "inputs", FAR)),
     "mode of a part": (with_activation(lambda: nn.Dropout(0.9)), lambda subject: subject.trunks.train()),
     "hook": (ImplicitFilter, lambda subject: subject.register_forward_hook(double)),
-    "hook inside": (ImplicitFilter, lambda subject: subject.real.register_forward_hook(double)),
-    "hook before": (ImplicitFilter, lambda subject: subject.real.register_forward_pre_hook(lambda _, x: (2 * x[0],))),
+    "hook inside": (ImplicitFilter, lambda subject: subject.trunks[0][1].register_forward_hook(double)),
+    "hook before": (
+        ImplicitFilter,
+        lambda subject: subject.trunks[0][1].register_forward_pre_hook(lambda _, x: (2 * x[0],)),
+    ),
 }
 
 

@@ -113,5 +113,5 @@ def test_a_table_with_spoilt_speedups_is_refused(gpu: FakeGpu, tmp_path: Path) -
     path = tmp_path / "table.json"
     measure(gpu).save(path)
     path.write_text(path.read_text().replace("2.0", "-2.0"))
-    with pytest.raises(ValueError, match=r"table\.json is no table of crossovers.*above 0.*-2\.0"):
+    with pytest.raises(ValueError, match=r"table\.json does not hold a table of crossovers.*above 0.*-2\.0"):
         use_crossover(path)
