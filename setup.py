@@ -1,17 +1,21 @@
-"""The native engine, an optional part: without a C++ compiler everything is installed but this.
+"""The version, and the native engine, an optional part: without a C++ compiler everything is installed but this.
 
-A plain shared library that knows neither Python nor torch, so one wheel per platform serves all versions of both.
-By hand, into the source tree: `python setup.py build_ext --inplace`.
+The engine is a plain shared library that knows neither Python nor torch, so one wheel per platform serves all versions
+of both. By hand, into the source tree: `python setup.py build_ext --inplace`.
 """
 
 import os
 import platform
+import re
+import subprocess
+from email.parser import HeaderParser
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
+UNTAGGED = "0.1.0.dev0"  # without git, or before the first tag
 SANITIZERS = os.environ.get("NIFCONV_SANITIZERS", "")
 NATIVE = Path("nifconv/spectral/native")
 COMMON = ["-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-ffp-contract=fast", "-fno-math-errno", "-g0"]
@@ -21,6 +25,27 @@ X86 = {
     "avx2": (32, ["-mavx2", "-mfma"]),
     "avx512": (64, ["-mavx512f", "-mavx512vl", "-mavx512bw", "-mavx512dq", "-mfma"]),
 }
+
+
+def version() -> str:
+    """That of an sdist, or of the last tag v1.2.3; n commits later 1.2.4.devn, so that it comes after all of 1.2.3."""
+    if Path("PKG-INFO").exists():
+        return HeaderParser().parsestr(Path("PKG-INFO").read_text(encoding="utf-8"))["Version"]
+    # Asked only here: a copy inside the repository of another project would get the tags of that.
+    if not Path(".git").exists():
+        return UNTAGGED
+    command = ["git", "describe", "--tags", "--long", "--dirty", "--match", "v[0-9]*"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:  # no git
+        return UNTAGGED
+    tag = re.fullmatch(r"v(\d+)\.(\d+)\.(\d+)-(\d+)-(g[0-9a-f]+)(-dirty)?", found)
+    if tag is None:
+        return UNTAGGED
+    major, minor, patch, commits, commit, dirty = tag.groups()
+    if commits == "0" and not dirty:
+        return f"{major}.{minor}.{patch}"
+    return f"{major}.{minor}.{int(patch) + 1}.dev{commits}+{commit}" + (".dirty" if dirty else "")
 
 
 class BuildEngine(build_ext):
@@ -62,6 +87,7 @@ class PlatformWheel(bdist_wheel):
 
 
 setup(
+    version=version(),
     ext_modules=[
         Extension(
             "nifconv.spectral.native._engine",

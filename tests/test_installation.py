@@ -1,4 +1,4 @@
-"""What is installed where there is no compiler: everything but the native engine."""
+"""What is installed: the version that git has, and where there is no compiler everything but the native engine."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,9 +36,76 @@ def test_installs_without_a_compiler(command: str, tmp_path: Path) -> None:
     assert not any(name.endswith("_engine.bin") for name in names)
     if command == "bdist_wheel":
         assert "nifconv/spectral/native/_library.py" in names
+        assert "nifconv/py.typed" in names
         zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
     program = "import nifconv.spectral.native as n; print(n.__file__, n.engine(), n.absence())"
     folder = tmp_path / "installed" if command == "bdist_wheel" else tmp_path
     printed = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True)
     assert printed.stdout.startswith(str(folder)), printed.stdout
     assert "None the native engine was not built" in printed.stdout
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """What setup.py reads to say the version, outside any repository."""
+    if not (ROOT / "setup.py").exists() or shutil.which("git") is None:
+        pytest.skip("needs the source tree and git")
+    shutil.copytree(ROOT / "nifconv/spectral/native", tmp_path / "nifconv/spectral/native")
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def version(folder: Path, path: str | None = None) -> str:
+    environment = os.environ if path is None else {**os.environ, "PATH": path}
+    done = subprocess.run(
+        [sys.executable, "setup.py", "--version"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()[-1]
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ("-c", "user.name=me", "-c", "user.email=me@example.org", "-c", "commit.gpgsign=false")
+    done = subprocess.run(["git", *who, *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_the_version_is_that_of_the_last_tag(sources: Path) -> None:
+    untagged = version(sources)
+    assert Version(untagged).is_devrelease
+    git(sources, "init", "-q")
+    git(sources, "add", ".")
+    git(sources, "commit", "-q", "-m", "first")
+    git(sources, "tag", "not-a-version")
+    assert version(sources) == untagged
+    git(sources, "tag", "v1.2.3")
+    assert version(sources) == "1.2.3"
+    assert version(sources, path="") == untagged  # git is not found
+    git(sources, "commit", "-q", "--allow-empty", "-m", "second")
+    later = version(sources)
+    assert later == f"1.2.4.dev1+g{git(sources, 'rev-parse', '--short', 'HEAD')}"
+    assert Version("1.2.3") < Version(later) < Version("1.2.4")
+    (sources / "README.md").write_text("changed")
+    assert version(sources) == f"{later}.dirty"
+    git(sources, "tag", "-f", "v1.2.4")
+    assert Version(version(sources)).is_devrelease  # what was changed since is not the release
+    # An sdist says its version itself, wherever it is unpacked.
+    (sources / "PKG-INFO").write_text("Metadata-Version: 2.4\nName: nifconv\nVersion: 3.0\n\nVersion: 9")
+    assert version(sources) == "3.0"
+
+
+def test_a_repository_around_the_sources_does_not_give_the_version(sources: Path, tmp_path: Path) -> None:
+    git(sources, "init", "-q")
+    inner = tmp_path / "vendored"
+    inner.mkdir()
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "nifconv"):
+        (sources / name).rename(inner / name)
+    git(sources, "add", ".")
+    git(sources, "commit", "-q", "-m", "of the other project")
+    git(sources, "tag", "v7.0.0")
+    assert Version(version(inner)) < Version("1")

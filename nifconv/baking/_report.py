@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from torch import nn
+from torch import Tensor, nn
 
 from nifconv._support import history, saved
 from nifconv._support.changes import ChangeReport, LayerChange
 from nifconv._support.named import NamedModel
+from nifconv._support.publishing import Publishable
 from nifconv.baking._plain import write_layers
 from nifconv.filters import initial_gains
 
@@ -95,7 +97,7 @@ class BakeReport(ChangeReport[BakedLayer]):
 
 
 @dataclass(frozen=True, repr=False)
-class Baked:
+class Baked(Publishable):
     """The baked model and the report on it.
 
     Attributes:
@@ -121,6 +123,9 @@ class Baked:
             TypeError: the state_dict holds something other than tensors.
             ImportError: safetensors is not installed.
         """
+        saved.write(path, *self._content(base))
+
+    def _content(self, base: str | NamedModel | None) -> tuple[Mapping[str, Tensor], dict[str, Any]]:
         made = history.of(self.model)
         if base is not None:
             made = {**made, "base": (NamedModel(base) if isinstance(base, str) else base).to_spec()}
@@ -136,7 +141,7 @@ class Baked:
             "baked": write_layers(self.model, names),
             "report": self.report.to_dict(),
         }
-        saved.write(path, self.model.state_dict(), description)
+        return self.model.state_dict(), description
 
     def __repr__(self) -> str:
         done = f"{len(self.report.replaced)} of {len(self.report.layers)} frequency layers baked"

@@ -107,16 +107,16 @@ def _checkpoints(run: str) -> list[str]:
 
 
 def _subject(
-    name: str, model: str, given: tuple[Path | None, bool, int | None], channels: int, trust: bool
+    name: str, model: str, given: tuple[str | None, bool, int | None], channels: int, trust: bool
 ) -> OpenedModel:
     """A model to survey; a file that does not say what it belongs to holds weights for MODEL."""
     from nifconv.models import is_file, read
 
     if name != model and is_file(name) and not is_file(model):
         with errors_in_options("--compare"):
-            described_by_itself = read(Path(name)).description is not None
+            described_by_itself = read(name).description is not None
         if not described_by_itself:
-            return opened(model, Path(name), False, given[2], channels, trust)
+            return opened(model, name, False, given[2], channels, trust)
     return opened(name, *given, channels, trust)
 
 

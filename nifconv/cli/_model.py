@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,12 +14,13 @@ if TYPE_CHECKING:
     from nifconv.models import OpenedModel
 
 MODEL_HELP = (
-    "A model: a name of torchvision or timm, 'package.module:function', a file that convert or bake wrote, or a "
-    "checkpoint of experiments.train or the folder of its run."
+    "A model: a name of torchvision or timm, 'package.module:function', a file that convert or bake wrote, such a file "
+    "on the Hugging Face Hub as hf://owner/name, or a checkpoint of experiments.train or the folder of its run."
 )
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)]
 WeightsOption = Annotated[
-    Path | None, typer.Option(help="Weights for MODEL: .safetensors, or .pt (read without running code).")
+    str | None,
+    typer.Option(help="Weights for MODEL: .safetensors, .pt (read without running code), or hf://owner/name."),
 ]
 PretrainedOption = Annotated[
     bool, typer.Option("--pretrained", help="Download the weights that the library publishes.")
@@ -33,7 +33,7 @@ ChannelsOption = Annotated[int, typer.Option(min=1, help="Input channels.")]
 
 def opened(
     what: str,
-    weights: Path | None = None,
+    weights: str | None = None,
     pretrained: bool = False,
     num_classes: int | None = None,
     channels: int = 3,

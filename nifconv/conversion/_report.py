@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from torch import nn
+from torch import Tensor, nn
 
 from nifconv._support import history, saved
 from nifconv._support.changes import ChangeReport, LayerChange
 from nifconv._support.named import NamedModel
+from nifconv._support.publishing import Publishable
 from nifconv.conversion._candidate import Candidate
 from nifconv.conversion._plan import Plan
 from nifconv.conversion._savable import describe, model_to_save
@@ -104,7 +105,7 @@ def _count(module: nn.Module) -> int:
 
 
 @dataclass(frozen=True, repr=False)
-class Conversion:
+class Conversion(Publishable):
     """The converted model and the report on it.
 
     Attributes:
@@ -136,13 +137,16 @@ class Conversion:
             TypeError: the state_dict holds something other than tensors.
             ImportError: safetensors is not installed.
         """
+        saved.write(path, *self._content(base))
+
+    def _content(self, base: str | NamedModel | None) -> tuple[Mapping[str, Tensor], dict[str, Any]]:
         step = self.step()
         if "obstacle" in step:
             raise ValueError(step["obstacle"])
         model = model_to_save(self.model, step["layers"])
         # A copy that was put together by hand knows of no conversion.
         steps = history.of(model)["conversions"] or [step]
-        saved.write(path, model.state_dict(), describe(model, base, steps))
+        return model.state_dict(), describe(model, base, steps)
 
     def step(self) -> dict[str, Any]:
         """This conversion as data ready for JSON, or under "obstacle" why it has none."""

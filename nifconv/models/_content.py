@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nifconv._support import saved
+from nifconv._support import hub, saved
 from nifconv.filters import load_compact_state_dict
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt")
@@ -56,15 +56,17 @@ class Content:
             ) from error
 
 
-def read(path: Path) -> Content:
-    """Reads a file, or the last checkpoint in the folder of a run, without running any code that it may contain.
+def read(path: str | Path) -> Content:
+    """Reads a file, also from the Hub, or the last checkpoint of a run, without running any code that it may contain.
 
     A state dict inside a training checkpoint is found under "state_dict", "model_state_dict" or "model".
 
     Raises:
         FileNotFoundError: there is no such file, or no checkpoint in the folder.
+        ImportError: huggingface_hub is not installed.
         ValueError: the file has another format, is damaged, or cannot be read without running code.
     """
+    path = hub.fetched(path)
     if path.is_dir():
         found = checkpoints(path)
         if not found:

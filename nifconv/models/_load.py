@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from nifconv._support import saved
+from nifconv._support import hub, saved
 from nifconv._support.arguments import torch_module
 from nifconv._support.modules import copy_model
 from nifconv._support.named import NamedModel
@@ -16,22 +16,32 @@ from nifconv.baking import Baked, restore
 from nifconv.conversion import Conversion, check_tensors, check_unconverted, convert_again, is_converted
 
 
-def load(path: str | Path, base_model: nn.Module | None = None, *, trust: bool = False) -> Conversion | Baked:
-    """Reads what `Conversion.save` or `Baked.save` wrote: builds the model again and loads the weights.
+def load(
+    path: str | Path,
+    base_model: nn.Module | None = None,
+    *,
+    trust: bool = False,
+    revision: str | None = None,
+    token: str | bool | None = None,
+) -> Conversion | Baked:
+    """Builds the model again that `save` or `push_to_hub` of a `Conversion` or `Baked` wrote, and loads its weights.
 
     Args:
-        path: of the file.
+        path: of the file, or its address on the Hugging Face Hub: "hf://owner/name" or "hf://owner/name@revision".
         base_model: a model of the architecture that was converted, with any weights; it is not changed, and the new
             model is on its device. By default it is built by the name that the file gives, if it was saved with one.
         trust: call the function that the file names as "package.module:function", if it does. Without it, no code runs
-            but that of nifconv, torchvision and timm.
+            but that of nifconv, torchvision and timm, wherever the file is from.
+        revision: branch, tag or commit on the Hub, if the address gives none; the main branch by default.
+        token: for the Hub; by default that of `hf auth login` or of the variable HF_TOKEN.
 
     Raises:
         FileNotFoundError: there is no such file.
         TypeError: `base_model` is not a module.
         ValueError: the file is truncated, altered or of another format, or does not fit `base_model`, which may be
-            converted already; or there is none, and the file does not name one, or a function without `trust`.
-        ImportError: safetensors is not installed.
+            converted already; or there is none, and the file does not name one, or a function without `trust`; or
+            `revision` or `token` is given for a path.
+        ImportError: safetensors, or for the Hub huggingface_hub, is not installed.
 
     >>> import nifconv, tempfile
     >>> net = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.ReLU())
@@ -44,7 +54,7 @@ def load(path: str | Path, base_model: nn.Module | None = None, *, trust: bool =
     """
     if base_model is not None:
         torch_module("base_model", base_model)
-    tensors, description = saved.read(path)
+    tensors, description = saved.read(hub.fetched(path, revision=revision, token=token))
     if not isinstance(description, dict) or not {"base", "conversions", "gains"} <= set(description):
         raise ValueError(f"{str(path)!r} has an incomplete description; save it again")
     model = base(str(path), description, trust=trust) if base_model is None else copy_model(base_model)

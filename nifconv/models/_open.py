@@ -44,10 +44,10 @@ def open_model(
 
     Args:
         what: a `NamedModel` or the name of one; or a file of `Conversion.save` or `Baked.save`, a checkpoint of
-            `experiments.train`, or the folder of such a run, whose last checkpoint is taken: these say how to build
-            their model.
-        weights: a file with weights for it, full or compact, also inside a checkpoint, and with the prefixes that
-            wrappers add. One that says how its model was made from `what` is opened as that.
+            `experiments.train`, or the folder of such a run, whose last checkpoint is taken, or "hf://owner/name" or
+            "hf://owner/name@revision" on the Hugging Face Hub: these say how to build their model.
+        weights: a file with weights for it, also on the Hub, full or compact, also inside a checkpoint, and
+            with the prefixes that wrappers add. One that says how its model was made from `what` is opened as that.
         pretrained, num_classes, in_channels: of a named model; see `NamedModel`.
         trust: call the function that a file names; see `nifconv.load`.
 
@@ -62,24 +62,24 @@ def open_model(
         start = "pretrained" if pretrained else "random (newly initialised)"
         if weights is None:
             return OpenedModel(named.name, named.build(pretrained=pretrained), start, named.build)
-        return _with_weights(named, read(Path(weights)), pretrained)
+        return _with_weights(named, read(weights), pretrained)
     refused = [name for name, value in {**given, "pretrained": pretrained or None}.items() if value is not None]
     if refused:
         raise ValueError(f"{refused[0]}={given.get(refused[0], True)} is for a model by name; {what!r} is a file")
-    content = read(Path(what))
+    content = read(what)
     if content.description is None:
         raise ValueError(
             f"{what!r} does not say what its weights belong to; give the model by name, and this as weights"
         )
     fresh = _builder(content, lambda: base(what, content.description or {}, trust=trust))
     model = fresh()
-    content = content if weights is None else read(Path(weights))
+    content = content if weights is None else read(weights)
     content.load_into(model)
     return OpenedModel(what, model, str(content.path), fresh)
 
 
 def is_file(what: str) -> bool:
-    """Whether it stands for a file or a folder rather than a name."""
+    """Whether it stands for a file, a folder or a repository rather than a name."""
     return what.endswith(SUFFIXES) or "/" in what or (Path(what).is_dir() and bool(checkpoints(Path(what))))
 
 
