@@ -209,17 +209,18 @@ class ImplicitFilter(FrequencyFilter):
         return self._evaluated(lambda heads: heads, size)
 
     def _evaluated(self, combination: Callable[[Tensor], Tensor], size: Sequence[int]) -> Tensor:
-        """The spectrum of heads that are combined first, by bin where it is dense: as the product gives it."""
+        """The spectrum of heads that are combined first: where it is dense by bin, as the product reads it."""
         with full_precision(self.real.weight.device):
             dtype = at_least_single(self.real.weight.dtype)
             heads = combination(self._heads(dtype))
             features = rearrange(torch.stack(self._features(size, heads.dtype)), "two ... h -> two h ...")
             features = torch.cat([features, torch.ones_like(features[:, :1])], dim=1)  # (2, hidden[-1] + 1, *half)
             features = self._limited(features, size).to(heads.dtype).flatten(2)
-            parts = torch.bmm(features.mT, rearrange(heads, "o i two h -> two h (o i)"))  # (2, bins, out * in)
-        parts = parts.view(2, *frequency.half_shape(size), *heads.shape[:2])
+            heads, kernels = rearrange(heads, "o i two h -> two (o i) h"), heads.shape[:2]
+            by_bin = torch.bmm(features.mT, heads.mT) if kernels[1] > 1 else torch.bmm(heads, features).mT
+        parts = by_bin.unflatten(2, kernels).unflatten(1, frequency.half_shape(size))
         spectrum = rearrange(parts, "two ... o i -> o i ... two")
-        return spectrum if heads.shape[1] > 1 else spectrum.contiguous()
+        return spectrum if kernels[1] > 1 else spectrum.contiguous()
 
     def _heads(self, dtype: torch.dtype) -> Tensor:
         """The weights of both linear heads, `(out, in, 2, hidden[-1] + 1)`: a bias is that of a constant feature.
