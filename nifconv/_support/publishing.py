@@ -44,8 +44,8 @@ model = nifconv.load({arguments}).model.eval()
 {report}
 ```
 """
-_CONVERTED = "convolutional network whose kernels are functions of frequency, evaluated on the map they run on."
-_BAKED = "convolutional network whose kernels were functions of frequency and are plain convolutions now."
+_CONVERTED = "convolutional network in which frequency convolutions have replaced others, as listed below."
+_BAKED = "convolutional network whose frequency convolutions became plain ones again, as listed below."
 
 
 class Publishable(ABC):

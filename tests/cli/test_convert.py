@@ -188,7 +188,5 @@ def test_errors_have_no_traceback_on_the_terminal(folder: Path) -> None:
 def test_without_typer_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "nifconv.cli._app", raising=False)
     monkeypatch.setitem(sys.modules, "typer", None)
-    with pytest.raises(
-        SystemExit, match=r"the command line needs typer; install it with: pip install 'nifconv\[cli\]'"
-    ):
+    with pytest.raises(SystemExit, match=r"the command line needs typer; install it with: .* 'nifconv\[cli\]'"):
         cli.main()
