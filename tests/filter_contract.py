@@ -13,7 +13,7 @@ from torch.testing import assert_close
 
 from nifconv import FrequencyFilter, frequency
 from tests import oracles
-from tests.models import saved_and_loaded
+from tests.nets import saved_and_loaded
 from tests.tolerances import assert_near
 
 MAPS: dict[int, list[tuple[int, ...]]] = {

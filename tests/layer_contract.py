@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nifconv.layers._conv import FrequencyConv
 from tests import oracles
-from tests.models import saved_and_loaded
+from tests.nets import saved_and_loaded
 from tests.tolerances import assert_near
 
 MAPS: dict[int, list[tuple[int, ...]]] = {

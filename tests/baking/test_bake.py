@@ -20,7 +20,7 @@ from nifconv import (
 )
 from nifconv.layers._conv import layer_class
 from nifconv.layers._linear_combination import lc_class
-from tests.models import PLAIN, is_plain, kernel_of
+from tests.nets import PLAIN, is_plain, kernel_of
 from tests.tolerances import assert_near
 
 MODES = ["circular", "zeros", "reflect", "replicate"]

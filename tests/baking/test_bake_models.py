@@ -24,7 +24,7 @@ from nifconv import (
     fit,
     frozen,
 )
-from tests.models import is_plain, small_net
+from tests.nets import is_plain, small_net
 from tests.tolerances import assert_near
 
 MODES = ["circular", "zeros", "reflect", "replicate"]

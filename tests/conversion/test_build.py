@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 
 from nifconv import FilterBank, ImplicitFilter, LCConv2d, SpatialFilter, TableFilter, convert
-from tests.models import small_net
+from tests.nets import small_net
 from tests.tolerances import assert_near
 
 pytestmark = pytest.mark.filterwarnings("ignore:match=True leaves")

@@ -16,7 +16,7 @@ from nifconv import (
     frozen,
 )
 from nifconv.layers._conv import FrequencyConv
-from tests.models import small_net
+from tests.nets import small_net
 
 
 def replaced(report: Any) -> list[str]:

@@ -23,7 +23,7 @@ from nifconv import (
 )
 from nifconv.conversion._match import match_layer
 from tests.conversion.matching import matched
-from tests.models import CONVS, convs, input_for
+from tests.nets import CONVS, convs, input_for
 from tests.tolerances import assert_near
 
 pytestmark = pytest.mark.filterwarnings(

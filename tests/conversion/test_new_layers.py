@@ -21,7 +21,7 @@ from nifconv import (
 )
 from nifconv.layers._conv import layer_class
 from nifconv.layers._convnd import conv_gain
-from tests.models import CONVS, small_net
+from tests.nets import CONVS, small_net
 
 
 def measured_gain(module: nn.Module, channels: int, size: int = 24) -> float:

@@ -17,7 +17,7 @@ from nifconv import (
     convert,
 )
 from tests.conversion.matching import matched
-from tests.models import small_net
+from tests.nets import small_net
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Using padding='same' with even kernel lengths", "ignore:match=True leaves"

@@ -6,7 +6,7 @@ from torch import nn
 
 from nifconv import FrequencyConv2d, LCConv2d, convert
 from nifconv.conversion._select import convolutions, default_choice, user_choice
-from tests.models import small_net
+from tests.nets import small_net
 
 
 class GCNConv(nn.Module):

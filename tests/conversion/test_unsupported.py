@@ -8,7 +8,7 @@ from torch.nn.utils import parametrizations, parametrize, prune
 
 from nifconv import SpatialFilter, convert
 from nifconv.conversion._unsupported import obstacle, padding_for, size_obstacle
-from tests.models import convs, input_for
+from tests.nets import convs, input_for
 
 
 class Conv2dSame(nn.Conv2d):

@@ -29,7 +29,7 @@ from nifconv.layers._linear_combination import lc_class
 from nifconv.spectral import combine
 from nifconv.spectral._transforms import Placement
 from tests import oracles
-from tests.models import saved_and_loaded
+from tests.nets import saved_and_loaded
 from tests.tolerances import assert_near
 
 FILTERS: dict[str, Any] = {

@@ -23,7 +23,7 @@ from nifconv import (
 from nifconv.frequency import resize_taps
 from nifconv.layers import SpatialLayer
 from tests import oracles
-from tests.models import is_plain, small_net
+from tests.nets import is_plain, small_net
 from tests.tolerances import assert_near
 
 
