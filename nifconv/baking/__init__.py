@@ -1,11 +1,15 @@
-"""From frequency layers back to plain convolutions, for deployment: find, cut, substitute, compare, report."""
+"""From frequency layers back to plain convolutions, or to matrix products, for deployment: find, cut, substitute."""
 
 from nifconv.baking._bake import bake
+from nifconv.baking._matmul import ProductLayer, Products, as_matmul
 from nifconv.baking._report import Baked
 from nifconv.baking._restore import restore
 
 __all__ = [
     "Baked",
+    "ProductLayer",
+    "Products",
+    "as_matmul",
     "bake",
     "restore",
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from nifconv._support.modules import move_hooks
 from nifconv.layers import CONVS, Composition, SpatialLayer
 
 _PADDING_LAYERS = {
@@ -29,13 +31,26 @@ def assemble(
         way: the composition, for the 1x1 convolution that follows, if there is one.
     """
     modules = _convolution(layer, kernel, padding)
-    spatial = modules[-1]
+    return complete(layer, modules, way), modules[-1]
+
+
+def complete(layer: SpatialLayer, modules: Sequence[Any], way: Composition) -> nn.Module:
+    """The module for a layer: those for its spatial part, then its 1x1 convolution and its bias; it takes its hooks.
+
+    Args:
+        layer: the layer with the bias.
+        modules: they end in one with a `bias` that is None.
+        way: the composition with the 1x1 convolution, if there is one.
+    """
     if way.pointwise is not None:
-        modules.append(_from_weight(way.pointwise, groups=way.pointwise_groups))
+        modules = [*modules, _from_weight(way.pointwise, groups=way.pointwise_groups)]
     bias = layer.bias_holder.bias
     if bias is not None:
         modules[-1].bias = nn.Parameter(bias.detach().clone())  # type: ignore[operator]
-    return (modules[0] if len(modules) == 1 else nn.Sequential(*modules)), spatial
+    module = modules[0] if len(modules) == 1 else nn.Sequential(*modules)
+    module.requires_grad_(any(p.requires_grad for p in layer.parameters()))
+    move_hooks(module, layer)
+    return module
 
 
 def _convolution(layer: SpatialLayer, kernel: Tensor, padding: list[tuple[int, int]]) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from torch import nn
 
@@ -12,9 +12,8 @@ from nifconv._support.arguments import fraction, torch_module
 from nifconv._support.modules import copy_model, substitute
 from nifconv.baking._compare import measure_errors, timed_run
 from nifconv.baking._cut import CannotBakeError, Cut, cut_layer
+from nifconv.baking._find import Found, count, find_layers
 from nifconv.baking._report import Baked, BakedLayer, BakeReport
-from nifconv.layers import SpatialLayer
-from nifconv.parameters import count_parameters
 
 _FAR = 10
 """How many times the tolerance the output of the model may change by without a warning."""
@@ -73,7 +72,7 @@ def bake(
     model = copy_model(torch_module("model", model))
     cuts: dict[nn.Module, Cut] = {}
     layers: dict[nn.Module, BakedLayer] = {}
-    for found in (progress or iter)(_find(model, example_input)):
+    for found in (progress or iter)(find_layers(model, example_input)):
         layer = found.layer
         try:
             cut = cut_layer(layer, found.map_sizes, tolerance)
@@ -103,33 +102,8 @@ def bake(
     return Baked(model, BakeReport(tuple(layers.values()), tolerance, total, seconds_before, seconds_after))
 
 
-@dataclass(frozen=True, eq=False)
-class _Found:
-    """A frequency layer, all its names in the model, and the maps that reach it."""
-
-    layer: SpatialLayer
-    names: tuple[str, ...]
-    map_sizes: tuple[tuple[int, ...], ...]
-
-
-def _find(model: nn.Module, example_input: forward.ExampleInput) -> list[_Found]:
-    """The layers to replace, in the order of the model; a layer inside another one is replaced with it."""
-    names: dict[SpatialLayer, list[str]] = {}
-    for name, module in model.named_modules(remove_duplicate=False):
-        if isinstance(module, SpatialLayer):
-            names.setdefault(module, []).append(name)
-    # A block stands for the layers inside it, even where it cannot be baked itself.
-    inner = {module for layer in names for module in layer.modules() if module is not layer}
-    # Maps are recorded at the probe, since a model may call the spatial part of a block without the block.
-    outer = {layer.probe: layer for layer in names if layer not in inner}
-    sizes: dict[nn.Module, list[tuple[int, ...]]] = {layer: [] for layer in outer.values()}
-    for probe, size in forward.map_sizes(model, example_input, outer):
-        sizes[outer[probe]].append(size)
-    return [_Found(layer, tuple(names[layer]), tuple(sizes[layer])) for layer in outer.values()]
-
-
-def _kept(found: _Found, reason: str) -> BakedLayer:
-    parameters = _count(found.layer)
+def _kept(found: Found, reason: str) -> BakedLayer:
+    parameters = count(found.layer)
     return BakedLayer(
         name=found.names[0],
         aliases=found.names[1:],
@@ -141,23 +115,17 @@ def _kept(found: _Found, reason: str) -> BakedLayer:
     )
 
 
-def _baked(found: _Found, cut: Cut) -> BakedLayer:
+def _baked(found: Found, cut: Cut) -> BakedLayer:
     return BakedLayer(
         name=found.names[0],
         aliases=found.names[1:],
         replaced=True,
         reason=None,
-        parameters_before=_count(found.layer),
-        parameters_after=_count(cut.module),
+        parameters_before=count(found.layer),
+        parameters_after=count(cut.module),
         map_sizes=found.map_sizes,
         kernel_before=cut.kernel_before,
         kernel_after=cut.kernel_after,
         bound=cut.bound,
         smallest_map=cut.smallest_map,
     )
-
-
-def _count(module: nn.Module) -> int:
-    counts = count_parameters(module)
-    # Both, so that before and after compare: a plain convolution has no frozen filters, only weights without gradient.
-    return counts.learnable + counts.frozen

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from nifconv._support import forward
-from nifconv._support.modules import move_hooks
 from nifconv.baking._assemble import assemble
 from nifconv.baking._truncate import crop, mass_outside, operator_norm
 from nifconv.frequency import resize_taps
@@ -24,7 +23,7 @@ MapSize = tuple[int, ...]
 
 
 class CannotBakeError(Exception):
-    """A layer cannot become a plain convolution; the message says why."""
+    """A layer cannot be replaced; the message says why."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +53,10 @@ def cut_layer(layer: SpatialLayer, map_sizes: Sequence[MapSize], tolerance: floa
     Raises:
         CannotBakeError: no plain convolutions compute it.
     """
-    if not map_sizes:
-        raise CannotBakeError(
-            "kept: the example input does not reach it in eval mode, so that the size of its kernels is unknown"
-        )
+    check_reached(map_sizes)
     with forward.evaluating(layer), torch.no_grad():
         # One row for each way to compose the layer, one column for each map size.
-        ways = zip(*(_compositions(layer, size) for size in map_sizes), strict=True)
+        ways = zip(*(compositions(layer, size) for size in map_sizes), strict=True)
         cuts, obstacles = [], []
         for way in ways:
             try:
@@ -72,7 +68,19 @@ def cut_layer(layer: SpatialLayer, map_sizes: Sequence[MapSize], tolerance: floa
     return min(cuts, key=_multiplications)
 
 
-def _compositions(layer: SpatialLayer, map_size: MapSize) -> list[Composition]:
+def check_reached(map_sizes: Sequence[MapSize]) -> None:
+    """Refuses a layer that no map reaches.
+
+    Raises:
+        CannotBakeError: there is no map size.
+    """
+    if not map_sizes:
+        raise CannotBakeError(
+            "kept: the example input does not reach it in eval mode, so that the size of its kernels is unknown"
+        )
+
+
+def compositions(layer: SpatialLayer, map_size: MapSize) -> list[Composition]:
     """The compositions of a layer, with taps in the dtype of its weights."""
     tensors = [*layer.parameters(), *layer.buffers()]
     dtype = next(tensor.dtype for tensor in tensors if tensor.is_floating_point())
@@ -103,8 +111,6 @@ def _cut(layer: SpatialLayer, by_size: dict[MapSize, Composition], tolerance: fl
             f"kept: a map of {min(by_size, key=math.prod)} cannot supply the {layer.padding_mode} padding of {padding}"
         )
     module, conv = assemble(layer, kernel, padding, way)
-    module.requires_grad_(any(p.requires_grad for p in layer.parameters()))
-    move_hooks(module, layer)
     return Cut(module, tuple(way.taps.shape[2:]), conv.kernel_size, bound, _norm(way.taps, way), smallest)
 
 

@@ -24,14 +24,18 @@ from nifconv.cli._options import parse_pixels
 from nifconv.cli._output import check_writable, say, working, write_json
 from nifconv.cli._words import errors_in_options, warnings_in_options
 
-Form = Enum("Form", {word: word for word in ("baked", "dft")}, type=str)  # type: ignore[misc]
+Form = Enum("Form", {word: word for word in ("baked", "matmul", "dft")}, type=str)  # type: ignore[misc]
 
 
 def export_model(
     model: ModelArgument,
     output: Annotated[Path, typer.Option(help="File to write (.onnx).")],
     form: Annotated[
-        Form, typer.Option(help="baked: plain convolutions; dft: frequency layers as they are, with DFT nodes.")
+        Form,
+        typer.Option(
+            help="baked: plain convolutions; matmul: products with constant matrices, exact, for this input size; "
+            "dft: frequency layers as they are, with DFT nodes."
+        ),
     ] = Form["baked"],
     input_size: InputOption = "224",
     channels: ChannelsOption = 3,

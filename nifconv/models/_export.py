@@ -64,12 +64,13 @@ def export_onnx(
         model: any module; it is not changed.
         example_input: its argument.
         path: of the file.
-        form: "baked": every frequency layer as plain convolutions; "dft": as it is, with DFT nodes.
+        form: "baked": every frequency layer as plain convolutions; "matmul": global ones as products with constant
+            matrices (`as_matmul`), exact and without an FFT; "dft": as it is, with DFT nodes.
         tolerance: of `bake`.
 
     Raises:
         TypeError: `model` is not a module.
-        ValueError: `form` is unknown, or has no use for a `tolerance`.
+        ValueError: `form` is unknown, has no use for a `tolerance`, or cannot write a layer.
         ImportError: onnx, onnxscript or onnxruntime is not installed.
         Exception: whatever the model raises on the example input, or the exporter on the model.
     """

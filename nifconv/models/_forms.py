@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from nifconv.baking import bake
+from nifconv.baking import as_matmul, bake
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,22 @@ def _unchanged(model: nn.Module, x: Tensor, tolerance: float) -> nn.Module:  # n
     return model
 
 
+def _matmul(model: nn.Module, x: Tensor, tolerance: float) -> nn.Module:  # noqa: ARG001 - likewise
+    products = as_matmul(model, x)
+    # A layer that nothing reaches is not in the graph.
+    for layer in products.report.kept:
+        if layer.map_sizes:
+            raise ValueError(
+                f"form='matmul' needs every frequency layer as products, but {layer.name!r} is {layer.reason}; use "
+                "form='dft', or form='baked', which needs the same kernels on all of them"
+            )
+    return products.model
+
+
 FORMS: dict[str, Form] = {
     "baked": Form(_baked, takes_tolerance=True),
+    "matmul": Form(_matmul),
     "dft": Form(_unchanged),
 }
-"""baked: every frequency layer as plain convolutions; dft: as it is, with DFT nodes."""
+"""baked: every frequency layer as plain convolutions; matmul: global ones as products with constant matrices, others as
+plain convolutions; dft: as it is, with DFT nodes."""

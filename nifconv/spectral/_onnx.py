@@ -18,7 +18,17 @@ def apply(
     target_step: tuple[int, ...],
     target_shape: tuple[int, ...],
 ) -> Tensor:
-    """`_operator.apply` for a source step of 1."""
+    """`_operator.apply` for a source step of 1.
+
+    Raises:
+        ValueError: the exporter leaves an axis of the map open.
+    """
+    # The inverse of a half spectrum has to know whether the last axis is even, and ONNX fixes that with the graph.
+    if any(isinstance(n, torch.SymInt) for n in size):
+        raise ValueError(
+            f"the map has the open size {tuple(size)}, but a graph with DFT nodes is for one size: whether an axis is "
+            "even is part of it; leave these axes out of dynamic_shapes, or bake the model"
+        )
     dims = tuple(range(-len(size), 0))
     wide = at_least_single(x.dtype, spectrum.dtype)
     # (batch, groups, 1, in / groups, *half, 2) against (groups, out / groups, in / groups, *half): axis 3 is summed.

@@ -54,7 +54,7 @@ def test_a_saved_conversion_is_baked_saved_and_measured(converted: str, tmp_path
     assert "13x11" in result.output
 
 
-@pytest.mark.parametrize(("form", "node"), [("baked", "Conv"), ("dft", "DFT")])
+@pytest.mark.parametrize(("form", "node"), [("baked", "Conv"), ("matmul", "MatMul"), ("dft", "DFT")])
 def test_an_export_says_what_it_costs(converted: str, form: str, node: str) -> None:
     result = run("export", converted, "--trust", *SIZE, "--form", form, "--output", "a.onnx", "--report", "report.json")
     assert result.exit_code == 0, result.output
@@ -81,6 +81,10 @@ def test_an_export_says_what_it_costs(converted: str, form: str, node: str) -> N
         (
             ("export", "net.safetensors", "--trust", "--output", "a.onnx", "--form", "dft", "--tolerance", "0.1"),
             "--tolerance 0.1 has no meaning for --form dft; leave it out, or use --form baked",
+        ),
+        (
+            ("export", "net.safetensors", "--trust", "--output", "a.onnx", "--form", "matmul", "--tolerance", "0.2"),
+            "--tolerance 0.2 has no meaning for --form matmul; leave it out, or use --form baked",
         ),
         (("export", "net.safetensors"), "Missing option '--output'"),
     ],
@@ -111,7 +115,7 @@ def test_bounds_and_errors_are_of_one_norm() -> None:
 
 
 def test_an_export_refuses_what_it_does_not_know(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"form='tflite' is unknown; use one of 'baked', 'dft'"):
+    with pytest.raises(ValueError, match=r"form='tflite' is unknown; use one of 'baked', 'matmul', 'dft'"):
         export_onnx(net(), torch.zeros(1, 3, 8, 8), tmp_path / "a.onnx", form="tflite")
     with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module, not str"):
         export_onnx("net", torch.zeros(1, 3, 8, 8), tmp_path / "a.onnx")

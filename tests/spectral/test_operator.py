@@ -194,3 +194,12 @@ def test_exports_to_onnx() -> None:
     session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
     (y,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
     assert_near(torch.from_numpy(y), layer(x).detach())
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("axis", [2, 3])
+def test_onnx_with_an_open_map_is_refused_in_words(axis: int) -> None:
+    layer, x = FrequencyConv2d(4, 4, groups=4), torch.randn(2, 4, 8, 10)
+    open_axis = ({axis: torch.export.Dim.DYNAMIC},)
+    with pytest.raises(Exception, match=r"the map has the open size \(.*s\d+.*\), but a graph with DFT nodes"):
+        torch.onnx.export(layer, (x,), dynamo=True, verbose=False, dynamic_shapes=open_axis)
