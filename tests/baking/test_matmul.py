@@ -19,7 +19,7 @@ from nifconv.baking import as_matmul
 from nifconv.layers._conv import layer_class
 from nifconv.layers._linear_combination import lc_class
 from nifconv.models import export_onnx
-from tests.models import PLAIN
+from tests.nets import PLAIN
 from tests.tolerances import assert_near
 
 CONVS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
