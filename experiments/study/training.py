@@ -107,3 +107,27 @@ def accuracy(net: nn.Module, batches: Iterable[Batch], *, classes: int) -> float
         for images, labels in batches:
             metric.update(net(images), labels)
     return metric.compute().item()
+
+
+@torch.no_grad()
+def recalibrate(net: nn.Module, batches: Iterable[Batch]) -> None:
+    """Sets the statistics of BatchNorm to plain means over training batches, and leaves the net in eval mode.
+
+    After few steps the running means lag behind the weights; and a net whose kernels have been changed has other means.
+    Statistics of the test batches would let the test images inform each other's answers.
+
+    Args:
+        net: changed in place.
+        batches: of training images.
+    """
+    norms = [module for module in net.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean of all batches, each with the same weight
+    net.train()
+    for images, _ in batches:
+        net(images)
+    net.eval()
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum

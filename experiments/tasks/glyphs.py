@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import matplotlib
+import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib.ft2font import FT2Font
@@ -55,17 +55,19 @@ class Glyphs:
         scale: smallest and largest height of a letter, as a share of the image.
         shift: largest displacement of the centre on each axis, in pixels.
         leaves: discs of the background.
+        clutter: how far the colours of discs are from that of the background, from 0 to 1.
         contrast: least difference in brightness between the letter and the mean of its background, from 0 to 1.
         noise: standard deviation of the noise on every pixel.
     """
 
     fonts: tuple[str, ...] = TRAIN
-    turn: float = 25.0
-    shear: float = 0.3
-    scale: tuple[float, float] = (0.4, 0.7)
-    shift: float = 5.0
-    leaves: int = 24
-    contrast: float = 0.25
+    turn: float = 10.0
+    shear: float = 0.15
+    scale: tuple[float, float] = (0.55, 0.8)
+    shift: float = 2.0
+    leaves: int = 8
+    clutter: float = 0.5
+    contrast: float = 0.5
     noise: float = 0.05
 
     def __call__(self, count: int, generator: torch.Generator) -> Batch:
@@ -97,16 +99,19 @@ class Glyphs:
         return nn.functional.avg_pool2d(drawn, 2)
 
     def _leaves(self, count: int, generator: torch.Generator) -> Tensor:
-        """Backgrounds `(n, 3, SIDE, SIDE)`: of the discs over a pixel, the first one is seen."""
+        """Backgrounds `(n, 3, SIDE, SIDE)`: of the discs over a pixel, the last one is seen."""
         shape = (count, self.leaves)
         centre = SIDE * torch.rand(*shape, 2, 1, generator=generator)
         # Radii with density r^-3 from 2 pixels up, cut off at the image.
         radius = (2 / torch.rand(shape, generator=generator).sqrt()).clamp(max=SIDE)
         colours = torch.rand(count, self.leaves + 1, CHANNELS, generator=generator)
+        colours = colours[:, -1:] + self.clutter * (colours - colours[:, -1:])
         rows, columns = (torch.arange(SIDE) + 0.5 - centre).square().unbind(2)  # (n, leaves, SIDE) each
-        inside = rows.unsqueeze(3) + columns.unsqueeze(2) < radius.square()[..., None, None]
-        seen = torch.cat([inside, torch.ones(count, 1, SIDE, SIDE, dtype=torch.bool)], 1).to(torch.uint8).argmax(1)
-        painted = colours.gather(1, seen.view(count, -1, 1).expand(-1, -1, CHANNELS))
+        seen = torch.full((count, SIDE, SIDE), self.leaves)
+        for leaf in range(self.leaves):
+            inside = rows[:, leaf, :, None] + columns[:, leaf, None, :] < radius[:, leaf, None, None].square()
+            seen.masked_fill_(inside, leaf)
+        painted = colours.gather(1, seen.view(count, -1, 1).expand(-1, -1, CHANNELS))  # (n, pixels, 3)
         return painted.mT.reshape(count, CHANNELS, SIDE, SIDE)
 
     def _ink(self, ground: Tensor, generator: torch.Generator) -> Tensor:
@@ -125,7 +130,7 @@ def _letters(fonts: tuple[str, ...]) -> Tensor:
 
 
 def _letter(name: str, letter: str) -> Tensor:
-    font = FT2Font(str(Path(matplotlib.get_data_path(), "fonts", "ttf", f"{name}.ttf")))
+    font = FT2Font(str(Path(mpl.get_data_path(), "fonts", "ttf", f"{name}.ttf")))
     font.set_size(_CAP, 72)
     font.set_size(_CAP * _CAP / len(_ink_of(font, "H")), 72)
     ink = torch.from_numpy(_ink_of(font, letter).astype(np.float32) / 255)
