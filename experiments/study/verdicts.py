@@ -68,6 +68,7 @@ class Claim:
         limit: what they are compared with.
         margin: differences from the limit below this one do not matter; without it nothing is called equivalent.
         published: the paper's own number, or None.
+        paper: whose claim it is, "" for our own.
         scale, unit: of the contrasts in reports.
         resolution: the smallest step of a measure without test images, such as two pixels for the side of a window.
         exploratory: whether the claim was made after seeing results.
@@ -79,6 +80,7 @@ class Claim:
     limit: float = 0.0
     margin: float | None = None
     published: float | None = None
+    paper: str = ""
     scale: float = 100.0
     unit: str = "points"
     resolution: float = field(default=0.0, kw_only=True)
