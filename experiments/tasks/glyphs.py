@@ -61,14 +61,14 @@ class Glyphs:
     """
 
     fonts: tuple[str, ...] = TRAIN
-    turn: float = 10.0
-    shear: float = 0.15
+    turn: float = 8.0
+    shear: float = 0.1
     scale: tuple[float, float] = (0.55, 0.8)
-    shift: float = 2.0
+    shift: float = 1.0
     leaves: int = 8
-    clutter: float = 0.5
-    contrast: float = 0.5
-    noise: float = 0.05
+    clutter: float = 0.3
+    contrast: float = 0.6
+    noise: float = 0.03
 
     def __call__(self, count: int, generator: torch.Generator) -> Batch:
         labels = torch.arange(count)[torch.randperm(count, generator=generator)] % CLASSES
