@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import matplotlib as mpl
@@ -22,6 +22,7 @@ from matplotlib.ft2font import FT2Font
 from torch import Tensor, nn
 
 from experiments.tasks.batches import Batch
+from experiments.tasks.seeded import seed_of
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 CLASSES = len(LETTERS)
@@ -37,6 +38,7 @@ TEST = (
     *("STIXGeneralItalic", "cmb10", "cmr10"),
 )
 """Styles are spread over the three: upright and slanted, light and bold, with and without serifs, of equal width."""
+FONTS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 _RASTER = 64
 """Side of the letters before they are transformed, in pixels."""
 _CAP = 44
@@ -121,6 +123,12 @@ class Glyphs:
         sign = torch.where(away < 0, -1.0, 1.0)
         pushed = colour + (sign * (self.contrast - away.abs()).clamp(min=0)).unsqueeze(1)
         return pushed.clamp(0, 1)[..., None, None]
+
+
+@lru_cache(maxsize=3)
+def glyphs(part: str, count: int, seed: int) -> Batch:
+    """Images of the fonts of "train", "validation" or "test", the same ones for the same seed."""
+    return Glyphs(FONTS[part])(count, torch.Generator().manual_seed(seed_of(part, seed)))
 
 
 @cache
