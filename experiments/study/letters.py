@@ -67,5 +67,5 @@ class Letters:
         return hits.pack(correct(net, *glyphs("test", self.test_images, _SHOWN_SEED)))
 
 
-TINY = Letters(images=64, steps=2, batch_size=32, validation_images=26, test_images=52, width=4, depth=2)
+TINY = Letters(images=64, steps=2, batch_size=32, validation_images=26, test_images=52, width=4)
 """The same code path in a moment."""

@@ -15,7 +15,7 @@ Data = Mapping[str, Any]
 """The content of results.json."""
 Facts = Callable[[Data], Mapping[str, Any]]
 """What a template needs besides the content of results.json, from that content."""
-_SHARES = ("hits", "share")
+_SHARES = ("hits", "share", "objects", "canvas")
 """Measures with these words in their names are given in %."""
 
 
