@@ -10,9 +10,7 @@ MARGIN = 0.01
 
 def claims(config: Config) -> dict[str, Claim]:
     """Parity, what the deficit is due to, and the boundary."""
-    long_taps, long_global = (
-        (Arm(*net, longer=config.longer).name, "hits") for net in ((TAPS, 3), (IMPLICIT, None))
-    )
+    long_taps, long_global = ((Arm(*net, longer=config.longer).name, "hits") for net in ((TAPS, 3), (IMPLICIT, None)))
     taps, same, whole, wrapped = (
         (arm.name, "hits")
         for arm in (Arm(TAPS, 3), Arm(IMPLICIT, 3), Arm(IMPLICIT, None), Arm(IMPLICIT, None, CIRCULAR))

@@ -137,7 +137,12 @@ def _near(config: Config, seed: int) -> nn.Module:
     """The 3x3 net after training on near displacements, in which every arm but one starts."""
     seed_everything(seed, verbose=False)
     net = _untrained(config)
-    fit(net, FreshBatches(_task(config.near)[0], config.steps, config.batch_size, seed), steps=config.steps, rate=config.rate)
+    fit(
+        net,
+        FreshBatches(_task(config.near)[0], config.steps, config.batch_size, seed),
+        steps=config.steps,
+        rate=config.rate,
+    )
     return net
 
 
