@@ -19,7 +19,6 @@ from experiments.training.loop.classifier import Classifier, Penalty
 from experiments.training.loop.quiet import expected_warnings
 from experiments.training.loop.schedules import OneCycle
 
-
 _TEST_BATCH = 500
 _RECALIBRATION = 20
 """Batches."""

@@ -22,6 +22,7 @@ def claims(config: Config) -> dict[str, Claim]:
             "within",
             margin=MARGIN,
             published=0.0,
+            paper="Grabinski, Keuper & Keuper 2024",
         ),
         "parametrisation": Claim(
             "With short training, a small network that gives 3x3 kernels costs accuracy, without any reach",

@@ -69,9 +69,8 @@ class Arm:
         if self.kernels == TAPS:
             assert self.kernel_size is not None  # noqa: S101 - for the type checker
             return letters.net(self.kernel_size, self.padding, _matching_width(letters, self.kernel_size))
-        filter = ImplicitFilter.with_budget(9 * letters.width)
-        net = letters.net(3, self.padding)
-        return convert(net, filter=filter, kernel_size=self.kernel_size, padding_mode=self.padding).model
+        net, equal = letters.net(3, self.padding), ImplicitFilter.with_budget(9 * letters.width)
+        return convert(net, filter=equal, kernel_size=self.kernel_size, padding_mode=self.padding).model
 
 
 def _matching_width(letters: Letters, kernel_size: int) -> int:

@@ -6,7 +6,7 @@ from experiments.nets.filters import MULTI_SCALE
 from experiments.studies.converting.run import CONVERTED, SCRATCH, Config
 from experiments.study.verdicts import Claim, minus
 
-BEST = next(name for name, filter in CONVERTED.items() if filter == MULTI_SCALE)
+BEST = next(name for name, given in CONVERTED.items() if given == MULTI_SCALE)
 
 
 def claims(_: Config) -> dict[str, Claim]:

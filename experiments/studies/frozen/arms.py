@@ -55,11 +55,11 @@ class Arm:
     def build(self, config: Config, seed: int) -> nn.Module:
         """The net; learned filters start from the frozen draw of the same seed, and all other weights are the same."""
         torch.manual_seed(seed)
-        made = self._build(config, seed, self.width(config))
+        made = self._build(seed, self.width(config))
         if not self.learned or self.kind == PLAIN:
             return made
         torch.manual_seed(seed)
-        made.load_state_dict(replace(self, learned=False)._build(config, seed, self.width(config)).state_dict())
+        made.load_state_dict(replace(self, learned=False)._build(seed, self.width(config)).state_dict())
         return made
 
     def width(self, config: Config) -> int:
@@ -69,27 +69,27 @@ class Arm:
 
         def learnable(width: int) -> int:
             with torch.device("meta"):
-                return parameters(self._build(config, 0, width))
+                return parameters(self._build(0, width))
 
         with torch.random.fork_rng(devices=[]):
-            target = parameters(Arm(LC, learned=False, expansion=self.sized_as)._build(config, 0, config.width))
+            target = parameters(Arm(LC, learned=False, expansion=self.sized_as)._build(0, config.width))
             above = bisect_left(range(_WIDEST), target, lo=2, key=learnable)
             return min(above - 1, above, key=lambda width: abs(learnable(width) - target))
 
-    def _build(self, config: Config, seed: int, width: int) -> nn.Module:
+    def _build(self, seed: int, width: int) -> nn.Module:
         if self.kind in KINDS:
-            net = block_net(self.kind, width, classes=CLASSES)
+            net: nn.Module = block_net(self.kind, width, classes=CLASSES)
             # The one line by which a net is frozen.
             return convert(net, to="dense", filter=self._filter(SpatialFilter, seed), where=_is_spatial).model
         if self.kind == PLAIN:
             net = resnet_lc(8, width, classes=CLASSES)
         else:
-            filter = self._filter(SpatialFilter if self.kernel_size else ImplicitFilter, seed)
+            made = self._filter(SpatialFilter if self.kernel_size else ImplicitFilter, seed)
             if self.bank:
                 kernels = (_STAGES * width) ** 2 * self.expansion
-                filter = FilterBank(filter, kernels, kernel_size=self.kernel_size or None)
+                made = FilterBank(made, kernels, kernel_size=self.kernel_size or None)
             net = resnet_lc(
-                8, width, expansion=self.expansion, kernel_size=self.kernel_size or None, filter=filter, classes=CLASSES
+                8, width, expansion=self.expansion, kernel_size=self.kernel_size or None, filter=made, classes=CLASSES
             )
         return nn.Sequential(nn.AvgPool2d(2), net)  # letters at half their resolution, for speed
 
@@ -99,7 +99,7 @@ class Arm:
 
 def _is_spatial(_: str, conv: nn.Module) -> bool:
     """Kernels of 3x3 or more; patches and 1x1 convolutions are learned."""
-    return isinstance(conv, nn.Conv2d) and min(conv.kernel_size) > 2  # noqa: PLR2004
+    return isinstance(conv, nn.Conv2d) and min(conv.kernel_size) > 2
 
 
 def pair(*given: object, **more: object) -> tuple[Arm, Arm]:

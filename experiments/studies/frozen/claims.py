@@ -7,6 +7,8 @@ from experiments.studies.frozen.arms import LC, PLAIN, Arm, matched, pair
 from experiments.studies.frozen.config import Config
 from experiments.study.verdicts import Claim, Weights, mean, minus
 
+PAPER = "Gavrikov & Keuper 2023"
+
 
 def claims(config: Config) -> dict[str, Claim]:
     """From Gavrikov & Keuper 2023, with their numbers where the text gives them."""
@@ -20,17 +22,19 @@ def claims(config: Config) -> dict[str, Claim]:
     ]
     return {
         "gap": Claim(
-            f"Nets with frozen filters are less than two points worse than with learned ones, from E={config.expansions[1]} on",
+            f"From E={config.expansions[1]} on, frozen filters cost less than two points",
             {"learned - frozen, mean over E": mean([_gap(LC, e) for e in config.expansions[1:]])},
             "below",
             0.02,
             margin=0.02,
             published=0.018,
+            paper=PAPER,
         ),
         "crossover": Claim(
-            "At equal numbers of learnable parameters, frozen filters win where they are few and lose where they are many",
+            "At equal learnable parameters, frozen filters win where they are few and lose where they are many",
             {f"E={least}: frozen - learned": minus(few, narrow), f"E={most}: learned - frozen": minus(wide, many)},
             margin=0.01,
+            paper=PAPER,
         ),
         "size": Claim(
             "The gap between learned and frozen filters grows with the kernel",
@@ -40,12 +44,14 @@ def claims(config: Config) -> dict[str, Claim]:
                 )
             },
             margin=0.02,
+            paper=PAPER,
         ),
         "attack": Claim(
             f"Under attack, nets with frozen filters lose less than the plain net (PGD, {config.epsilon}/255)",
             {"drop of frozen - drop of plain": minus(*drops)},
             "below",
             margin=0.05,
+            paper=PAPER,
         ),
         "freeze": Claim(
             "A net whose blocks have 1x1 convolutions can be frozen at a lower price than one of basic blocks",
@@ -56,6 +62,7 @@ def claims(config: Config) -> dict[str, Claim]:
             },
             margin=0.02,
             published=0.14,
+            paper=PAPER,
         ),
     }
 

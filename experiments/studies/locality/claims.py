@@ -14,5 +14,6 @@ def claims(_: Config) -> dict[str, Claim]:
             {"quadratic - uniform": minus((QUADRATIC, "hits"), (UNIFORM, "hits"))},
             "within",
             margin=0.005,
+            paper="Schneider 2020",
         )
     }

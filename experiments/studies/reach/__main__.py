@@ -1,4 +1,4 @@
-"""`python -m experiments.studies.reach`: which filters learn to reach, and do kernels grow with the reach that is needed?"""
+"""`python -m experiments.studies.reach`: which filters learn to reach, and do kernels grow with it?"""
 
 from pathlib import Path
 

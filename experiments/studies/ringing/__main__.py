@@ -1,4 +1,4 @@
-"""`python -m experiments.studies.ringing`: how much of published locality and size is a jump at the Nyquist frequency?"""
+"""`python -m experiments.studies.ringing`: how much of published locality is a jump at the Nyquist frequency?"""
 
 from pathlib import Path
 
