@@ -62,7 +62,7 @@ def lines(axes: Axes, table: DataFrame, x: str, y: str, **given: Any) -> None:
 
 
 def forest(axes: Axes, claims: Sequence[Row]) -> None:
-    """All contrasts of claims, relative to their limits and in units of their margins (or of the widest interval).
+    """All contrasts of claims of one unit, with their limits and margins.
 
     Decided ones are filled; the paper's own value is a square; the band is what does not matter.
     """
@@ -71,7 +71,7 @@ def forest(axes: Axes, claims: Sequence[Row]) -> None:
         margin = claim["margin"]
         for one in claim["contrasts"]:
             place, unit = len(places), claim["scale"]
-            places.append(f"{one['label']}, {claim['unit']}" if claim["unit"] else one["label"])
+            places.append(one["label"])
             low, middle, high = (unit * one[key] for key in ("low", "estimate", "high"))
             face = "white" if claim["verdict"] == OPEN else PALETTE[0]
             axes.plot([low, high], [place, place], color=PALETTE[0], linewidth=2, zorder=2)

@@ -17,6 +17,5 @@ def figure(data: Data) -> bytes:
     for index, (axes, task) in enumerate(zip(made.subplots(1, 2), (LETTERS, DISPLACED), strict=True)):
         points(axes, runs[runs["task"] == task], "accuracy", "reaching", list(CHOICES), **style(index))
         axes.set_xlabel("test accuracy, %")
-        axes.set_title(task, fontsize=10)
-        axes.set_ylabel("global blocks")
+        axes.set_title(f"{task}, by global blocks", fontsize=10)
     return to_png(made)

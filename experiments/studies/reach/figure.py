@@ -26,5 +26,6 @@ def figure(data: Data) -> bytes:
     window.plot(reaches, reaches, color=GREY, linestyle=":", label="1 px per px")
     who.set(xlabel="test accuracy, %", xlim=(0, 103))
     window.set(xlabel="displacement, px", ylabel="window in use, px", ylim=(0, None))
-    window.legend(frameon=False, fontsize=9)
+    window.legend(frameon=False, fontsize=8)
+    who.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(DIRECTIONS))
     return to_png(made)
