@@ -32,7 +32,7 @@ class Letters:
     """
 
     images: int = 6400
-    steps: int = 400
+    steps: int = 300
     batch_size: int = 64
     validation_images: int = 2000
     test_images: int = 5000

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from experiments.study.ledger import Ledger, Result
 
@@ -18,7 +18,7 @@ _EXTENSIONS = 3
 class Arm(Protocol):
     """What is compared: a frozen dataclass with a name."""
 
-    __dataclass_fields__: Any
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def name(self) -> str: ...

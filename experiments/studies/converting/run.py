@@ -86,8 +86,8 @@ class Arm:
         seed_everything(seed, verbose=False)
         example = torch.zeros(1, 1, CANVAS, CANVAS)
         # Any residual is a result here, and no reason to warn.
-        options = {"match": True, "tolerance": 1.0, "example_input": example}
-        return convert(near, filter=filters[CONVERTED[self.start]], **options).model
+        chosen = filters[CONVERTED[self.start]]
+        return convert(near, filter=chosen, match=True, tolerance=1.0, example_input=example).model
 
 
 ARMS = tuple(map(Arm, (PLAIN, *CONVERTED, SCRATCH)))

@@ -48,8 +48,8 @@ class Config:
     steps: int = 300
     batch_size: int = 32
     rates: tuple[float, ...] = (0.01, 0.03, 0.09)
-    test_canvases: int = 1024
-    windows: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+    test_canvases: int = 512
+    windows: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 1.0)
 
 
 SMOKE = Config(TINY, seeds=(0, 1), width=4, steps=2, batch_size=8, rates=(0.01,), test_canvases=16, windows=(0.3, 1.0))

@@ -67,7 +67,7 @@ class Arm:
             return net
         if self.filter == TAPS_31:  # through FFTs, since a plain convolution takes minutes
             return convert(net, filter=SpatialFilter, kernel_size=31).model
-        return convert(net, to=to, filter=FILTERS[self.filter]).model  # type: ignore[arg-type]
+        return convert(net, to=to, filter=FILTERS[self.filter]).model
 
 
 def every_direction() -> list[Arm]:

@@ -23,15 +23,15 @@ class Config:
     seeds: tuple[int, ...] = tuple(range(8))
     distances: tuple[int, ...] = (10, 16, 22)
     lengths: tuple[int, ...] = (6, 14)
-    width: int = 16
+    width: int = 12
     contour_width: int = 16
     steps: int = 300
     contour_steps: int = 280
     batch_size: int = 32
     rates: tuple[float, ...] = (0.01, 0.03, 0.09)
     contour_rates: tuple[float, ...] = (0.0025, 0.005, 0.01)
-    test_canvases: int = 1024
-    windows: tuple[int, ...] = (3, 7, 11, 15, 19, 23, 27, 31, 35, 39, 43, 48)
+    test_canvases: int = 512
+    windows: tuple[int, ...] = (3, 7, 11, 15, 19, 23, 31, 48)
 
 
 SMOKE = Config(

@@ -56,8 +56,8 @@ def experiments(config: Config) -> list[Experiment[Arm]]:
             run=run,
             validate=validate,
             grid=lambda arm: config.contour_rates if arm.task == CONTOURS else config.rates,
-            # Of several distances or lengths, the rate is chosen at the largest.
-            tuned_as=lambda arm: Arm(arm.task, arm.filter, arm.direction, _largest(config, arm)),
+            # Along the axes, and of several distances or lengths at the largest.
+            tuned_as=lambda arm: Arm(arm.task, arm.filter, "axes" if arm.direction else "", _largest(config, arm)),
             facts=lambda arm: {"parameters": parameters(arm.build(config))},
         )
     ]

@@ -19,11 +19,12 @@ from experiments.tasks.batches import FreshBatches
 from experiments.tasks.handwritten import CLASSES, Digits, subset
 from experiments.tasks.scenes import Scene, Scenes, place, resolutions, source_pools
 from nifconv import FrequencyConv2d, ImplicitFilter, convert, footprint
+from nifconv.filters import FilterFactory
 
 TAPS, IMAGE = "3x3 taps", "image"
 LIMITED = "limited"
 """Image coordinates after training, cut off above the frequencies of the maps that they were trained on."""
-FILTERS = {
+FILTERS: dict[str, FilterFactory] = {
     IMAGE: partial(ImplicitFilter, coordinates="image"),
     **{name: implicit_filters(8)[name] for name in (RAW, PERIODIC)},
 }
