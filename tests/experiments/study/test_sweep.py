@@ -44,7 +44,7 @@ def made(**changes: Any) -> Experiment[Arm]:
 
 def test_every_arm_is_run_with_its_seeds_seeds_outermost() -> None:
     ledger = Recorder()
-    rows = made(grid=lambda _: (0.5,)).measure(ledger)["rows"]  # type: ignore[arg-type]
+    rows = made(grid=lambda _: (0.5,)).measure(ledger)["rows"]
     assert ledger.asked == ["a, seed 1", "b, seed 1", "c, seed 1", "a, seed 2", "b, seed 2"]
     assert [[run["from"] for run in row["runs"]] for row in rows] == [["a1", "a2"], ["b1", "b2"], ["c1"]]
     assert rows[2] == {
@@ -57,7 +57,7 @@ def test_every_arm_is_run_with_its_seeds_seeds_outermost() -> None:
 
 
 def test_each_arm_takes_the_value_that_validates_best_or_that_of_its_model() -> None:
-    found = made().measure(Recorder())  # type: ignore[arg-type]
+    found = made().measure(Recorder())
     assert {row["name"]: row["tuned"] for row in found["rows"]} == {"a": 0.1, "b": 0.01, "c": 0.1}
     assert [(one["name"], one["chosen"], one["at_end"]) for one in found["tuning"]] == [
         ("a", 0.1, False),
@@ -67,14 +67,14 @@ def test_each_arm_takes_the_value_that_validates_best_or_that_of_its_model() -> 
 
 def test_finished_runs_are_taken_from_the_ledger() -> None:
     ledger = Recorder({"a, seed 2": {"value": 9.0, "from": "before"}})
-    rows = made().measure(ledger)["rows"]  # type: ignore[arg-type]
+    rows = made().measure(ledger)["rows"]
     assert rows[0]["runs"][1] == {"seed": 2, "value": 9.0, "from": "before"}
 
 
 def test_the_number_of_runs_is_known_before() -> None:
     ledger = Recorder()
     experiment = made(tuning_seeds=(100, 101))
-    experiment.measure(ledger)  # type: ignore[arg-type]
+    experiment.measure(ledger)
     assert experiment.planned == len(ledger.asked) == 5 + 2 * 4 * 2
 
 
@@ -94,5 +94,5 @@ def test_one_value_is_no_choice() -> None:
 
 
 def test_the_accuracy_that_counts_is_the_mean_over_tuning_seeds() -> None:
-    found = made(tuning_seeds=(100, 200), arms=[Arm("a")]).measure(Recorder())  # type: ignore[arg-type]
+    found = made(tuning_seeds=(100, 200), arms=[Arm("a")]).measure(Recorder())
     assert found["tuning"][0]["tried"][0.1] == pytest.approx(1.5)
