@@ -71,7 +71,7 @@ def forest(axes: Axes, claims: Sequence[Row]) -> None:
         margin = claim["margin"]
         for one in claim["contrasts"]:
             place, unit = len(places), claim["scale"]
-            places.append(one["label"])
+            places.append(f"{claim['study']}: {one['label']}")
             low, middle, high = (unit * one[key] for key in ("low", "estimate", "high"))
             face = "white" if claim["verdict"] == OPEN else PALETTE[0]
             axes.plot([low, high], [place, place], color=PALETTE[0], linewidth=2, zorder=2)
@@ -82,7 +82,7 @@ def forest(axes: Axes, claims: Sequence[Row]) -> None:
                 axes.fill_betweenx([place - 0.4, place + 0.4], *ends, color="#bbbbbb", alpha=0.6, linewidth=0, zorder=0)
             if claim["published"] is not None:
                 axes.plot(unit * claim["published"], place, marker="s", markersize=6, color=PALETTE[1], zorder=3)
-    axes.set_yticks(range(len(places)), places)
+    axes.set_yticks(range(len(places)), places, fontsize=8)
     axes.set_ylim(len(places) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)
 

@@ -46,7 +46,15 @@ def test_points_and_lines_are_drawn_at_their_means() -> None:
 
 def test_decided_contrasts_are_filled_and_published_values_are_squares() -> None:
     contrast = {"label": "a - b", "low": 0.01, "estimate": 0.02, "high": 0.03}
-    claim = {"margin": 0.01, "scale": 100, "unit": "points", "limit": 0.0, "published": 0.05, "contrasts": [contrast]}
+    claim = {
+        "study": "reach",
+        "margin": 0.01,
+        "scale": 100,
+        "unit": "points",
+        "limit": 0.0,
+        "published": 0.05,
+        "contrasts": [contrast],
+    }
     figure = Figure()
     axes = figure.subplots()
     forest(axes, [{**claim, "verdict": "supported"}, {**claim, "verdict": "open", "published": None, "margin": None}])
@@ -56,4 +64,5 @@ def test_decided_contrasts_are_filled_and_published_values_are_squares() -> None
     assert "white" in {face for face, _ in circles}
     assert [x for marker, _, x, *_ in markers if marker == "s"] == [5]
     assert len(axes.collections) == 1  # the band of the only margin
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["reach: a - b"] * 2
     assert to_png(figure).startswith(b"\x89PNG")
