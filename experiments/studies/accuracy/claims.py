@@ -21,7 +21,6 @@ def claims(config: Config) -> dict[str, Claim]:
             {"global - 3x3 taps": minus(long_global, long_taps)},
             "within",
             margin=MARGIN,
-            published=0.0,
             paper="Grabinski, Keuper & Keuper 2024",
         ),
         "parametrisation": Claim(
