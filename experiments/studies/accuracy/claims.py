@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiments.studies.accuracy.run import CIRCULAR, IMPLICIT, LONG, TAPS, Arm, Config
+from experiments.studies.accuracy.run import CIRCULAR, ENDS, IMPLICIT, TAPS, Arm, Config
 from experiments.study.verdicts import Claim, minus
 
 MARGIN = 0.01
@@ -10,7 +10,7 @@ MARGIN = 0.01
 
 def claims(config: Config) -> dict[str, Claim]:
     """Parity, what the deficit is due to, and the boundary."""
-    long_taps, _, long_global = ((Arm(*net, longer=config.longer).name, "hits") for net in LONG)
+    long_taps, long_global = ((Arm(*net, longer=config.longer).name, "hits") for net in ENDS)
     taps, same, whole, wrapped = (
         (arm.name, "hits")
         for arm in (Arm(TAPS, 3), Arm(IMPLICIT, 3), Arm(IMPLICIT, None), Arm(IMPLICIT, None, CIRCULAR))

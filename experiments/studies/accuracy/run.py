@@ -82,12 +82,12 @@ def _matching_width(letters: Letters, kernel_size: int) -> int:
 
 
 NETS: tuple[tuple[str, int | None], ...] = ((TAPS, 3), (TAPS, 7), (IMPLICIT, 3), (IMPLICIT, 7), (IMPLICIT, None))
-WRAPPED = (NETS[0], NETS[4])
-LONG = (NETS[0], NETS[2], NETS[4])
+ENDS = (NETS[0], NETS[4])
+"""The shortest and the longest kernels."""
 
 
 def experiments(config: Config) -> list[Experiment[Arm]]:
-    """All nets with zero padding, two on maps that wrap around, and three that are trained for longer."""
+    """All nets with zero padding; the shortest and longest kernels also on maps that wrap around, and for longer."""
     letters = config.letters
 
     def train(arm: Arm, rate: float, seed: int) -> nn.Module:
@@ -99,10 +99,10 @@ def experiments(config: Config) -> list[Experiment[Arm]]:
     def run(arm: Arm, rate: float, seed: int) -> Result:
         return {"hits": letters.tested(train(arm, rate, seed))}
 
-    arms = [*(Arm(*net) for net in NETS), *(Arm(*net, CIRCULAR) for net in WRAPPED)]
+    arms = [*(Arm(*net) for net in NETS), *(Arm(*net, CIRCULAR) for net in ENDS)]
     return [
         Experiment(
-            arms=[*arms, *(Arm(*net, longer=config.longer) for net in LONG)],
+            arms=[*arms, *(Arm(*net, longer=config.longer) for net in ENDS)],
             seeds=lambda arm: config.long_seeds if arm.longer > 1 else config.seeds,
             run=run,
             validate=lambda arm, rate, seed: letters.validated(train(arm, rate, seed)),

@@ -52,7 +52,7 @@ class Config:
     width: int = 12
     depth: int = 3
     steps: int = 200
-    tuning_steps: int = 200
+    tuning_steps: int = 150
     batch_size: int = 32
     rate: float = 0.03
     rates: tuple[float, ...] = (0.003, 0.01, 0.03)

@@ -42,10 +42,10 @@ class Config:
         windows: sides that trained kernels are cut to, as shares of the map.
     """
 
-    letters: Letters = Letters()  # noqa: RUF009 - it is frozen
+    letters: Letters = Letters(steps=200)  # noqa: RUF009 - it is frozen
     seeds: tuple[int, ...] = tuple(range(12))
-    width: int = 12
-    steps: int = 300
+    width: int = 8
+    steps: int = 200
     batch_size: int = 32
     rates: tuple[float, ...] = (0.01, 0.03, 0.09)
     test_canvases: int = 512

@@ -47,7 +47,7 @@ class Config:
         test_images: upper limit.
     """
 
-    seeds: tuple[int, ...] = tuple(range(32))
+    seeds: tuple[int, ...] = tuple(range(24))
     scene: Scene = Scene(digit=12, canvas=16)  # noqa: RUF009 - it is frozen
     canvases: tuple[int, ...] = (24, 32)
     width: int = 24

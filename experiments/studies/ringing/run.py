@@ -42,7 +42,7 @@ class Config:
         tolerance: of `bake`.
     """
 
-    letters: Letters = Letters()  # noqa: RUF009 - it is frozen
+    letters: Letters = Letters(steps=200)  # noqa: RUF009 - it is frozen
     seeds: tuple[int, ...] = tuple(range(12))
     rates: tuple[float, ...] = (0.01, 0.03, 0.09)
     strength: float = 1e-5
