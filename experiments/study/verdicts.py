@@ -66,7 +66,8 @@ class Claim:
         contrasts: weights by label: one as a rule; of several, all must hold (an intersection-union test).
         says: whether they are said to be above the limit, below it, or within the margin of it.
         limit: what they are compared with.
-        margin: differences from the limit below this one do not matter; without it nothing is called equivalent.
+        margin: differences from the limit below this one do not matter; without it nothing is called equivalent. A
+            claim that something is at most so much worse has its margin in its limit.
         published: the paper's own number, or None.
         paper: whose claim it is, "" for our own.
         scale, unit: of the contrasts in reports.

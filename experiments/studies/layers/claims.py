@@ -17,6 +17,5 @@ def claims(_: Config) -> dict[str, Claim]:
             {f"{ENOUGH} global - all global, displaced digits": minus((one, "hits"), (every, "hits"))},
             "above",
             -0.02,
-            margin=0.02,
         )
     }

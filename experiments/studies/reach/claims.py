@@ -31,7 +31,6 @@ def claims(config: Config) -> dict[str, Claim]:
             directions,
             "above",
             -0.05,
-            margin=0.05,
         ),
         "window": Claim(
             "The window in use of trained global kernels grows with the displacement",

@@ -23,6 +23,5 @@ def claims(_: Config) -> dict[str, Claim]:
             {"periodic - published": minus((smooth, "hits"), (ringing, "hits"))},
             "above",
             -0.01,
-            margin=0.01,
         ),
     }
