@@ -49,7 +49,7 @@ class Config:
     seeds: tuple[int, ...] = tuple(range(12))
     near: int = 10
     far: int = 22
-    width: int = 12
+    width: int = 8
     depth: int = 3
     steps: int = 200
     tuning_steps: int = 150
