@@ -31,7 +31,7 @@ class Config:
         rates: learning rates that each net chooses from.
     """
 
-    letters: Letters = Letters()  # noqa: RUF009 - it is frozen
+    letters: Letters = Letters(steps=250)  # noqa: RUF009 - it is frozen
     seeds: tuple[int, ...] = tuple(range(20))
     long_seeds: tuple[int, ...] = tuple(range(12))
     longer: int = 8

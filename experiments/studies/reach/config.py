@@ -25,7 +25,7 @@ class Config:
     lengths: tuple[int, ...] = (6, 14)
     width: int = 12
     contour_width: int = 16
-    steps: int = 250
+    steps: int = 200
     contour_steps: int = 280
     batch_size: int = 32
     rates: tuple[float, ...] = (0.01, 0.03, 0.09)
