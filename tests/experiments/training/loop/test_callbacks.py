@@ -1,4 +1,5 @@
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ RANDOM = (
 def test_surveys_change_nothing_in_the_training_and_compare_with_fresh_draws(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "lightning.pytorch")  # short trainings elsewhere in this process quieten it
     survey = (
         "--trainer.callbacks+=FootprintSurvey",
         *("--trainer.callbacks.every_n_epochs=2", "--trainer.callbacks.null=2"),
