@@ -25,10 +25,12 @@ ORDER = (
 
 def draw_figures(_block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:
     """Shows a figure that is the value of the last line of a block; figures of nifconv are not in pyplot's list."""
-    # sphinx-gallery stores that value under this name, as a notebook does.
-    figure = block_vars["example_globals"].pop("___", None)
-    if not isinstance(figure, Figure):
+    names = block_vars["example_globals"]
+    # sphinx-gallery stores that value under this name, as a notebook does, and leaves it there for the next blocks.
+    figure = names.get("___")
+    if not isinstance(figure, Figure) or names.get("__drawn__") is figure:
         return ""
+    names["__drawn__"] = figure
     path = next(block_vars["image_path_iterator"])
     figure.savefig(path)
     return figure_rst([path], gallery_conf["src_dir"])
