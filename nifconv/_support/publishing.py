@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NoReturn
 
 from torch import Tensor
 
@@ -50,6 +50,24 @@ _BAKED = "convolutional network whose frequency convolutions became plain ones a
 
 class Publishable(ABC):
     """What can be saved in one file and printed as a report, such as a `Conversion`."""
+
+    report: Any
+
+    def __str__(self) -> str:
+        return str(self.report)
+
+    def _repr_html_(self) -> str:
+        return str(self.report._repr_html_())
+
+    def __call__(self, *args: object, **kwargs: object) -> NoReturn:  # noqa: ARG002 - whatever a model takes
+        """Says where the model is.
+
+        Raises:
+            TypeError: always.
+        """
+        # Easily forgotten: without this, `model = convert(model)` fails far away, as "object is not callable".
+        name = type(self).__name__
+        raise TypeError(f"a {name} holds the model and the report on it, and is not a model; call {name.lower()}.model")
 
     @abstractmethod
     def _content(self, base: str | NamedModel | None) -> tuple[Mapping[str, Tensor], dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -146,17 +146,3 @@ class Baked(Publishable):
     def __repr__(self) -> str:
         done = f"{len(self.report.replaced)} of {len(self.report.layers)} frequency layers baked"
         return f"Baked({type(self.model).__name__}, {done})"
-
-    def __str__(self) -> str:
-        return str(self.report)
-
-    def _repr_html_(self) -> str:
-        return self.report._repr_html_()
-
-    def __call__(self, *args: object, **kwargs: object) -> NoReturn:  # noqa: ARG002 - whatever a model takes
-        """Says where the model is.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("a Baked holds the model and the report on it, and is not a model; call baked.model")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -158,18 +158,3 @@ class Conversion(Publishable):
     def __repr__(self) -> str:
         done = f"{len(self.report.replaced)} of {len(self.report.layers)} convolutions replaced"
         return f"Conversion({type(self.model).__name__}, {done})"
-
-    def __str__(self) -> str:
-        return str(self.report)
-
-    def _repr_html_(self) -> str:
-        return self.report._repr_html_()
-
-    def __call__(self, *args: object, **kwargs: object) -> NoReturn:  # noqa: ARG002 - whatever a model takes
-        """Says where the model is.
-
-        Raises:
-            TypeError: always.
-        """
-        # Easily forgotten: without this, `model = convert(model)` fails far away, as "object is not callable".
-        raise TypeError("a Conversion holds the model and the report on it, and is not a model; call conversion.model")
