@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -13,14 +14,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from experiments.files import check_can_be_folder, write_text
+from experiments.files import check_can_be_folder
 from experiments.study import index
+from experiments.study.study import Study
 
-STUDIES = ("accuracy", "reach", "random_lc", "locality", "footprint_prior", "defaults", "roundtrip")
+STUDIES = ("accuracy", "frozen", "reach", "layers", "ringing", "converting", "resolution", "locality")
 """Packages of `experiments.studies` whose `__main__` holds a `STUDY`; the longest first, so that they end together."""
 _LOG = "log.txt"
-_TURN = 0.5
+_TURN = 1.0
 """Seconds."""
 
 
@@ -41,24 +44,28 @@ def main(
         check_can_be_folder(out)
     except NotADirectoryError as error:
         raise typer.BadParameter(str(error), param_hint="--out") from error
-    page = out / "README.md"
+    page = out / index.PAGE
     if page.is_file() and not page.read_bytes().startswith(index.TITLE.encode()):
         raise typer.BadParameter(
             f"{page} was not written by this command and would be replaced; choose another folder", param_hint="--out"
         )
     names = [name for name in STUDIES if not study or name in study]
     children = _Children()
-    with ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(jobs) as pool, _progress() as progress:
+        shown = progress.add_task("", total=None)
         try:
             runs = [pool.submit(_run, children, out, smoke, name) for name in names]
             # In turns, since a signal that comes just before an endless wait is not noticed during it.
             while wait(runs, timeout=_TURN).not_done:
-                pass
+                running = [name for name, run in zip(names, runs, strict=True) if not run.done()]
+                left, total = _minutes_left(out, running, smoke), sum(_study(name).minutes for name in names)
+                words = f"{', '.join(running[:jobs])}: about {math.ceil(left / jobs)} minutes left"
+                progress.update(shown, description=words, total=total, completed=total - left)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             children.terminate()
             raise
-    write_text(page, index.to_markdown(out, STUDIES))
+    index.write(out, STUDIES)
     if any(run.result() for run in runs):
         raise typer.Exit(code=1)
 
@@ -87,11 +94,31 @@ class _Children:
             process.terminate()
 
 
+def _study(name: str) -> Study[Any]:
+    """Raises ModuleNotFoundError for an unknown one."""
+    return import_module(f"experiments.studies.{name}.__main__").STUDY
+
+
+def _minutes_left(out: Path, running: list[str], smoke: bool) -> float:
+    """On one quiet core, from the share of runs that are finished."""
+    left = 0.0
+    for name in running:
+        study = _study(name)
+        done = study.progress(out / index.FOLDER / name, study.smoke if smoke else study.config)
+        left += study.minutes * (1 - done)
+    return left
+
+
+def _progress() -> Progress:
+    """A bar, what runs and what remains; nothing where there is no terminal."""
+    return Progress(TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), transient=True)
+
+
 def _is_complete(name: str, folder: Path, smoke: bool) -> bool:
     """Whether a study has its report, and not from a smoke run unless that is what is asked for."""
     if not (folder / "REPORT.md").is_file():  # the last file that a study writes
         return False
-    study = import_module(f"experiments.studies.{name}.__main__").STUDY
+    study = _study(name)
     return study.holds(folder, study.config) or (smoke and study.holds(folder, study.smoke))
 
 

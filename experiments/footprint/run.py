@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torchvision import models
 
-from experiments.footprint.published import HIDDEN, kernels, labelled_mass
+from experiments.footprint.published import HIDDEN, LABELS, TRAINED, kernels, labelled_mass
 from experiments.study.environment import environment
 from nifconv import convert, footprint, niff_big, niff_small
 from nifconv.filters import FilterFactory
@@ -56,7 +56,10 @@ def published_rows(recipe: Recipe) -> list[dict[str, Any]]:
     for name, hidden in HIDDEN.items():
         for size, channels in recipe.maps:
             draws = [kernels(hidden, channels, size) for _ in range(recipe.layers)]
-            rows.append({"filter": name, "map": size, "channels": channels, **_masses(draws)})
+            by_label = {
+                str(label): _mean([labelled_mass(taps, label).mean().item() for taps in draws]) for label in LABELS
+            }
+            rows.append({"filter": name, "map": size, "channels": channels, **_masses(draws), "by_label": by_label})
     return rows
 
 
@@ -112,6 +115,7 @@ def run_all(recipe: Recipe, page: Path) -> tuple[dict[str, Any], dict[str, Surve
     data = {
         "experiment": "footprint",
         "published": published_rows(recipe),
+        "trained": {str(stage): dict(zip(("map", "by_label"), given, strict=True)) for stage, given in TRAINED.items()},
         "resnet50": resnets,
         "convnext_tiny": convnext(recipe, page),
         "settings": {**asdict(recipe), "label": LABEL, "expected": PUBLISHED, **environment()},

@@ -26,8 +26,9 @@ def separable_net(
     halve_after: Collection[int] = (),
     pool: Callable[[int], nn.Module] = nn.AdaptiveAvgPool2d,
     in_channels: int = 1,
+    patch: int = 1,
 ) -> nn.Sequential:
-    """Stem 1x1, `depth` times (depthwise convolution, 1x1, BatchNorm, ReLU), global pooling, linear.
+    """Stem 1x1 (or patches), `depth` times (depthwise convolution, 1x1, BatchNorm, ReLU), global pooling, linear.
 
     Only the depthwise convolutions look beyond a pixel: the receptive field is depth * (kernel_size - 1) + 1. Padding
     is circular by default, as for the frequency convolutions.
@@ -41,8 +42,9 @@ def separable_net(
         halve_after: blocks, counted from 0, followed by 2x2 max pooling.
         pool: makes the global pooling when called with 1.
         in_channels: channels of the images.
+        patch: side of the stem's patches, which do not overlap.
     """
-    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=pointwise(in_channels, width))
+    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=pointwise(in_channels, width, patch))
     for index in range(depth):
         layers[f"spatial{index}"] = nn.Conv2d(
             width, width, kernel_size, padding="same", groups=width, bias=False, padding_mode=padding_mode
@@ -72,8 +74,7 @@ def matching_width(target: int, kernel_size: int, *, classes: int, depth: int) -
     return min(range(1, _WIDEST), key=lambda width: abs(parameters(count(width)) - target))
 
 
-def pointwise(in_channels: int, out_channels: int) -> nn.Sequential:
-    """1x1 convolution, BatchNorm, ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True)
-    )
+def pointwise(in_channels: int, out_channels: int, patch: int = 1) -> nn.Sequential:
+    """1x1 convolution (or of patches that do not overlap), BatchNorm, ReLU."""
+    conv = nn.Conv2d(in_channels, out_channels, patch, stride=patch, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))

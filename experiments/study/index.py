@@ -1,20 +1,69 @@
-"""All studies on one page, from their results alone."""
+"""All studies on one page, from their results alone: answers, a forest plot, papers, and what is covered of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from experiments.files import read_json
+from matplotlib.figure import Figure
+
+from experiments.files import read_json, write_bytes, write_text
+from experiments.study.figures import forest, to_png
 from experiments.study.report import render
 
 TITLE = "# Studies"
 FOLDER = "studies"
 """Folder of the studies, beside the page."""
+PAGE, PLOT = "README.md", "forest.png"
+ANSWERS = (
+    ("reach", "window"),
+    ("accuracy", "parity"),
+    ("ringing", "size"),
+    ("frozen", "gap"),
+    ("converting", "steps"),
+)
+"""Studies and claims that the page opens with."""
+
+
+def write(folder: Path, names: Sequence[str]) -> None:
+    """The page of those studies in `folder` that are complete, and its figure."""
+    found = _complete(folder, names)
+    if found:
+        write_bytes(folder / PLOT, plot([claim for study in found for claim in study["claims"]]))
+    write_text(folder / PAGE, to_markdown(folder, names))
 
 
 def to_markdown(folder: Path, names: Sequence[str]) -> str:
-    """The page of those studies in `folder` that are complete: their claims, and links to their reports."""
+    """The content of the page."""
+    studies = _complete(folder, names)
+    claims = [claim for study in studies for claim in study["claims"]]
+    return render(
+        Path(__file__).with_name("index.md.j2"),
+        title=TITLE,
+        plot=PLOT,
+        studies=studies,
+        claims=claims,
+        answers=[one for key in ANSWERS for one in claims if (one["study"], one["claim"]) == key],
+        papers=list(dict.fromkeys(claim["paper"] for claim in claims if claim["paper"])),
+        minutes=sum(study["seconds"] for study in studies) / 60,
+    )
+
+
+def plot(claims: Sequence[dict[str, Any]]) -> bytes:
+    """A forest plot, one panel for each unit; PNG."""
+    units = {unit: [one for one in claims if one["unit"] == unit] for unit in dict.fromkeys(c["unit"] for c in claims)}
+    heights = [sum(len(claim["contrasts"]) for claim in found) for found in units.values()]
+    figure = Figure(figsize=(7.3, 0.42 * sum(heights) + 0.6 * len(units) + 0.6), layout="constrained")
+    panels = figure.subplots(len(units), 1, height_ratios=[height + 0.5 for height in heights], squeeze=False)
+    for axes, (unit, found) in zip(panels[:, 0], units.items(), strict=True):
+        forest(axes, found)
+        axes.set_xlabel(unit)
+    return to_png(figure)
+
+
+def _complete(folder: Path, names: Sequence[str]) -> list[dict[str, Any]]:
+    """What the page says of each study that has results and a report."""
     studies = []
     for name in names:
         path = f"{FOLDER}/{name}/REPORT.md"
@@ -22,5 +71,7 @@ def to_markdown(folder: Path, names: Sequence[str]) -> str:
         if data is None or not (folder / path).is_file():
             continue
         title = (folder / path).read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
-        studies.append({"link": f"[{title}]({path})", "claims": data.get("claims", [])})
-    return render(Path(__file__).with_name("index.md.j2"), title=TITLE, studies=studies)
+        link = f"[{title}]({path})"
+        claims = [{**claim, "study": name, "link": link} for claim in data["claims"]]
+        studies.append({"link": link, "claims": claims, "seconds": data["seconds"]})
+    return studies

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from experiments.study.judge import spread
+from experiments.study import verdicts
 
 Data = Mapping[str, Any]
 """The content of results.json."""
 Facts = Callable[[Data], Mapping[str, Any]]
 """What a template needs besides the content of results.json, from that content."""
+_SHARES = ("hits", "share", "objects", "canvas")
+"""Measures with these words in their names are given in %."""
 
 
 def no_facts(_: Data) -> dict[str, Any]:
@@ -21,19 +24,36 @@ def no_facts(_: Data) -> dict[str, Any]:
     return {}
 
 
-def percent(share: float, digits: int = 1) -> str:
-    """A share from 0 to 1 in %."""
-    return f"{100 * share:.{digits}f}"
+def in_unit(value: float, claim: Mapping[str, Any], sign: str = "+") -> str:
+    """A number of a claim in the claim's unit."""
+    return f"{claim['scale'] * value:{sign}.3g} {claim['unit']}".rstrip()
 
 
-def with_error(values: Mapping[str, float], scale: float = 1.0, digits: int = 1, sign: str = "") -> str:
-    """Mean and standard error as given by `spread`, each times `scale`; with sign "+" the mean has a sign."""
-    return f"{scale * values['mean']:{sign}.{digits}f} ± {scale * values['error']:.{digits}f}"
+def with_interval(one: Mapping[str, Any], claim: Mapping[str, Any]) -> str:
+    """An estimate and its interval of 95 %, in the claim's unit."""
+    estimate, low, high = (claim["scale"] * one[key] for key in ("estimate", "low", "high"))
+    digits = max(0, 2 - len(f"{abs(high - low):.0f}"))
+    return f"{estimate:+.{digits}f} [{low:.{digits}f}, {high:.{digits}f}] {claim['unit']}".rstrip()
 
 
-def listed(values: Iterable[float]) -> str:
-    """Numbers separated by commas."""
-    return ", ".join(f"{value:g}" for value in values)
+def by_seed(row: Mapping[str, Any], measure: str) -> list[float]:
+    """A measure of each run of a row; hits as a share of the images."""
+    found = verdicts.values([row]).get((row["name"], measure), ())
+    return [float(one.mean()) for one in found]
+
+
+def cell(row: Mapping[str, Any], measure: str) -> str:
+    """What a row says of all seeds, or mean ± standard deviation of a measure; empty where there is none."""
+    if measure in row:
+        return f"{row[measure]:,}" if isinstance(row[measure], int) else str(row[measure])
+    values = by_seed(row, measure)
+    if not values:
+        return ""
+    scale = 100 if any(word in measure for word in _SHARES) else 1
+    middle = scale * statistics.mean(values)
+    digits = 1 if abs(middle) >= 1 else 2
+    spread = f" ± {scale * statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{middle:.{digits}f}{spread}"
 
 
 def p_value(p: float) -> str:
@@ -65,7 +85,7 @@ def render(template: Path, context: Data | None = None, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    functions = {one.__name__: one for one in (percent, with_error, listed, p_value, row, head, spread)}
+    functions = {one.__name__: one for one in (in_unit, with_interval, by_seed, cell, p_value, row, head)}
     environment.filters.update(functions)
     environment.globals.update(functions)
     return environment.get_template(template.name).render(context or {}, **values)

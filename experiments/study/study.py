@@ -1,11 +1,11 @@
-"""The command line of a study: measure, write results.json, and from that alone the report and the figures."""
+"""The command line of a study: measure, write results.json, and from that alone the report and the figure."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -13,16 +13,21 @@ import torch
 import typer
 
 from experiments.files import read_json, write_bytes, write_json, write_text
+from experiments.study import verdicts
 from experiments.study.environment import environment
 from experiments.study.ledger import Ledger, Result
 from experiments.study.options import Out, Smoke, results_folder
 from experiments.study.report import Data, Facts, no_facts, render
+from experiments.study.sweep import Experiment
 from experiments.study.termination import terminated_is_failed
+from experiments.study.verdicts import Claim
 
 ConfigT = TypeVar("ConfigT")
 UNFINISHED = ".unfinished"
 THREADS = 1
 """Nets of this size are not faster with more, and two studies can run side by side."""
+FAMILY = 17
+"""Number of primary claims of all studies."""
 
 
 @dataclass(frozen=True)
@@ -32,28 +37,28 @@ class Study(Generic[ConfigT]):
     Attributes:
         folder: folder `experiments/studies/<name>` of the template REPORT.md.j2 and the committed results.
         config, smoke: dataclasses of everything that the numbers depend on; `smoke` runs the same code in seconds.
-        measure: makes what results.json holds besides settings and verdicts, with a ledger of finished runs.
-        judge: makes the verdicts from the rows of results.json; by default there are none.
+        experiments: what is run.
+        claims: the primary claims, by key.
+        figure: makes the content of figure.png from that of results.json.
         facts: makes what the report says besides results.json, from its content.
-        figures: file name to the content of the PNG.
+        minutes: that a run takes on one quiet core.
     """
 
     folder: Path
     config: ConfigT
     smoke: ConfigT
-    measure: Callable[[ConfigT, Ledger], Result]
-    judge: Callable[[ConfigT, list[Any]], Result] | None = None
+    experiments: Callable[[ConfigT], Sequence[Experiment[Any]]]
+    claims: Callable[[ConfigT], Mapping[str, Claim]]
+    figure: Callable[[Data], bytes]
     facts: Facts = no_facts
-    figures: Mapping[str, Callable[[Data], bytes]] = field(default_factory=dict)
+    minutes: float = 1.0
 
     @property
     def name(self) -> str:
         return self.folder.name
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        """All files that a run writes."""
-        return ("results.json", "REPORT.md", *self.figures)
+    files = ("results.json", "REPORT.md", "figure.png")
+    """All files that a run writes."""
 
     def command(self) -> None:
         """The command line, `python -m experiments.studies.<name>`."""
@@ -84,14 +89,26 @@ class Study(Generic[ConfigT]):
         torch.set_num_threads(THREADS)
         settings = {**dataclasses.asdict(config), **environment()}  # type: ignore[call-overload]
         ledger = Ledger(folder / UNFINISHED, settings)
-        measured = self.measure(config, ledger)
-        judged = self.judge(config, measured["rows"]) if self.judge else {}
+        measured: dict[str, list[Result]] = {"tuning": [], "rows": []}
+        for experiment in self.experiments(config):
+            for part, found in experiment.measure(ledger).items():
+                measured[part] += found
+        judged = self.judge(config, measured["rows"])
         write_json(
             folder / "results.json",
-            {"experiment": self.name, "settings": settings, "seconds": ledger.seconds, **measured, **judged},
+            {"experiment": self.name, "settings": settings, "seconds": ledger.seconds, **judged, **measured},
         )
         self.draw(folder)
         ledger.close()  # not earlier: the same command must be able to go on if the report could not be written
+
+    def judge(self, config: ConfigT, rows: Sequence[Result]) -> Result:
+        """The verdicts that follow from the rows of results.json."""
+        return verdicts.judge(self.claims(config), verdicts.values(rows), FAMILY)
+
+    def progress(self, folder: Path, config: ConfigT) -> float:
+        """The share of the runs that are finished, from 0 to 1."""
+        done = len([*(folder / UNFINISHED).glob("*.json")]) - 1  # without settings.json
+        return min(1.0, max(done, 0) / sum(experiment.planned for experiment in self.experiments(config)))
 
     def holds(self, folder: Path, config: ConfigT) -> bool:
         """Whether the results in a folder are those of a configuration."""
@@ -100,10 +117,9 @@ class Study(Generic[ConfigT]):
         return data.get("settings", {}).items() >= expected.items()
 
     def draw(self, folder: Path) -> None:
-        """Writes figures and, last, the report from results.json."""
+        """Writes the figure and, last, the report from results.json."""
         data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-        for name, figure in self.figures.items():
-            write_bytes(folder / name, figure(data))
+        write_bytes(folder / "figure.png", self.figure(data))
         write_text(folder / "REPORT.md", self.report(data))
 
     def report(self, data: Data) -> str:

@@ -48,17 +48,19 @@ class Pools:
         return (images * self.deviation + self.mean).clamp(0, 1)
 
 
-def split_digits(rounds_of: int = 5, test: tuple[int, ...] = (0,), validation: tuple[int, ...] = (1,)) -> Pools:
+def split_digits(blocks: int = 5, test: tuple[int, ...] = (0,), validation: tuple[int, ...] = (1,)) -> Pools:
     """scikit-learn's `load_digits` as it is, 8x8 in [0, 1], in three pools: the same ones on every call.
 
+    Neighbours in the file are by the same writer, so pools are contiguous blocks, not every fifth image.
+
     Args:
-        rounds_of: number of successive images that are distributed together.
-        test, validation: places in each round that go to these pools; the remaining ones are for training.
+        blocks: number of equal blocks that the file is cut into.
+        test, validation: blocks that go to these pools; the remaining ones are for training.
     """
     source = load_digits()
     images = torch.from_numpy(source.images).float().unsqueeze(1) / 16
     labels = torch.from_numpy(source.target).long()
-    place = torch.arange(len(labels)) % rounds_of
+    place = torch.arange(len(labels)) * blocks // len(labels)
     tests, validates = torch.isin(place, torch.tensor(test)), torch.isin(place, torch.tensor(validation))
     trains = ~(tests | validates)
     train, validation_pool, test_pool = (

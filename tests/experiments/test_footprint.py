@@ -57,6 +57,8 @@ def test_smoke_reports_its_own_numbers(tmp_path: Path) -> None:
     report = (tmp_path / "REPORT.md").read_text()
     for row in data["published"]:
         assert f"| {row['filter']} | {row['map']} | {row['label_9']:.2f} |" in report
+    for stage, given in data["trained"].items():
+        assert f"| {stage} | {given['map']} | " in report
     for row in data["resnet50"]:
         assert f"| {row['filter']} | {row['map']} | {row['layers']} | " in report
     assert (tmp_path / "mass.png").read_bytes().startswith(b"\x89PNG")

@@ -1,19 +1,13 @@
-"""`python -m experiments.studies.accuracy`: are frequency convolutions as accurate as 3x3 convolutions?"""
+"""`python -m experiments.studies.accuracy`: do large kernels cost accuracy at equal parameters?"""
 
 from pathlib import Path
 
-from experiments.studies.accuracy import claims, config, figures, report, run
+from experiments.studies.accuracy.claims import claims
+from experiments.studies.accuracy.figure import figure
+from experiments.studies.accuracy.run import SMOKE, Config, experiments
 from experiments.study.study import Study
 
-STUDY = Study(
-    Path(__file__).parent,
-    config.Config(),
-    config.SMOKE,
-    run.measure,
-    claims.judged,
-    report.facts,
-    {"accuracy.png": figures.by_net, "resolution.png": figures.by_resolution},
-)
+STUDY = Study(Path(__file__).parent, Config(), SMOKE, experiments, claims, figure, minutes=49)
 
 if __name__ == "__main__":
     STUDY.command()

@@ -2,18 +2,12 @@
 
 from pathlib import Path
 
-from experiments.studies.locality import claims, config, figures, report, run
+from experiments.studies.locality.claims import claims
+from experiments.studies.locality.figure import figure
+from experiments.studies.locality.run import SMOKE, Config, experiments
 from experiments.study.study import Study
 
-STUDY = Study(
-    Path(__file__).parent,
-    config.Config(),
-    config.SMOKE,
-    run.measure,
-    claims.judged,
-    report.facts,
-    {"kernels.png": figures.kernels, "accuracy.png": figures.accuracy, "tuning.png": figures.tuning},
-)
+STUDY = Study(Path(__file__).parent, Config(), SMOKE, experiments, claims, figure, minutes=12)
 
 if __name__ == "__main__":
     STUDY.command()

@@ -1,19 +1,14 @@
-"""`python -m experiments.studies.reach`: where a task needs reach, do kernels grow?"""
+"""`python -m experiments.studies.reach`: which filters learn to reach, and do kernels grow with it?"""
 
 from pathlib import Path
 
-from experiments.studies.reach import claims, config, figures, report, run
+from experiments.studies.reach.claims import claims
+from experiments.studies.reach.config import SMOKE, Config
+from experiments.studies.reach.figure import figure
+from experiments.studies.reach.run import experiments
 from experiments.study.study import Study
 
-STUDY = Study(
-    Path(__file__).parent,
-    config.Config(),
-    config.SMOKE,
-    run.measure,
-    claims.judged,
-    report.facts,
-    {"tasks.png": figures.examples, "reach.png": figures.reach},
-)
+STUDY = Study(Path(__file__).parent, Config(), SMOKE, experiments, claims, figure, minutes=37)
 
 if __name__ == "__main__":
     STUDY.command()

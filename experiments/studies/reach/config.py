@@ -10,57 +10,41 @@ class Config:
     """What all runs share.
 
     Attributes:
-        seeds: seeds of the canvases and the initial weights.
-        distances: displacements of the digits in pixels.
-        lengths: lengths of the contours in pixels.
-        contour_canvas: side of the Pathfinder canvas.
-        kernel_sizes: kernel sizes besides kernels as large as the map.
-        displaced_width, contour_width: channels.
-        hidden, features: of the implicit filters and their Fourier features.
-        displaced_steps, contour_steps: batches to train with, all of them new.
-        displaced_rate, contour_rate: peaks of the one-cycle learning rate.
-        test_images: canvases drawn for each seed.
-        null: re-initialised copies of each layer that trained kernels are compared with.
-        windows: windows that trained global kernels are cut to.
-        cut_images: number of test images that each cut is measured on.
+        seeds: of canvases, their order and the initial weights.
+        distances: of the digits, in pixels, where all are classes of one task, and where each is a task of its own.
+        lengths: of the contours of Pathfinder, in pixels.
+        width, contour_width: channels.
+        steps, contour_steps, batch_size: of training.
+        rates, contour_rates: learning rates that each arm chooses from.
+        test_canvases: the same ones for all seeds.
+        windows: sides that trained kernels are cut to, in pixels.
     """
 
-    seeds: tuple[int, ...] = (1, 2, 3, 4)
+    seeds: tuple[int, ...] = tuple(range(8))
     distances: tuple[int, ...] = (10, 16, 22)
-    lengths: tuple[int, ...] = (6, 10, 14)
-    contour_canvas: int = 32
-    kernel_sizes: tuple[int, ...] = (3, 7, 31)
-    displaced_width: int = 12
+    lengths: tuple[int, ...] = (6, 14)
+    width: int = 12
     contour_width: int = 16
-    hidden: tuple[int, ...] = (16, 16)
-    features: int = 32
-    batch_size: int = 32
-    displaced_steps: int = 80
+    steps: int = 200
     contour_steps: int = 280
-    displaced_rate: float = 0.02
-    contour_rate: float = 0.005
-    test_images: int = 512
-    null: int = 10
-    windows: tuple[int, ...] = (3, 7, 11, 15, 19, 23, 27, 31)
-    cut_images: int = 256
+    batch_size: int = 32
+    rates: tuple[float, ...] = (0.01, 0.03, 0.09)
+    contour_rates: tuple[float, ...] = (0.0025, 0.005, 0.01)
+    test_canvases: int = 512
+    windows: tuple[int, ...] = (3, 7, 11, 15, 19, 23, 31, 48)
 
 
 SMOKE = Config(
-    seeds=(1, 2),
+    seeds=(0, 1),
     distances=(10, 22),
-    lengths=(6, 10),
-    contour_canvas=24,
-    kernel_sizes=(3,),
-    displaced_width=2,
-    contour_width=2,
-    hidden=(4,),
-    features=4,
-    batch_size=8,
-    displaced_steps=2,
+    width=4,
+    contour_width=4,
+    steps=2,
     contour_steps=2,
-    test_images=16,
-    null=2,
-    windows=(3, 7),
-    cut_images=8,
+    batch_size=8,
+    rates=(0.01,),
+    contour_rates=(0.01,),
+    test_canvases=16,
+    windows=(3, 48),
 )
-"""The same code path in seconds; the accuracies mean nothing."""
+"""The same code path in seconds; the numbers mean nothing."""

@@ -1,103 +1,87 @@
-"""Do kernels grow where a task needs reach, and only there?
-
-The same nets, with kernels of several sizes given by equal numbers of parameters, on tasks that ask for more and more
-reach: displaced digits with growing displacement, and Pathfinder with growing contours.
-"""
+"""Displaced digits in every direction, and Pathfinder: accuracy, steps, and the window that trained kernels need."""
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import torch
 from lightning.pytorch import seed_everything
 from torch import nn
 
+from experiments.nets.cut import cut, window_in_use
 from experiments.nets.separable import parameters
+from experiments.studies.reach.arms import CONTOURS, ONE, Arm, contours, each_distance, every_direction
 from experiments.studies.reach.config import Config
-from experiments.studies.reach.cut import accuracy, cut, window_in_use
-from experiments.studies.reach.tasks import CLASSES, PATHFINDER, Task, draws, needed_window, tasks
-from experiments.studies.reach.variants import Variant, variants
-from experiments.study.judge import spread
-from experiments.study.ledger import Ledger, Result
-from experiments.study.sweep import Sweep
-from experiments.study.training import train_and_test
-from experiments.tasks.batches import Batch, Batches
-from nifconv import FrequencyConv2d, footprint
+from experiments.study import hits
+from experiments.study.ledger import Result
+from experiments.study.sweep import Experiment
+from experiments.study.training import correct, fit, recalibrate, steps_to
+from experiments.tasks.batches import Batch, FreshBatches
 
-MEASURES = ("size90", "rms_radius")
-"""Of `footprint.MEASURES`."""
-# Keeps the test canvases apart from the training canvases of the same seed.
-_TEST_STREAM = 1_000_003
+_SOLVED = 0.9
+_TEST, _VALIDATION = 1_000_003, 1_000_033
+"""Seeds of the canvases to test and to validate with."""
+_RECALIBRATION = 8
+"""Batches."""
 
 
-def measure(config: Config, ledger: Ledger) -> Result:
-    """What results.json holds besides settings and verdicts."""
-    every = [variant for task in tasks(config) for variant in variants(task, config.kernel_sizes)]
-    runs = Sweep(every, config.seeds, partial(train, config), key="{variant.name}, seed {seed}").runs(ledger)
-    return {"rows": [_row(config, variant, found) for variant, found in runs.items()]}
+def experiments(config: Config) -> list[Experiment[Arm]]:
+    """Which filter gets there; how much window is in use; contours."""
+
+    def train(arm: Arm, rate: float, seed: int) -> tuple[nn.Module, list[float]]:
+        draw = arm.draws(config)[0]
+        steps = config.contour_steps if arm.task == CONTOURS else config.steps
+        seed_everything(seed, verbose=False)
+        net = arm.build(config)
+        return net, fit(net, FreshBatches(draw, steps, config.batch_size, seed), steps=steps, rate=rate)
+
+    def run(arm: Arm, rate: float, seed: int) -> Result:
+        net, curve = train(arm, rate, seed)
+        found: Result = {
+            "hits": hits.pack(correct(net, *_canvases(config, arm, _TEST))),
+            "steps": steps_to(curve, _SOLVED),
+        }
+        if arm.task == ONE:
+            found["window"] = _window(config, arm, net, seed)
+        return found
+
+    def validate(arm: Arm, rate: float, seed: int) -> float:
+        net, _ = train(arm, rate, seed)
+        return correct(net, *_canvases(config, arm, _VALIDATION)).float().mean().item()
+
+    return [
+        Experiment(
+            arms=[*every_direction(), *each_distance(config), *contours(config)],
+            seeds=lambda _: config.seeds,
+            run=run,
+            validate=validate,
+            grid=lambda arm: config.contour_rates if arm.task == CONTOURS else config.rates,
+            # Along the axes, and of several distances or lengths at the largest.
+            tuned_as=lambda arm: Arm(arm.task, arm.filter, "axes" if arm.direction else "", _largest(config, arm)),
+            facts=lambda arm: {"parameters": parameters(arm.build(config))},
+        )
+    ]
 
 
-def train(config: Config, variant: Variant, seed: int) -> Result:
-    """One net trained, tested and measured."""
-    task = variant.task
-    steps, rate = (
-        (config.contour_steps, config.contour_rate)
-        if task.family == PATHFINDER
-        else (config.displaced_steps, config.displaced_rate)
-    )
-    images, labels = _canvases(task, steps * config.batch_size, seed, 0)
-    test = _canvases(task, config.test_images, seed + _TEST_STREAM, 1)
-    seed_everything(seed, verbose=False)
-    net = variant.build(config)
-    train_and_test(
-        net,
-        Batches(images, labels, config.batch_size, seed),
-        Batches(*test, config.test_images),
-        classes=CLASSES,
-        epochs=1,
-        learning_rate=rate,
-    )
-    found: Result = {"accuracy": accuracy(net, *test)}
-    if variant.kernel_size is None:
-        found |= _kernels(config, task, net, seed)
-        found |= _cuts(config, net, test)
-    return found
+def _largest(config: Config, arm: Arm) -> int:
+    return {ONE: config.distances[-1], CONTOURS: config.lengths[-1]}.get(arm.task, 0)
 
 
-@lru_cache(maxsize=4)
-def _canvases(task: Task, count: int, seed: int, part: int) -> Batch:
-    return draws(task)[part](count, torch.Generator().manual_seed(seed))
+@lru_cache(maxsize=32)
+def _canvases(config: Config, arm: Arm, seed: int) -> Batch:
+    """The same canvases for every net on a task."""
+    _, draw, _ = arm.draws(config)
+    return draw(config.test_canvases, torch.Generator().manual_seed(seed))
 
 
-def _kernels(config: Config, task: Task, net: nn.Module, seed: int) -> dict[str, dict[str, float]]:
-    """Each measure: median over the trained kernels, and its mean over re-initialised copies."""
-    survey = footprint.survey(net, torch.zeros(1, 1, task.size, task.size), null=config.null, seed=seed)
-    (layer,) = (layer for layer in survey.layers if layer.kind == FrequencyConv2d.__name__)
-    measured = layer.to_dict()["null"]
-    return {name: {part: measured[name][part] for part in ("value", "mean")} for name in MEASURES}
+def _window(config: Config, arm: Arm, net: nn.Module, seed: int) -> int:
+    """The window in use, with statistics of BatchNorm of new training canvases for each cut."""
+    train, _, classes = arm.draws(config)
+    images, labels = _canvases(config, arm, _TEST)
 
+    def accuracy(side: int) -> float:
+        smaller = cut(net, images[:1], side)
+        recalibrate(smaller, FreshBatches(train, _RECALIBRATION, config.batch_size, seed + _VALIDATION))
+        return correct(smaller, images, labels).float().mean().item()
 
-def _cuts(config: Config, net: nn.Module, test: Batch) -> Result:
-    images, labels = (part[: config.cut_images] for part in test)
-    whole = accuracy(net, images, labels)
-    found = []
-    for side in config.windows:
-        with cut(net, side):
-            found.append(accuracy(net, images, labels))
-    return {"cuts": found, "in_use": window_in_use(config.windows, found, images.shape[-1], whole, 1 / CLASSES)}
-
-
-def _row(config: Config, variant: Variant, runs: list[Result]) -> Result:
-    task = variant.task
-    return {
-        "name": variant.name,
-        "family": task.family,
-        "reach": task.reach,
-        "size": task.size,
-        "needed_window": needed_window(task),
-        "net": variant.net,
-        "field": variant.field,
-        "parameters": parameters(variant.build(config)),
-        "accuracy": spread([run["accuracy"] for run in runs]),
-        "runs": runs,
-    }
+    return window_in_use(config.windows, accuracy, correct(net, images, labels).float().mean().item(), 1 / classes)

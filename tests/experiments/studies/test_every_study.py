@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import typer
 
 from experiments import __main__ as every
 from experiments.study import index
-from experiments.study.study import Study
+from experiments.study.study import FAMILY, UNFINISHED, Study
 
 ROOT = Path(__file__).parents[3]
 PNG = b"\x89PNG"
@@ -28,7 +27,43 @@ PNG = b"\x89PNG"
 
 @pytest.fixture(params=every.STUDIES)
 def study(request: pytest.FixtureRequest) -> Study[Any]:
-    return import_module(f"experiments.studies.{request.param}.__main__").STUDY
+    return every._study(request.param)
+
+
+@pytest.fixture
+def committed(study: Study[Any]) -> dict[str, Any]:
+    """The committed results of a study; `test_every_study_has_results` fails where there are none."""
+    file = study.folder / "results.json"
+    if not file.exists():
+        pytest.skip(f"{study.name} has not been run")
+    return json.loads(file.read_text())
+
+
+def test_every_study_has_results() -> None:
+    missing = {name for name in every.STUDIES if not (every._study(name).folder / "results.json").exists()}
+    assert not missing, "run python -m experiments, and commit what it writes"
+
+
+def test_primary_claims_are_as_many_as_verdicts_are_adjusted_for() -> None:
+    made = [every._study(name) for name in every.STUDIES]
+    assert sum(len(study.claims(study.config)) for study in made) == FAMILY
+
+
+def test_claims_can_be_judged_with_the_seeds_that_are_planned(study: Study[Any]) -> None:
+    seeds = {arm.name: e.seeds(arm) for e in study.experiments(study.config) for arm in e.arms}
+    for claim in study.claims(study.config).values():
+        for weights in claim.contrasts.values():
+            assert len({tuple(seeds[name]) for name, _ in weights}) == 1
+            assert sum(weights.values()) == pytest.approx(0)
+
+
+def test_arms_have_names_of_their_own(study: Study[Any]) -> None:
+    names = [arm.name for e in study.experiments(study.config) for arm in e.arms]
+    assert len(set(names)) == len(names)
+    tuned = [e.tuned_as(arm) for e in study.experiments(study.config) for arm in e.arms]
+    seeds = {seed for e in study.experiments(study.config) for arm in e.arms for seed in e.seeds(arm)}
+    assert all(set(e.tuning_seeds).isdisjoint(seeds) for e in study.experiments(study.config))
+    assert len(tuned) == len(names)
 
 
 def test_every_package_with_a_study_is_listed() -> None:
@@ -43,23 +78,23 @@ def test_a_smoke_run_makes_all_files(study: Study[Any], smoke_folder: Callable[[
     assert sorted(path.name for path in folder.iterdir()) == sorted(study.files)
     data = json.loads((folder / "results.json").read_text())
     assert data["experiment"] == study.name
-    assert (folder / "REPORT.md").read_text().startswith("# ")
-    assert all((folder / name).read_bytes().startswith(PNG) for name in study.figures)
+    report = (folder / "REPORT.md").read_text()
+    # It opens with its answer and its one figure, and is not long.
+    assert re.match(r"# .*\n\n- \*\*.*: open\.\*\*|# .*\n\n- \*\*", report)
+    assert re.findall(r"\]\((\w+\.png)\)", report) == ["figure.png"]
+    assert report.index("figure.png") < report.index("## ")
+    assert len(report.splitlines()) < 150
+    assert (folder / "figure.png").read_bytes().startswith(PNG)
 
 
-def test_the_committed_report_is_that_of_the_committed_results(study: Study[Any]) -> None:
-    data = json.loads((study.folder / "results.json").read_text())
-    report = (study.folder / "REPORT.md").read_text()
-    assert report == study.report(data)
-    assert all(name in report for name in study.figures)
-    assert set(re.findall(r"\]\((\w+\.png)\)", report)) == set(study.figures)
+def test_the_committed_report_is_that_of_the_committed_results(study: Study[Any], committed: dict[str, Any]) -> None:
+    assert (study.folder / "REPORT.md").read_text() == study.report(committed)
 
 
-def test_the_committed_results_are_those_of_the_config(study: Study[Any]) -> None:
-    data = json.loads((study.folder / "results.json").read_text())
+def test_the_committed_results_are_those_of_the_config(study: Study[Any], committed: dict[str, Any]) -> None:
     config = json.loads(json.dumps(asdict(study.config)))
-    assert {key: data["settings"][key] for key in config} == config
-    assert data["seconds"] > 0
+    assert {key: committed["settings"][key] for key in config} == config
+    assert committed["seconds"] > 0
 
 
 def shape(value: Any) -> Any:
@@ -75,60 +110,44 @@ def shape(value: Any) -> Any:
     return "number" if value is None or isinstance(value, int | float) else type(value).__name__
 
 
-def test_a_run_makes_results_of_the_committed_structure(study: Study[Any], smoke_folder: Callable[[str], Path]) -> None:
-    committed, tiny = (
-        json.loads((folder / "results.json").read_text()) for folder in (study.folder, smoke_folder(study.name))
-    )
+def test_a_run_makes_results_of_the_committed_structure(
+    study: Study[Any], committed: dict[str, Any], smoke_folder: Callable[[str], Path]
+) -> None:
+    tiny = json.loads((smoke_folder(study.name) / "results.json").read_text())
     for data in (committed, tiny):
         data.pop("settings")
+        data.pop("tuning")  # in a smoke run there is nothing to choose from
     assert list(committed) == list(tiny)
     assert shape(committed) == shape(tiny)
 
 
-def test_the_committed_verdicts_follow_from_the_committed_runs(study: Study[Any]) -> None:
-    data = json.loads((study.folder / "results.json").read_text())
-    if study.judge is None:
-        assert "claims" not in data
-        return
-    judged = study.judge(study.config, data["rows"])
-    assert {key: data[key] for key in ("test", "level", "claims")} == {
-        key: judged[key] for key in ("test", "level", "claims")
-    }
-    found, expected = (
-        {(one["claim"], one["label"], one["limit"]): one for one in contrasts}
-        for contrasts in (judged["contrasts"], data["contrasts"])
-    )
-    assert len(expected) == len(data["contrasts"])
-    assert found == expected
+def test_the_committed_verdicts_follow_from_the_committed_runs(study: Study[Any], committed: dict[str, Any]) -> None:
+    judged = study.judge(study.config, committed["rows"])
+    assert {key: committed[key] for key in judged} == json.loads(json.dumps(judged))
 
 
-def test_the_committed_figures_can_be_drawn_again(study: Study[Any]) -> None:
-    data = json.loads((study.folder / "results.json").read_text())
-    for name, figure in study.figures.items():
-        assert figure(data).startswith(PNG)
-        assert (study.folder / name).read_bytes().startswith(PNG)
+def test_the_committed_figure_can_be_drawn_again(study: Study[Any], committed: dict[str, Any]) -> None:
+    assert study.figure(committed).startswith(PNG)
+    assert (study.folder / "figure.png").read_bytes().startswith(PNG)
 
 
 def test_one_command_runs_studies_and_skips_complete_ones(tmp_path: Path) -> None:
     def run() -> str:
-        command = [sys.executable, "-m", "experiments", "--out", str(tmp_path), "--study", "defaults", "--smoke"]
+        command = [sys.executable, "-m", "experiments", "--out", str(tmp_path), "--study", "resolution", "--smoke"]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
-    assert re.search(r"defaults: \d+ s, see ", run())
-    assert (tmp_path / "studies" / "defaults" / "REPORT.md").is_file()
-    assert run().startswith("defaults: complete")
-    assert "](studies/defaults/REPORT.md)" in (tmp_path / "README.md").read_text()
+    assert re.search(r"resolution: \d+ s, see ", run())
+    assert (tmp_path / "studies" / "resolution" / "REPORT.md").is_file()
+    assert run().startswith("resolution: complete")
+    assert "](studies/resolution/REPORT.md)" in (tmp_path / "README.md").read_text()
 
 
 def test_smoke_and_real_results_do_not_pass_for_one_another(
     tmp_path: Path, smoke_folder: Callable[[str], Path]
 ) -> None:
-    shutil.copytree(smoke_folder("defaults"), tmp_path / "studies" / "defaults")
-    assert every._is_complete("defaults", tmp_path / "studies" / "defaults", smoke=True)
-    assert not every._is_complete("defaults", tmp_path / "studies" / "defaults", smoke=False)
-    assert all(
-        every._is_complete("defaults", ROOT / "experiments" / "studies" / "defaults", smoke) for smoke in (True, False)
-    )
+    shutil.copytree(smoke_folder("resolution"), tmp_path / "studies" / "resolution")
+    assert every._is_complete("resolution", tmp_path / "studies" / "resolution", smoke=True)
+    assert not every._is_complete("resolution", tmp_path / "studies" / "resolution", smoke=False)
 
 
 def test_an_end_of_the_command_is_one_of_its_studies(tmp_path: Path) -> None:
@@ -151,9 +170,9 @@ def test_an_end_of_the_command_is_one_of_its_studies(tmp_path: Path) -> None:
 
 
 def test_the_page_leaves_out_damaged_results(tmp_path: Path) -> None:
-    (tmp_path / "studies" / "defaults").mkdir(parents=True)
-    (tmp_path / "studies" / "defaults" / "REPORT.md").write_text("# Title")
-    (tmp_path / "studies" / "defaults" / "results.json").write_text('{"claims": [')
+    (tmp_path / "studies" / "resolution").mkdir(parents=True)
+    (tmp_path / "studies" / "resolution" / "REPORT.md").write_text("# Title")
+    (tmp_path / "studies" / "resolution" / "results.json").write_text('{"claims": [')
     assert "Title" not in index.to_markdown(tmp_path, every.STUDIES)
 
 
@@ -163,18 +182,42 @@ def test_a_file_as_folder_is_refused(tmp_path: Path) -> None:
         every.main(out=tmp_path / "file")
 
 
-def test_the_committed_page_of_verdicts_is_that_of_the_committed_results() -> None:
-    page = (ROOT / "experiments" / "README.md").read_text()
-    assert page == index.to_markdown(ROOT / "experiments", every.STUDIES)
-    for name in every.STUDIES:
-        data = json.loads((ROOT / "experiments" / "studies" / name / "results.json").read_text())
-        assert all(f"| {claim['text']} | {claim['verdict']} |" in page for claim in data.get("claims", []))
+def test_the_committed_page_is_that_of_the_committed_results() -> None:
+    folder = ROOT / "experiments"
+    assert (folder / "README.md").read_text() == index.to_markdown(folder, every.STUDIES)
+
+
+def test_the_page_shows_every_claim_of_complete_studies(smoke_folder: Callable[[str], Path], tmp_path: Path) -> None:
+    for name in ("resolution", "locality"):
+        shutil.copytree(smoke_folder(name), tmp_path / "studies" / name)
+    index.write(tmp_path, every.STUDIES)
+    page = (tmp_path / "README.md").read_text()
+    for name in ("resolution", "locality"):
+        data = json.loads((tmp_path / "studies" / name / "results.json").read_text())
+        assert all(f"| {claim['text']} | " in page and f" | {claim['verdict']} | " in page for claim in data["claims"])
+    assert "## Schneider 2020" in page
+    assert "## Grabinski" not in page
+    assert (tmp_path / "forest.png").read_bytes().startswith(PNG)
+
+
+def test_what_remains_is_the_minutes_of_unfinished_runs(tmp_path: Path) -> None:
+    study = every._study("resolution")
+    assert every._minutes_left(tmp_path, ["resolution"], smoke=False) == study.minutes
+    ledger = tmp_path / "studies" / "resolution" / UNFINISHED
+    ledger.mkdir(parents=True)
+    planned = sum(e.planned for e in study.experiments(study.config))
+    for number in range(planned // 2 + 1):  # with the settings
+        (ledger / f"{number}.json").touch()
+    assert every._minutes_left(tmp_path, ["resolution"], smoke=False) == pytest.approx(study.minutes / 2, rel=0.02)
 
 
 def test_a_failed_study_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(every, "STUDIES", ("no_such_study",))
+    monkeypatch.setattr(every, "_minutes_left", lambda *_, **__: 0.0)
+    found = every._study("resolution")
+    monkeypatch.setattr(every, "_study", lambda _: found)
     with pytest.raises(typer.Exit) as failure:
         every.main(out=tmp_path)
     assert failure.value.exit_code == 1

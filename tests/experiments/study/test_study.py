@@ -9,13 +9,19 @@ from typing import Any
 import pytest
 import typer
 
-from experiments.study.ledger import Ledger
 from experiments.study.study import UNFINISHED, Study
+from experiments.study.sweep import Experiment
+from experiments.study.verdicts import Claim
 
 
 @dataclass(frozen=True)
 class Config:
     seeds: tuple[int, ...] = (0, 1)
+
+
+@dataclass(frozen=True)
+class Arm:
+    name: str = "only"
 
 
 class Counting:
@@ -25,8 +31,16 @@ class Counting:
         self.done: list[int] = []
         self.break_at: int | None = None
 
-    def measure(self, config: Config, ledger: Ledger) -> dict[str, Any]:
-        return {"rows": [ledger(f"seed {seed}", lambda seed=seed: self._run(seed)) for seed in config.seeds]}
+    def experiments(self, config: Config) -> list[Experiment[Arm]]:
+        return [
+            Experiment(
+                arms=[Arm()],
+                seeds=lambda _: config.seeds,
+                run=lambda _, value, seed: self._run(seed),
+                validate=lambda *_: 0.0,
+                grid=lambda _: (0.1,),
+            )
+        ]
 
     def _run(self, seed: int) -> dict[str, Any]:
         if seed == self.break_at:
@@ -44,14 +58,15 @@ def counting() -> Counting:
 def study(tmp_path: Path, counting: Counting) -> Study[Config]:
     folder = tmp_path / "counting"
     folder.mkdir()
-    (folder / "REPORT.md.j2").write_text("{{ data.rows | length }} rows, {{ best }} the best\n")
+    (folder / "REPORT.md.j2").write_text("{{ data.rows[0].runs | length }} runs, {{ best }} the best\n")
     return Study(
         folder,
         Config((0, 1, 2)),
-        Config((7,)),
-        counting.measure,
-        facts=lambda data: {"best": max(row["value"] for row in data["rows"])},
-        figures={"figure.png": lambda data: str(data["settings"]["seeds"]).encode()},
+        Config((7, 8)),
+        counting.experiments,
+        lambda _: {"c": Claim("claim", {"value": {("only", "value"): 1.0}})},
+        lambda data: str(data["settings"]["seeds"]).encode(),
+        facts=lambda data: {"best": max(run["value"] for run in data["rows"][0]["runs"])},
     )
 
 
@@ -62,9 +77,11 @@ def written(folder: Path) -> list[str]:
 def test_writes_results_report_and_figures(study: Study[Config]) -> None:
     study.main()
     data = json.loads((study.folder / "results.json").read_text())
-    assert [row["value"] for row in data["rows"]] == data["settings"]["seeds"] == [0, 1, 2]
-    assert data["seconds"] == pytest.approx(sum(row["seconds"] for row in data["rows"]))
-    assert (study.folder / "REPORT.md").read_text() == "3 rows, 2 the best\n"
+    runs = data["rows"][0]["runs"]
+    assert [run["value"] for run in runs] == data["settings"]["seeds"] == [0, 1, 2]
+    assert data["seconds"] == pytest.approx(sum(run["seconds"] for run in runs))
+    assert data["claims"][0]["contrasts"][0]["estimate"] == 1
+    assert (study.folder / "REPORT.md").read_text() == "3 runs, 2 the best\n"
     assert (study.folder / "figure.png").read_text() == "[0, 1, 2]"
     assert written(study.folder) == sorted(study.files)
 
@@ -74,6 +91,7 @@ def test_goes_on_where_it_was_interrupted(study: Study[Config], counting: Counti
     with pytest.raises(KeyboardInterrupt):
         study.main()
     assert not (study.folder / "results.json").exists()
+    assert study.progress(study.folder, study.config) == pytest.approx(2 / 3)
     counting.break_at = None
     study.main()
     assert counting.done == [0, 1, 2]
@@ -124,7 +142,7 @@ def test_smoke_needs_a_folder_of_its_own(study: Study[Config], tmp_path: Path) -
     with pytest.raises(typer.BadParameter, match="real holds real results; choose another folder for --smoke"):
         study.main(out=tmp_path / "real", smoke=True)
     study.main(out=tmp_path / "other", smoke=True)
-    assert json.loads((tmp_path / "other" / "results.json").read_text())["settings"]["seeds"] == [7]
+    assert json.loads((tmp_path / "other" / "results.json").read_text())["settings"]["seeds"] == [7, 8]
 
 
 def test_knows_the_results_of_a_config(study: Study[Config], tmp_path: Path) -> None:
@@ -144,6 +162,10 @@ def test_redraw_measures_nothing(study: Study[Config], counting: Counting) -> No
     study.main(redraw=True)
     assert counting.done == [0, 1, 2]
     assert (study.folder / "REPORT.md").exists()
+
+
+def test_nothing_is_finished_before_the_first_run(study: Study[Config], tmp_path: Path) -> None:
+    assert study.progress(tmp_path / "nowhere", study.config) == 0
 
 
 def test_foreign_files_are_not_replaced(study: Study[Config], tmp_path: Path) -> None:

@@ -1,8 +1,17 @@
-"""Sweeps: every variant with every seed, once, and named so that finished runs are found again."""
+"""Experiments: every arm with each of its seeds, once, with the value that validates best."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from experiments.study.sweep import Sweep, Trial, best
+import pytest
+
+from experiments.study.sweep import Experiment, tune
+
+
+@dataclass(frozen=True)
+class Arm:
+    name: str
+    like: str = ""
 
 
 class Recorder:
@@ -17,35 +26,73 @@ class Recorder:
         return self.finished.get(key) or work()
 
 
-def run(variant: Any, seed: int) -> dict[str, Any]:
-    return {"accuracy": {"a": 0.5, "b": 0.75}[variant] + seed / 100}
+BEST = {"a": 0.1, "b": 0.01}
 
 
-def test_every_variant_is_run_with_every_seed_seeds_outermost() -> None:
+def made(**changes: Any) -> Experiment[Arm]:
+    given: dict[str, Any] = {
+        "arms": [Arm("a"), Arm("b"), Arm("c", like="a")],
+        "seeds": lambda arm: (1,) if arm.name == "c" else (1, 2),
+        "run": lambda arm, value, seed: {"value": value, "from": f"{arm.name}{seed}"},
+        "validate": lambda arm, value, seed: -abs(value - BEST[arm.name]) + seed / 100,
+        "grid": lambda _: (0.001, 0.01, 0.1, 1.0),
+        "tuned_as": lambda arm: Arm(arm.like) if arm.like else arm,
+        "facts": lambda arm: {"parameters": len(arm.name)},
+    }
+    return Experiment(**{**given, **changes})
+
+
+def test_every_arm_is_run_with_its_seeds_seeds_outermost() -> None:
     ledger = Recorder()
-    found = Sweep(("a", "b"), (1, 2), run).runs(ledger)
-    assert ledger.asked == ["a, seed 1", "b, seed 1", "a, seed 2", "b, seed 2"]
-    assert found == {
-        "a": [{"seed": 1, "accuracy": 0.51}, {"seed": 2, "accuracy": 0.52}],
-        "b": [{"seed": 1, "accuracy": 0.76}, {"seed": 2, "accuracy": 0.77}],
+    rows = made(grid=lambda _: (0.5,)).measure(ledger)["rows"]
+    assert ledger.asked == ["a, seed 1", "b, seed 1", "c, seed 1", "a, seed 2", "b, seed 2"]
+    assert [[run["from"] for run in row["runs"]] for row in rows] == [["a1", "a2"], ["b1", "b2"], ["c1"]]
+    assert rows[2] == {
+        "name": "c",
+        "like": "a",
+        "parameters": 1,
+        "tuned": 0.5,
+        "runs": [{"seed": 1, "value": 0.5, "from": "c1"}],
     }
 
 
+def test_each_arm_takes_the_value_that_validates_best_or_that_of_its_model() -> None:
+    found = made().measure(Recorder())
+    assert {row["name"]: row["tuned"] for row in found["rows"]} == {"a": 0.1, "b": 0.01, "c": 0.1}
+    assert [(one["name"], one["chosen"], one["at_end"]) for one in found["tuning"]] == [
+        ("a", 0.1, False),
+        ("b", 0.01, False),
+    ]
+
+
 def test_finished_runs_are_taken_from_the_ledger() -> None:
-    ledger = Recorder({"a, seed 2": {"accuracy": 0.125}})
-    found = Sweep(("a",), (1, 2), run).runs(ledger)
-    assert [one["accuracy"] for one in found["a"]] == [0.51, 0.125]
+    ledger = Recorder({"a, seed 2": {"value": 9.0, "from": "before"}})
+    rows = made().measure(ledger)["rows"]
+    assert rows[0]["runs"][1] == {"seed": 2, "value": 9.0, "from": "before"}
 
 
-def test_names_of_runs_follow_the_key() -> None:
+def test_the_number_of_runs_is_known_before() -> None:
     ledger = Recorder()
-    sweep = Sweep((Trial("a", 0.02),), (3,), lambda trial, seed: run(trial.variant, seed), "tune {variant.rate} {seed}")
-    sweep.runs(ledger)
-    assert ledger.asked == ["tune 0.02 3"]
+    experiment = made(tuning_seeds=(100, 101))
+    experiment.measure(ledger)
+    assert experiment.planned == len(ledger.asked) == 5 + 2 * 4 * 2
 
 
-def test_the_best_is_that_of_the_highest_mean_accuracy_the_first_of_equals() -> None:
-    accuracies = Sweep(("a", "b"), (1, 3), run).accuracies(Recorder())
-    assert accuracies == {"a": 0.52, "b": 0.77}
-    assert best(accuracies) == "b"
-    assert best({"a": 0.5, "b": 0.75, "c": 0.75}) == "b"
+def test_a_grid_is_extended_until_the_best_is_inside() -> None:
+    assert list(tune((1.0, 2.0, 4.0), lambda value: -abs(value - 16))) == [1, 2, 4, 8, 16, 32]
+    assert list(tune((1.0, 2.0, 4.0), lambda value: -abs(value - 0.5))) == [0.25, 0.5, 1, 2, 4]
+    assert list(tune((1.0, 2.0, 4.0), lambda value: -abs(value - 2))) == [1, 2, 4]
+    # Three times at most.
+    assert list(tune((1.0, 2.0), lambda value: value)) == [1, 2, 4, 8, 16]
+
+
+def test_one_value_is_no_choice() -> None:
+    def fails(value: float) -> float:
+        raise AssertionError(value)
+
+    assert list(tune((0.3,), fails)) == [0.3]
+
+
+def test_the_accuracy_that_counts_is_the_mean_over_tuning_seeds() -> None:
+    found = made(tuning_seeds=(100, 200), arms=[Arm("a")]).measure(Recorder())
+    assert found["tuning"][0]["tried"][0.1] == pytest.approx(1.5)

@@ -1,0 +1,21 @@
+"""The primary claim."""
+
+from __future__ import annotations
+
+from experiments.studies.layers.run import ALL, CHOICES, DISPLACED, Arm, Config
+from experiments.study.verdicts import Claim, minus
+
+ENOUGH = CHOICES[3]
+
+
+def claims(_: Config) -> dict[str, Claim]:
+    """One block is enough."""
+    one, every = (Arm(DISPLACED, reaching).name for reaching in (ENOUGH, ALL))
+    return {
+        "one block": Claim(
+            "Where a task needs reach, one global block in the middle of the net is at most two points worse than four",
+            {f"{ENOUGH} global - all global, displaced digits": minus((one, "hits"), (every, "hits"))},
+            "above",
+            -0.02,
+        )
+    }
