@@ -94,14 +94,8 @@ class Command(LightningCLI):
     def before_instantiate_classes(self) -> None:
         config = self.given
         check_can_be_folder(Path(config.out))
-        if config.limit is None:
-            return
-        if config.limit < 1:
+        if config.limit is not None and config.limit < 1:
             raise ValueError(f"limit={config.limit} must be at least 1 batch; leave it out to use all")
-        for part in ("train", "val", "test"):
-            config.trainer[f"limit_{part}_batches"] = config.limit
-        config.trainer.max_epochs = 1
-        config.trainer.log_every_n_steps = 1
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         given = self._within(self.config_init).trainer
@@ -109,6 +103,11 @@ class Command(LightningCLI):
             kwargs["logger"] = [RunLog(given.default_root_dir), *self._tensorboard(given.default_root_dir)]
         kwargs["plugins"] = [*_as_list(given.plugins), VerifiedCheckpointIO()]
         kwargs["callbacks"] = [*_as_list(given.callbacks), ExactResume()]
+        limit = self.given.limit
+        if limit is not None:
+            # Not by way of the configuration, whose parser may read 1 batch as the float 1.0, which means all of them.
+            kwargs |= {f"limit_{part}_batches": limit for part in ("train", "val", "test")}
+            kwargs |= {"max_epochs": 1, "log_every_n_steps": 1}
         return super().instantiate_trainer(**kwargs)
 
     def before_fit(self) -> None:
