@@ -17,11 +17,15 @@ _EXPAND = 4
 
 
 def block_net(kind: str, width: int, *, classes: int, in_channels: int = 3) -> nn.Sequential:
-    """Patches of 2x2 pixels, three blocks, the second of which halves the map, global average pooling, linear.
+    """Patches of 2x2 pixels, three blocks, the second of which halves the map, global pooling, linear.
+
+    Pooling takes means, and in a ConvNeXt, which has no BatchNorm, maxima: with means it learns nothing in a few
+    hundred steps.
 
     Args:
         kind: one of `KINDS`.
-        width: channels before the second block, a multiple of 4; there are twice as many after it.
+        width: channels before the second block, and twice as many after it; in a Bottleneck, those of its 3x3
+            convolution, and four times as many outside.
         classes: number of logits.
         in_channels: channels of the images.
     """
@@ -30,7 +34,10 @@ def block_net(kind: str, width: int, *, classes: int, in_channels: int = 3) -> n
         for module in net.modules():
             if isinstance(module, Block):
                 nn.init.ones_(module.scale)  # scales near zero need more steps than such nets are trained for
+        net.pool = nn.AdaptiveMaxPool2d(1)
         return net
+    if kind == BOTTLENECK:
+        width *= Bottleneck.expansion
     wide = 2 * width
     return nn.Sequential(
         OrderedDict(
