@@ -65,6 +65,7 @@ def main(
             pool.shutdown(wait=False, cancel_futures=True)
             children.terminate()
             raise
+    _settle(out)
     index.write(out, STUDIES)
     if any(run.result() for run in runs):
         raise typer.Exit(code=1)
@@ -120,6 +121,14 @@ def _is_complete(name: str, folder: Path, smoke: bool) -> bool:
         return False
     study = _study(name)
     return study.holds(folder, study.config) or (smoke and study.holds(folder, study.smoke))
+
+
+def _settle(out: Path) -> None:
+    """Verdicts of all complete studies together, since they share one level of significance."""
+    complete = index.complete(out, STUDIES)
+    for one in complete:
+        others = [claim["raw_p"] for other in complete if other is not one for claim in other["claims"]]
+        _study(one["name"]).settle(out / index.FOLDER / one["name"], [p for p in others if p is not None])
 
 
 def _run(children: _Children, out: Path, smoke: bool, name: str) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from experiments.files import read_json, write_bytes, write_text
 from experiments.study.figures import forest, to_png
@@ -16,6 +17,8 @@ TITLE = "# Studies"
 FOLDER = "studies"
 """Folder of the studies, beside the page."""
 PAGE, PLOT = "README.md", "forest.png"
+_LINEAR, _TICKS = 2, (1, 2, 5, 10, 20, 50)
+"""Of the axis of differences in accuracy, in points."""
 ANSWERS = (
     ("reach", "window"),
     ("accuracy", "parity"),
@@ -28,16 +31,16 @@ ANSWERS = (
 
 def write(folder: Path, names: Sequence[str]) -> None:
     """The page of those studies in `folder` that are complete, and its figure."""
-    found = _complete(folder, names)
+    found = complete(folder, names)
     if found:
-        write_bytes(folder / PLOT, plot([claim for study in found for claim in study["claims"]]))
+        write_bytes(folder / PLOT, plot(_primary(found)))
     write_text(folder / PAGE, to_markdown(folder, names))
 
 
 def to_markdown(folder: Path, names: Sequence[str]) -> str:
     """The content of the page."""
-    studies = _complete(folder, names)
-    claims = [claim for study in studies for claim in study["claims"]]
+    studies = complete(folder, names)
+    claims = _primary(studies)
     return render(
         Path(__file__).with_name("index.md.j2"),
         title=TITLE,
@@ -59,11 +62,22 @@ def plot(claims: Sequence[dict[str, Any]]) -> bytes:
     for axes, (unit, found) in zip(panels[:, 0], units.items(), strict=True):
         forest(axes, found)
         axes.set_xlabel(unit)
+        if unit == "points":  # margins of a point beside differences of tens: linear between -2 and 2
+            axes.set_xscale("symlog", linthresh=_LINEAR, linscale=1.5)
+            ticks = [sign * tick for tick in _TICKS for sign in (-1, 1)]
+            low, high = axes.get_xlim()
+            axes.set_xticks([0, *(tick for tick in ticks if low < tick < high)])
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_locator(NullLocator())
     return to_png(figure)
 
 
-def _complete(folder: Path, names: Sequence[str]) -> list[dict[str, Any]]:
-    """What the page says of each study that has results and a report."""
+def _primary(studies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [claim for study in studies for claim in study["claims"] if not claim["secondary"]]
+
+
+def complete(folder: Path, names: Sequence[str]) -> list[dict[str, Any]]:
+    """What the page says of each study that has results and a report: name, link, claims and seconds."""
     studies = []
     for name in names:
         path = f"{FOLDER}/{name}/REPORT.md"
@@ -73,5 +87,5 @@ def _complete(folder: Path, names: Sequence[str]) -> list[dict[str, Any]]:
         title = (folder / path).read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
         link = f"[{title}]({path})"
         claims = [{**claim, "study": name, "link": link} for claim in data["claims"]]
-        studies.append({"link": link, "claims": claims, "seconds": data["seconds"]})
+        studies.append({"name": name, "link": link, "claims": claims, "seconds": data["seconds"]})
     return studies

@@ -32,7 +32,9 @@ def in_unit(value: float, claim: Mapping[str, Any], sign: str = "+") -> str:
 def with_interval(one: Mapping[str, Any], claim: Mapping[str, Any]) -> str:
     """An estimate and its interval of 95 %, in the claim's unit."""
     estimate, low, high = (claim["scale"] * one[key] for key in ("estimate", "low", "high"))
-    digits = max(0, 2 - len(f"{abs(high - low):.0f}"))
+    digits = 2 if high - low < 1 else 1 if high - low < 10 else 0
+    # Plus 0.0, so that what is rounded to zero has no minus.
+    estimate, low, high = (round(value, digits) + 0.0 for value in (estimate, low, high))
     return f"{estimate:+.{digits}f} [{low:.{digits}f}, {high:.{digits}f}] {claim['unit']}".rstrip()
 
 

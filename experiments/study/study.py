@@ -27,7 +27,7 @@ UNFINISHED = ".unfinished"
 THREADS = 1
 """Nets of this size are not faster with more, and two studies can run side by side."""
 FAMILY = 17
-"""Number of primary claims of all studies."""
+"""Number of primary claims of all studies, which share one level of significance."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,18 @@ class Study(Generic[ConfigT]):
         self.draw(folder)
         ledger.close()  # not earlier: the same command must be able to go on if the report could not be written
 
-    def judge(self, config: ConfigT, rows: Sequence[Result]) -> Result:
-        """The verdicts that follow from the rows of results.json."""
-        return verdicts.judge(self.claims(config), verdicts.values(rows), FAMILY)
+    def judge(self, config: ConfigT, rows: Sequence[Result], others: Sequence[float] = ()) -> Result:
+        """The verdicts that follow from the rows of results.json, beside p-values of the claims of other studies."""
+        return verdicts.judge(self.claims(config), verdicts.values(rows), others, FAMILY)
+
+    def settle(self, folder: Path, others: Sequence[float]) -> None:
+        """Judges finished runs again, now that other studies are finished too; a new verdict is written and drawn."""
+        data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        config = self.config if self.holds(folder, self.config) else self.smoke
+        settled = {**data, **json.loads(json.dumps(self.judge(config, data["rows"], others)))}
+        if settled != data:
+            write_json(folder / "results.json", settled)
+            self.draw(folder)
 
     def progress(self, folder: Path, config: ConfigT) -> float:
         """The share of the runs that are finished, from 0 to 1."""

@@ -1,10 +1,9 @@
 """Verdicts on claims: one primary contrast each, its interval over seeds and test images, and one of four answers.
 
 A contrast is a weighted sum of what nets with the same seed have achieved. With d[s, i] its value for seed s and test
-image i, the estimate is the mean of d, and its error is that of a bootstrap which draws seeds and images independently
-of one another (Owen 2007, "The pigeonhole bootstrap", which errs on the side of a larger error). Measures without test
-images, such as the size of a kernel, vary between seeds alone. Tests and intervals use Student's t with one degree of
-freedom less than there are seeds.
+image i, the estimate is the mean of d, and its error that of a table of random rows and random columns (two-way
+analysis of variance without repetition). Measures without test images, such as the size of a kernel, vary between seeds
+alone. Tests and intervals use Student's t with one degree of freedom less than there are seeds.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -22,9 +20,11 @@ from experiments.study import hits
 
 LEVEL = 0.05
 SUPPORTED, CONTRADICTED, EQUIVALENT, OPEN = "supported", "contradicted", "equivalent", "open"
+SECONDARY = "no verdict"
+"""Of contrasts that help to read the primary ones and are not adjusted for."""
 METHOD = (
-    "t-tests with errors bootstrapped over seeds and test images; equivalence by two one-sided tests; Holm's procedure "
-    "over the claims of a study, Bonferroni's between studies"
+    "t-tests with errors over seeds and test images; equivalence by two one-sided tests; Holm's procedure over the "
+    "primary claims of all studies"
 )
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Key = tuple[str, str]
@@ -32,7 +32,6 @@ Key = tuple[str, str]
 Weights = Mapping[Key, float]
 Values = Mapping[Key, Array]
 """`(seeds,)`, or `(seeds, images)` where it is known which test images were right; same seeds and images everywhere."""
-_RESAMPLES = 2000
 
 
 def minus(left: Key | Weights, right: Key | Weights) -> dict[Key, float]:
@@ -72,7 +71,7 @@ class Claim:
         paper: whose claim it is, "" for our own.
         scale, unit: of the contrasts in reports.
         resolution: the smallest step of a measure without test images, such as two pixels for the side of a window.
-        exploratory: whether the claim was made after seeing results.
+        secondary: whether it only helps to read a primary claim: it gets an interval and no verdict.
     """
 
     text: str
@@ -85,7 +84,7 @@ class Claim:
     scale: float = 100.0
     unit: str = "points"
     resolution: float = field(default=0.0, kw_only=True)
-    exploratory: bool = field(default=False, kw_only=True)
+    secondary: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.says == "within" and self.margin is None:
@@ -127,39 +126,42 @@ def estimate(label: str, weights: Weights, measured: Values, resolution: float =
     seeds, images = len(sums), sums.shape[1] if sums.ndim == 2 else None
     if seeds < 2:
         raise ValueError(f"{label!r} was measured with {seeds} seed, which has no spread; use 2 or more")
-    error = float(sums.std(ddof=1)) / math.sqrt(seeds) if images is None else _bootstrapped(sums)
+    error = float(sums.std(ddof=1)) / math.sqrt(seeds) if images is None else _two_way_error(sums)
     error = max(error, (1 / images if images else resolution) / math.sqrt(12))
     centre, reach = float(sums.mean()), float(stats.t.ppf(1 - LEVEL / 2, seeds - 1)) * error
     return Estimate(label, centre, error, centre - reach, centre + reach, seeds, images)
 
 
-def judge(claims: Mapping[str, Claim], measured: Values, family: int | None = None) -> dict[str, Any]:
+def judge(
+    claims: Mapping[str, Claim], measured: Values, others: Sequence[float] = (), family: int | None = None
+) -> dict[str, Any]:
     """What results.json holds of the claims: estimates, p-values and verdicts.
 
     Args:
-        claims: the primary claims of a study, by key.
+        claims: those of a study, by key.
         measured: what their contrasts are made of.
-        family: number of primary claims of all studies, which share `LEVEL` in proportion to their numbers.
+        others: p-values of the primary claims of other studies, before adjustment, as far as they are known.
+        family: number of primary claims of all studies; unknown p-values among them count as 1, the safe side.
     """
     estimates = {
         key: [estimate(label, weights, measured, claim.resolution) for label, weights in claim.contrasts.items()]
         for key, claim in claims.items()
     }
-    tests = {key: p_values(claim, estimates[key]) for key, claim in claims.items()}
-    share = (family or len(claims)) / len(claims)
-    adjusted = holm([min(found.values()) for found in tests.values()])
+    tests = {key: p_values(claim, estimates[key]) for key, claim in claims.items() if not claim.secondary}
+    raw = {key: min(found.values()) for key, found in tests.items()}
+    known = [*raw.values(), *others]
+    adjusted = holm([*known, *[1.0] * ((family or len(known)) - len(known))])
+    of = dict(zip(tests, adjusted, strict=False))  # the first ones are those of this study
     judged = []
-    for (key, claim), (factor, p) in zip(claims.items(), adjusted, strict=True):
-        decided = [verdict for verdict, one in tests[key].items() if share * factor * one < LEVEL]
-        judged.append(
-            {
-                "claim": key,
-                **{name: value for name, value in asdict(claim).items() if name != "contrasts"},
-                "contrasts": [asdict(one) for one in estimates[key]],
-                "p": min(1.0, share * p),
-                "verdict": decided[0] if share * p < LEVEL else OPEN,
-            }
-        )
+    for key, claim in claims.items():
+        found = {name: value for name, value in asdict(claim).items() if name != "contrasts"}
+        found |= {"claim": key, "contrasts": [asdict(one) for one in estimates[key]]}
+        if claim.secondary:
+            judged.append({**found, "raw_p": None, "p": None, "verdict": SECONDARY})
+            continue
+        factor, p = of[key]
+        decided = [verdict for verdict, one in tests[key].items() if factor * one < LEVEL]
+        judged.append({**found, "raw_p": raw[key], "p": p, "verdict": decided[0] if p < LEVEL else OPEN})
     return {"method": METHOD, "level": LEVEL, "claims": judged}
 
 
@@ -209,20 +211,20 @@ def _outside(one: Estimate, limit: float, margin: float) -> float:
     return max(_above(one, limit - margin), _below(one, limit + margin))
 
 
-def _bootstrapped(sums: Array) -> float:
-    """Standard error of the mean of `(seeds, images)`, both drawn with replacement."""
+def _two_way_error(sums: Array) -> float:
+    """Standard error of the mean of `(seeds, images)`, both of them random: sqrt((M_s + M_i - M_r) / (seeds * images)).
+
+    M_s, M_i and M_r are the mean squares of seeds, of images and of what remains; each of the first two contains the
+    last, which must be counted once.
+    """
     seeds, images = sums.shape
-    by_seed, by_image = _resampled(seeds, 0), _resampled(images, 1)
-    means = ((by_seed @ sums) * by_image).sum(1)  # (resamples,)
-    # A bootstrap of n values has the variance of a population, too small by (n - 1) / n.
-    return float(means.std(ddof=1)) * math.sqrt(seeds / (seeds - 1))
-
-
-@lru_cache(maxsize=8)
-def _resampled(count: int, stream: int) -> Array:
-    """Weights of each value in each resample, `(resamples, count)`: the same ones for all contrasts."""
-    drawn = np.random.default_rng((count, stream)).multinomial(count, np.full(count, 1 / count), _RESAMPLES)
-    return drawn / count
+    by_seed, by_image = sums.mean(1), sums.mean(0)
+    rest = sums - by_seed[:, None] - by_image + sums.mean()  # (seeds, images)
+    of_seeds = by_seed.var(ddof=1) / seeds
+    of_images = by_image.var(ddof=1) / images
+    of_rest = (rest**2).sum() / ((seeds - 1) * (images - 1)) / (seeds * images)
+    # Not below what the seeds alone show: the difference of the others is an estimate and can be negative.
+    return math.sqrt(of_seeds + max(of_images - of_rest, 0.0))
 
 
 def _flat(run: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -35,4 +35,9 @@ def claims(config: Config) -> dict[str, Claim]:
             "within",
             margin=MARGIN,
         ),
+        "reach": Claim(
+            "what reach adds, of one parametrisation",
+            {"global implicit - 3x3 implicit": minus(whole, same)},
+            secondary=True,
+        ),
     }

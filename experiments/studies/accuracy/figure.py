@@ -27,5 +27,5 @@ def figure(data: Data) -> bytes:
     ):
         points(axes, runs[chosen], "accuracy", "net", order, shift=0.2 * (index - 1), **style(index, label=label))
     axes.set_xlabel("test accuracy, % (mean and 95 % interval over seeds)")
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
     return to_png(made)

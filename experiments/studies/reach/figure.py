@@ -15,7 +15,7 @@ def figure(data: Data) -> bytes:
     runs["accuracy"] = 100 * runs["hits"]
     made = Figure(figsize=(7.2, 3.4), layout="constrained")
     who, window = made.subplots(1, 2, width_ratios=(1.5, 1))
-    every, one = runs[runs["task"] == EVERY], runs[runs["task"] == ONE]
+    every, one = runs[runs["task"] == EVERY], runs[(runs["task"] == ONE) & (runs["window"] > 0)]
     order = list(dict.fromkeys(every["filter"]))
     for index, name in enumerate(DIRECTIONS):
         shown = style(index, label=name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiments.nets.filters import PERIODIC, PUBLISHED
+from experiments.nets.filters import PERIODIC, PUBLISHED, RAW
 from experiments.studies.ringing.run import Arm, Config
 from experiments.study.verdicts import Claim, minus
 
@@ -23,5 +23,13 @@ def claims(_: Config) -> dict[str, Claim]:
             {"periodic - published": minus((smooth, "hits"), (ringing, "hits"))},
             "above",
             -0.01,
+        ),
+        "ringing": Claim(
+            "the closest comparison: both in pixels, with almost as many parameters",
+            {"baked side, raw pixel - periodic": minus((Arm(RAW).name, "baked size"), (smooth, "baked size"))},
+            scale=1.0,
+            unit="px",
+            resolution=2.0,
+            secondary=True,
         ),
     }

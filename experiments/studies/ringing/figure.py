@@ -34,6 +34,6 @@ def figure(data: Data) -> bytes:
     mass.set(xlabel="window, px", ylabel="mass within it, % (first layer)", ylim=(0, 103))
     accuracy.set_xlabel("test accuracy, %")
     size.set_xlabel("side when baked, px")
-    mass.legend(frameon=False, fontsize=8, loc="lower right")
+    mass.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(-0.3, 1))
     accuracy.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return to_png(made)

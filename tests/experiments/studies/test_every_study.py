@@ -46,7 +46,8 @@ def test_every_study_has_results() -> None:
 
 def test_primary_claims_are_as_many_as_verdicts_are_adjusted_for() -> None:
     made = [every._study(name) for name in every.STUDIES]
-    assert sum(len(study.claims(study.config)) for study in made) == FAMILY
+    claims = [claim for study in made for claim in study.claims(study.config).values()]
+    assert sum(not claim.secondary for claim in claims) == FAMILY
 
 
 def test_claims_can_be_judged_with_the_seeds_that_are_planned(study: Study[Any]) -> None:
@@ -122,7 +123,9 @@ def test_a_run_makes_results_of_the_committed_structure(
 
 
 def test_the_committed_verdicts_follow_from_the_committed_runs(study: Study[Any], committed: dict[str, Any]) -> None:
-    judged = study.judge(study.config, committed["rows"])
+    found = index.complete(ROOT / "experiments", every.STUDIES)
+    claims = [claim for other in found if other["name"] != study.name for claim in other["claims"]]
+    judged = study.judge(study.config, committed["rows"], [one["raw_p"] for one in claims if not one["secondary"]])
     assert {key: committed[key] for key in judged} == json.loads(json.dumps(judged))
 
 
@@ -198,6 +201,27 @@ def test_the_page_shows_every_claim_of_complete_studies(smoke_folder: Callable[[
     assert "## Schneider 2020" in page
     assert "## Grabinski" not in page
     assert (tmp_path / "forest.png").read_bytes().startswith(PNG)
+
+
+def test_verdicts_are_settled_when_other_studies_are_complete(
+    smoke_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    for name in ("resolution", "locality"):
+        shutil.copytree(smoke_folder(name), tmp_path / "studies" / name)
+    file, report = (tmp_path / "studies" / "resolution" / name for name in ("results.json", "REPORT.md"))
+    other = tmp_path / "studies" / "locality" / "results.json"
+    data = json.loads(other.read_text())
+    data["claims"][0]["raw_p"] = 1e-30  # the smallest of all, which leaves a smaller factor to the others
+    other.write_text(json.dumps(data))
+    alone = json.loads(file.read_text())["claims"][0]
+    every._settle(tmp_path)
+    together = json.loads(file.read_text())["claims"][0]
+    assert together["raw_p"] == alone["raw_p"]
+    assert together["p"] == pytest.approx(min(1.0, (FAMILY - 1) * alone["raw_p"]))
+    before = report.stat().st_mtime_ns
+    every._settle(tmp_path)
+    assert report.stat().st_mtime_ns == before  # nothing new is written
+    assert json.loads(other.read_text())["claims"][0]["raw_p"] > 1e-30
 
 
 def test_what_remains_is_the_minutes_of_unfinished_runs(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def test_estimates_have_digits_that_their_intervals_deserve() -> None:
 
     assert shown(-0.0574, -0.037, -0.0171) == "-3.7 [-5.7, -1.7] points"
     assert shown(-0.21, 0.0312, 0.25) == "+3 [-21, 25] points"
+    assert shown(-0.0031, -0.00001, 0.0029) == "+0.00 [-0.31, 0.29] points"
     assert in_unit(0.02, POINTS) == "+2 points"
     assert in_unit(0.5, {"scale": 1, "unit": ""}, sign="") == "0.5"
 

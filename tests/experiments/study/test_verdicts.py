@@ -98,6 +98,19 @@ def test_claims_are_adjusted_for_all_of_the_study_and_for_other_studies() -> Non
     assert judge({"a": one, "b": other}, measured)["claims"][0]["p"] == pytest.approx(2 * alone)
     assert judge({"a": one, "b": other}, measured, family=6)["claims"][0]["p"] == pytest.approx(6 * alone)
     assert judge({"a": one}, measured, family=100)["claims"][0]["verdict"] == OPEN
+    # Of six, five are smaller, so nothing is left to multiply by; without adjustment it is among the others.
+    assert judge({"a": one}, measured, [1e-9] * 5, 6)["claims"][0]["p"] == pytest.approx(alone)
+    assert judge({"a": one}, measured, [1.0] * 5, 6)["claims"][0]["p"] == pytest.approx(6 * alone)
+    assert judge({"a": one}, measured, [1e-9] * 5, 6)["claims"][0]["raw_p"] == pytest.approx(alone)
+
+
+def test_a_secondary_contrast_has_an_interval_and_no_verdict() -> None:
+    measured = {A: np.array([1.0, 1.1, 1.2]), B: np.array([1.0, 1.3, 1.1])}
+    claims = {"a": Claim("a", {"a": {A: 1.0}}), "b": Claim("b", {"b": {B: 1.0}}, secondary=True)}
+    primary, secondary = judge(claims, measured)["claims"]
+    assert primary == judge({"a": claims["a"]}, measured)["claims"][0]  # it costs the primary claim nothing
+    assert (secondary["verdict"], secondary["p"]) == ("no verdict", None)
+    assert secondary["contrasts"][0]["estimate"] == pytest.approx(3.4 / 3)
 
 
 def test_all_contrasts_of_a_claim_must_hold_and_one_can_refute_it() -> None:
@@ -155,19 +168,20 @@ def crossed(rng: np.random.Generator, seeds: int, images: int, effect: float) ->
 
 def test_the_error_covers_seeds_and_images() -> None:
     rng = np.random.default_rng(0)
-    drawn = crossed(rng, 12, 400, 0.0)
-    found = estimate("a", {A: 1.0}, {A: drawn})
-    true = np.sqrt(0.04**2 / 12 + 0.3**2 / 400 + 0.3**2 / (12 * 400))
-    assert found.error == pytest.approx(true, rel=0.35)
-    assert found.error > drawn.mean(1).std(ddof=1) / np.sqrt(12)
+    drawn = [crossed(rng, 12, 400, 0.0) for _ in range(200)]
+    errors = np.array([estimate("a", {A: 1.0}, {A: one}).error for one in drawn])
+    # The variances that the numbers were drawn with, each over how often it was drawn.
+    assert (errors**2).mean() == pytest.approx(0.04**2 / 12 + 0.3**2 / 400 + 0.3**2 / (12 * 400), rel=0.05)
+    seeds_alone = np.array([one.mean(1).std(ddof=1) / np.sqrt(12) for one in drawn])
+    assert (errors >= seeds_alone).all()
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
     rng = np.random.default_rng(1)
     found: list[Estimate] = [estimate("a", {A: 1.0}, {A: crossed(rng, 8, 120, 0.02)}) for _ in range(300)]
     covered = np.mean([one.low < 0.02 < one.high for one in found])
-    # 300 intervals of 95 % cover 91 to 98 % of the time; the bootstrap errs on the larger side.
-    assert 0.93 < covered <= 1.0
+    # 300 intervals of 95 % cover 92 to 98 % of the time; the few degrees of freedom err on the larger side.
+    assert 0.93 < covered < 0.995
     # Seeds alone would not do: the images, which all seeds share, vary too.
     naive = [one.std(ddof=1) / np.sqrt(8) for one in (crossed(rng, 8, 120, 0.0).mean(1) for _ in range(300))]
     assert np.mean([one.error for one in found]) > 1.2 * np.mean(naive)
