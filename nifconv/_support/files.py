@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +12,17 @@ from typing import BinaryIO
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A draft that takes the place of `path` once it is complete and on the disk; an error leaves no draft."""
-    # In the same folder, since a file cannot be renamed to another disk in one step.
-    draft = path.with_name(f".{path.name}.draft")
+    """A draft that takes the place of `path` once it is complete and on the disk; an error leaves no draft.
+
+    Raises:
+        FileNotFoundError: the folder of `path` does not exist.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{str(path)!r} cannot be written: {str(path.parent)!r} is not a folder; make it first")
+    path = path.resolve()  # through links, which are to point to the new content and not to be replaced by it
+    # In the same folder, since a file cannot be renamed to another disk in one step; and with a name of its own, since
+    # two processes that wrote one draft would publish a mixture.
+    draft = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.draft")
     try:
         with draft.open("wb") as file:
             yield file

@@ -31,7 +31,7 @@ def run(model: nn.Module, example_input: ExampleInput) -> Any:
     """
     torch_module("model", model)
     args, kwargs = _arguments(example_input)
-    with evaluating(model), torch.no_grad(), _uncompiled():
+    with evaluating(model), torch.no_grad(), uncompiled():
         return model(*args, **kwargs)
 
 
@@ -108,7 +108,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def _uncompiled() -> AbstractContextManager[object]:
+def uncompiled() -> AbstractContextManager[object]:
     """A context in which compiled models run uncompiled."""
     if "torch._dynamo" not in sys.modules:  # nothing is compiled, and the import takes seconds
         return nullcontext()

@@ -43,7 +43,12 @@ model = nifconv.load({arguments}).model.eval()
 ```text
 {report}
 ```
+
+{mark}
 """
+_MARK = (
+    "<!-- Written by nifconv, and again whenever the model is saved here; take out this line to keep your own text. -->"
+)
 _CONVERTED = "convolutional network in which frequency convolutions have replaced others, as listed below."
 _BAKED = "convolutional network whose frequency convolutions became plain ones again, as listed below."
 
@@ -78,7 +83,7 @@ class Publishable(ABC):
     ) -> None:
         """Writes `model.safetensors`, as `save` does, and a model card `README.md` into a folder.
 
-        A card that is there already is left as it is.
+        A card that is there already is replaced if it is as nifconv wrote it, and else left as it is.
 
         Args:
             save_directory: the folder, which is created where it does not exist.
@@ -125,7 +130,7 @@ class Publishable(ABC):
         if revision is not None:
             api.create_branch(repo_id, branch=revision, token=token, exist_ok=True)
         with TemporaryDirectory() as folder:
-            self._write(Path(folder), content, repo_id)
+            self._write(Path(folder), content, repo_id if revision is None else f"{repo_id}@{revision}")
             return str(
                 api.upload_folder(
                     repo_id=repo_id, folder_path=folder, commit_message=commit_message, token=token, revision=revision
@@ -136,7 +141,7 @@ class Publishable(ABC):
         folder.mkdir(parents=True, exist_ok=True)
         saved.write(folder / hub.FILE, *content)
         path = folder / "README.md"
-        if not path.exists():  # its owner may have written more there
+        if not path.exists() or _MARK in path.read_text(encoding="utf-8"):  # its owner may have written more there
             path.write_text(_card(content[1], str(self), repo_id), encoding="utf-8")
 
 
@@ -162,10 +167,11 @@ def _card(description: Mapping[str, Any], report: str, repo_id: str | None) -> s
     return _CARD.format(
         kind="baked" if baked else "frequency-convolution",
         done="baked" if baked else "converted",
-        title=repo_id or (named.name if named else "Model"),
+        title=(repo_id or "").partition("@")[0] or (named.name if named else "Model"),
         what="A " + (_BAKED if baked else _CONVERTED),
         base=base,
         arguments=arguments,
         needs=needs,
         report=report,
+        mark=_MARK,
     )

@@ -28,9 +28,10 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[
 
     Raises:
         TypeError: an entry of `tensors` is not a tensor.
+        FileNotFoundError: the folder of `path` does not exist.
         ImportError: safetensors is not installed.
     """
-    save_file = _safetensors().torch.save_file
+    serialise = _safetensors().torch.save
     unique: dict[str, Tensor] = {}
     aliases: dict[str, str] = {}
     places: dict[tuple[Any, ...], str] = {}
@@ -49,7 +50,8 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[
     # Of everything but itself: `read` takes it out before it computes the same.
     content["checksum"] = _checksum(unique, content)
     with replacing(Path(path)) as file:
-        save_file(unique, file.name, metadata={_KEY: json.dumps(content)})
+        # Not `save_file`, which would put a file of its own in the place of the draft, unreadable to others.
+        file.write(serialise(unique, metadata={_KEY: json.dumps(content)}))
 
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

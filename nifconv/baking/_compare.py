@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +9,7 @@ from torch import Tensor, nn
 
 from nifconv._support import forward
 from nifconv.baking._cut import Cut
+from nifconv.spectral import timed
 
 _RUNS = 3
 
@@ -50,10 +49,4 @@ def measure_errors(
 
 def timed_run(model: nn.Module, example_input: forward.ExampleInput) -> tuple[Any, float]:
     """The output of the model, and the median time of a run after the first."""
-    output = forward.run(model, example_input)  # untimed: the first run fills caches and makes FFT plans
-    seconds = []
-    for _ in range(_RUNS):
-        start = time.perf_counter()
-        forward.run(model, example_input)
-        seconds.append(time.perf_counter() - start)
-    return output, statistics.median(seconds)
+    return timed(lambda: forward.run(model, example_input), _RUNS)

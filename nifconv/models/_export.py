@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import statistics
-import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from torch import Tensor, nn
 from nifconv._support import forward
 from nifconv._support.arguments import choice, torch_module
 from nifconv.models._forms import FORMS
+from nifconv.spectral import timed
 
 _RUNS = 5
 
@@ -70,7 +69,8 @@ def export_onnx(
 
     Raises:
         TypeError: `model` is not a module.
-        ValueError: `form` is unknown, has no use for a `tolerance`, or cannot write a layer.
+        ValueError: `form` is unknown, has no use for a `tolerance`, or cannot write a layer; or the model computes in
+            bfloat16, which onnxruntime cannot on a CPU.
         ImportError: onnx, onnxscript or onnxruntime is not installed.
         Exception: whatever the model raises on the example input, or the exporter on the model.
     """
@@ -78,6 +78,11 @@ def export_onnx(
     how = FORMS[choice("form", form, tuple(FORMS))]
     if tolerance and not how.takes_tolerance:
         raise ValueError(f"tolerance={tolerance} has no meaning for form={form!r}; leave it out, or use form='baked'")
+    if any(p.dtype == torch.bfloat16 for p in (example_input, *model.parameters())):
+        raise ValueError(
+            "the model or its example input is in bfloat16, which onnxruntime cannot run on a CPU; export "
+            "model.float(), and convert the file to half precision where it is deployed"
+        )
     onnx, runtime = _onnx()
     path = Path(path)
     prepared = how.prepare(model, example_input, tolerance)
@@ -86,26 +91,17 @@ def export_onnx(
         torch.onnx.export(prepared, (example_input,), path, dynamo=True, verbose=False)
     graph = onnx.load(path, load_external_data=False).graph
     session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    feed = {session.get_inputs()[0].name: example_input.numpy()}
-    expected, seconds_torch = _timed(lambda: forward.run(model, example_input))
-    found, seconds = _timed(lambda: session.run(None, feed))
-    leaves = [leaf for leaf in torch.utils._pytree.tree_leaves(expected) if isinstance(leaf, Tensor)]
-    error = max(forward.relative_error(torch.from_numpy(y) - x, x) for x, y in zip(leaves, found, strict=True))
+    feed = {session.get_inputs()[0].name: example_input.detach().cpu().numpy()}
+    expected, seconds_torch = timed(lambda: forward.run(model, example_input), _RUNS)
+    found, seconds = timed(lambda: session.run(None, feed), _RUNS)
+    leaves = [leaf.cpu() for leaf in torch.utils._pytree.tree_leaves(expected) if isinstance(leaf, Tensor)]
+    # Of numbers that are computed; indices, such as those of a maximum, have no error to speak of.
+    pairs = [(x, torch.from_numpy(y)) for x, y in zip(leaves, found, strict=True) if x.is_floating_point()]
+    error = max((forward.relative_error(y - x, x) for x, y in pairs), default=0.0)
     nodes = dict(Counter(node.op_type for node in graph.node).most_common())
     beside = path.with_name(f"{path.name}.data")
     size = sum(file.stat().st_size for file in (path, beside) if file.exists())
     return ExportReport(form, size, nodes, error, seconds_torch, seconds)
-
-
-def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
-    """What a call returns, and the median time of those after the first."""
-    result = call()
-    seconds = []
-    for _ in range(_RUNS):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return result, statistics.median(seconds)
 
 
 class _quiet:  # noqa: N801 - a context, used like a function

@@ -38,7 +38,7 @@ def _matmul(model: nn.Module, x: Tensor, tolerance: float) -> nn.Module:  # noqa
         if layer.map_sizes:
             raise ValueError(
                 f"form='matmul' needs every frequency layer as products, but {layer.name!r} is {layer.reason}; use "
-                "form='dft', or form='baked', which needs the same kernels on all of them"
+                "form='dft', or form='baked', where its kernels are the same on all maps"
             )
     return products.model
 

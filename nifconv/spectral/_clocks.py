@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -33,6 +35,12 @@ def wall(call: Callable[[], object]) -> float:
     call()
     _finish()
     return time.perf_counter() - start
+
+
+def timed(call: Callable[[], Any], runs: int) -> tuple[Any, float]:
+    """What a call returns, and the median time of `runs` further calls."""
+    result = call()  # untimed: the first call fills caches and makes FFT plans
+    return result, statistics.median(wall(call) for _ in range(runs))
 
 
 class DeviceClock:

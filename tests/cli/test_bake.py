@@ -119,3 +119,25 @@ def test_an_export_refuses_what_it_does_not_know(tmp_path: Path) -> None:
         export_onnx(net(), torch.zeros(1, 3, 8, 8), tmp_path / "a.onnx", form="tflite")
     with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module, not str"):
         export_onnx("net", torch.zeros(1, 3, 8, 8), tmp_path / "a.onnx")
+    with pytest.raises(
+        ValueError, match=r"in bfloat16, which onnxruntime cannot run on a CPU; export model\.float\(\)"
+    ):
+        export_onnx(net().bfloat16(), torch.zeros(1, 3, 8, 8).bfloat16(), tmp_path / "a.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+class Classes(nn.Module):
+    """Logits and the class of the largest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = net()
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        y = self.net(x).mean((2, 3))
+        return y, y.argmax(1)
+
+
+def test_an_export_takes_an_input_with_a_gradient_and_an_output_of_indices(tmp_path: Path) -> None:
+    report = export_onnx(Classes(), torch.randn(1, 3, 8, 8, requires_grad=True), tmp_path / "a.onnx")
+    assert report.error < 1e-5

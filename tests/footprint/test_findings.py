@@ -102,14 +102,14 @@ def test_ringing_is_found_and_its_origin_told_apart() -> None:
     rings, round_ = layer("rings", cross(41)), layer("round", gaussian((41, 41), 6.0, 6.0))
     value = rings.statistic("cross_preference")
     assert _findings.ringing([round_]).text == (
-        f"None: cross preference is at most {round_.statistic('cross_preference'):.1f}, in “round”; 1 is none."
+        f"None: cross preference is at most {round_.statistic('cross_preference'):.1f}, in “round”; 1 means no ringing."
     )
     assert _findings.ringing([layer("tiny", delta((5, 5)))]).text.startswith("Cannot be seen")
     found = _findings.ringing([rings, round_])
     assert found.layer is rings
     assert found.text == (
         f"Kernels of 1 of 2 layers put their tails on the axes; cross preference is {value:.1f} in “rings”, "
-        "where 1 is none."
+        "where 1 means no ringing."
     )
     for before, origin in ((5.0, "it comes with the parametrisation, not from training"), (1.0, "training brought it")):
         found = _findings.ringing([with_null(rings, 20, cross_preference=[before, before])])

@@ -113,6 +113,22 @@ def test_batches_make_no_difference_and_sizes_come_in_order() -> None:
     fields = effective_receptive_field(net, x, sizes=[6, (10, 4)], batch_size=2, progress=watch)
     assert [tuple(field.contribution.shape) for field in fields] == [(6, 6), (10, 4)]
     assert jobs == [6]
+    # A size is measured with the same signs whatever comes before it.
+    (alone,) = effective_receptive_field(net, x, sizes=[(10, 4)], batch_size=2)
+    assert torch.equal(alone.contribution, fields[1].contribution)
+
+
+def test_a_compiled_model_and_inference_mode_change_nothing() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 1, 3, padding=1))
+    x = torch.randn(2, 1, 8, 8)
+    (expected,) = effective_receptive_field(net, x)
+    with torch.inference_mode():
+        (found,) = effective_receptive_field(net, torch.randn(1) * 0 + x)
+    assert torch.equal(found.contribution, expected.contribution)
+    compiled = torch.compile(net, backend="eager")
+    compiled(x)  # a graph without hooks is there before the measurement
+    (found,) = effective_receptive_field(compiled, x)
+    assert torch.equal(found.contribution, expected.contribution)
 
 
 @pytest.mark.parametrize(("output", "pixels"), [(None, 4), ("coarse", 4), ("fine", 9)])
@@ -218,6 +234,7 @@ X = torch.randn(1, 1, 8, 8)
         (lambda: effective_receptive_field(Block(), X[:0]), ValueError, r"shape \(0, 1, 8, 8\).*none empty"),
         (lambda: effective_receptive_field(Block(), X, batch_size=0), ValueError, "batch_size=0 must be at least 1"),
         (lambda: effective_receptive_field(Block(), X, sizes=[0]), ValueError, "sizes=0 must be at least 1"),
+        (lambda: effective_receptive_field(Block(), X, sizes=[]), ValueError, r"sizes=\[\] gives no size"),
         (lambda: effective_receptive_field(Block(), X, seed=0.5), TypeError, r"seed=0\.5 must be an integer"),
         (
             lambda: effective_receptive_field(Block(), X, layer="head"),

@@ -148,6 +148,10 @@ def test_a_revision_is_in_the_address_or_beside_it(hub: Hub) -> None:
     assert hub.asked["branch"] == LOGIN
     same(load("hf://me/net", base).model, one.model)
     same(load("hf://me/net@dense", base).model, two.model)
+    card = hub.root / "me/net/dense/README.md"
+    assert card.read_text().count("me/net@dense") == 1
+    assert "\n# me/net\n" in card.read_text()
+    same(by_its_card(card, base_model=base), two.model)
     same(load("hf://me/net", base, revision="dense").model, two.model)
     with pytest.raises(ValueError, match=r"'hf://me/net@dense' and revision='main' give the revision twice; leave one"):
         load("hf://me/net@dense", base, revision="main")
@@ -235,8 +239,13 @@ def test_a_folder_needs_no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     text = (folder / "README.md").read_text()
     assert f"# {NET}" in text
     assert f"Base model: `{NET}`." in text
-    conversion.save_pretrained(folder)  # the model again, and the card as its owner may have changed it
-    assert (folder / "README.md").read_text() == text
+    # The card is ours until its owner takes it over.
+    bake(conversion.model, X).save_pretrained(folder)
+    assert "## What was baked" in (folder / "README.md").read_text()
+    own = text.replace("<!-- Written by nifconv", "My words\n<!-- ")
+    (folder / "README.md").write_text(own)
+    conversion.save_pretrained(folder)
+    assert (folder / "README.md").read_text() == own
     (folder / "README.md").unlink()
     conversion.save_pretrained(folder)
     base = small()

@@ -15,6 +15,14 @@ def test_a_cpu_is_timed_by_the_wall_and_known_as_cpu() -> None:
     assert _clocks.wall(lambda: sum(range(1000))) > 0
 
 
+def test_the_first_call_is_not_timed_and_a_slow_one_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = iter([1.0, 9.0, 2.0])
+    monkeypatch.setattr(_clocks, "wall", lambda call: (call(), next(taken))[1])
+    calls: list[int] = []
+    assert _clocks.timed(lambda: calls.append(1) or len(calls), 3) == (1, 2.0)
+    assert len(calls) == 4
+
+
 def test_a_gpu_is_timed_by_events_after_its_cache_was_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
     gpu = torch.device("cuda", 0)

@@ -1,5 +1,7 @@
 import json
+import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nifconv._support import saved as _files
+from nifconv._support.files import replacing
 
 DESCRIPTION = {"of": ["a", 1, None, True], "nested": {"size": [3, 3]}}
 
@@ -43,6 +46,46 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         assert torch.equal(read[name], value)
         assert read[name].dtype == value.dtype
     assert [p.name for p in tmp_path.iterdir()] == ["file.safetensors"]
+
+
+def test_a_file_is_readable_as_others_are_and_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "usual").touch()
+    target, link = tmp_path / "target.safetensors", tmp_path / "link.safetensors"
+    link.symlink_to(target)
+    _files.write(link, tensors(), DESCRIPTION)
+    assert target.stat().st_mode == (tmp_path / "usual").stat().st_mode
+    assert link.is_symlink()
+    assert _files.read(target)[1] == DESCRIPTION
+
+
+def test_what_is_flushed_to_the_disk_is_the_file_that_appears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda number: flushed.append(os.fstat(number).st_ino))
+    path = tmp_path / "file.safetensors"
+    _files.write(path, tensors(), DESCRIPTION)
+    assert flushed == [path.stat().st_ino]
+
+
+def test_two_writers_of_one_file_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+
+    def other() -> None:
+        with replacing(path) as file:
+            file.write(b"other, and longer")
+
+    with replacing(path) as file:
+        file.write(b"one")
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        assert path.read_bytes() == b"other, and longer"
+    assert path.read_bytes() == b"one"
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"/nowhere' is not a folder; make it first"):
+        _files.write(tmp_path / "nowhere" / "file.safetensors", tensors(), DESCRIPTION)
 
 
 def test_tensors_that_are_one_are_stored_once(saved: Path) -> None:

@@ -16,7 +16,7 @@ from nifconv.footprint.receptive import ReceptiveField
 Fields = Mapping[str, Sequence[ReceptiveField]]
 """Receptive fields by the name of their survey; "" if they belong to none in particular."""
 
-RINGS = 2.0  # cross preference; 1 is none, and kernels of a spectrum that jumps measure 3 and more
+RINGS = 2.0  # cross preference; 1 means no ringing, and kernels of a spectrum that jumps measure 3 and more
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,12 @@ def ringing(layers: Sequence[LayerFootprint]) -> Finding:
     top = max(crossed, key=crossed.__getitem__)
     value, ring = f"{crossed[top]:.1f}", sum(share > RINGS for share in crossed.values())
     if not ring:
-        return Finding("Ringing", f"None: cross preference is at most {value}, in {_name(top)}; 1 is none.", top)
+        return Finding(
+            "Ringing", f"None: cross preference is at most {value}, in {_name(top)}; 1 means no ringing.", top
+        )
     text = (
         f"Kernels of {_of(ring, len(crossed))} put their tails on the axes; cross preference is {value} in "
-        f"{_name(top)}, where 1 is none."
+        f"{_name(top)}, where 1 means no ringing."
     )
     # The parametrisation can ring on its own, which says nothing of training.
     before = top.null.effect("cross_preference", crossed[top]).mean if top.null else math.nan

@@ -69,9 +69,9 @@ def effective_receptive_field(
     Raises:
         TypeError: `model` is not a module, `example_input` is not a real floating tensor, or a number is not
             an integer.
-        ValueError: `example_input` has no batch, channel or spatial axis; `layer` is unknown, did not run, returned
-            neither a map nor tokens or does not depend on the input; `output` is a function and `layer` is not given;
-            a size, `grid` or `batch_size` is below 1.
+        ValueError: `example_input` has no batch, channel or spatial axis; `sizes` is empty; `layer` is unknown, did not
+            run, returned neither a map nor tokens or does not depend on the input; `output` is a function and `layer`
+            is not given; a size, `grid` or `batch_size` is below 1.
         Exception: whatever the model raises.
 
     >>> conv = nn.Conv2d(3, 8, 5, padding=2)
@@ -82,19 +82,24 @@ def effective_receptive_field(
     torch_module("model", model)
     ndim = _spatial_axes(example_input)
     positive_int("batch_size", batch_size)
-    generator = torch.Generator().manual_seed(integer("seed", seed))  # on the CPU: the same signs on every device
+    integer("seed", seed)
     shape = None if grid is None else ints_per_axis("grid", grid, ndim)
     if callable(output) and layer is None:
         raise ValueError(f"output={output!r} is a function of what one layer returns; give the name of that layer too")
+    if sizes is not None and not len(sizes):
+        raise ValueError("sizes=[] gives no size to measure at; leave it out to measure at that of example_input")
     inputs = [example_input] if sizes is None else [_resized(example_input, size) for size in sizes]
     # A reader for each input size, since it finds maps by the aspect ratio of the input.
     readers = [MapReader(tuple(x.shape[2:]), output, shape) for x in inputs]
     name = _last_map(model, inputs[0][:1], readers[0]) if layer is None else _known(model, layer)
     jobs = [(index, batch) for index, x in enumerate(inputs) for batch in x.split(batch_size)]  # one progress bar
-    total = [torch.zeros(x.shape[2:], dtype=torch.float64) for x in inputs]
-    with forward.evaluating(model):
+    # On the CPU: the same signs on every device. One for each size, whose field must not depend on the others.
+    signs = [torch.Generator().manual_seed(seed) for _ in inputs]
+    # Compiled code ignores hooks that are added later, and in inference mode there is no gradient.
+    with forward.evaluating(model), forward.uncompiled(), torch.inference_mode(mode=False):
+        total = [torch.zeros(x.shape[2:], dtype=torch.float64) for x in inputs]
         for index, batch in progress(jobs) if progress else jobs:
-            total[index] += _contribution(model, name, batch, readers[index], generator, positive=positive)
+            total[index] += _contribution(model, name, batch, readers[index], signs[index], positive=positive)
     return tuple(ReceptiveField(name, t / t.sum(), len(example_input)) for t in total)  # NaN if nothing contributes
 
 
