@@ -1,20 +1,17 @@
 """The surveys of untrained nets: the published window, and the whole command at a tiny size."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+import typer
 from torch.testing import assert_close
 
+from experiments.footprint.__main__ import main
 from experiments.footprint.published import HIDDEN, kernels, labelled_mass
 from experiments.tasks.batches import FreshBatches
 from experiments.tasks.centred import centred_digits
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_the_published_window_is_off_centre_and_one_pixel_narrower_than_its_label() -> None:
@@ -50,9 +47,7 @@ def test_a_centred_digit_stands_in_the_middle_and_no_test_digit_was_trained_on()
 
 
 def test_smoke_reports_its_own_numbers(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "experiments.footprint", "--smoke", "--out", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ}, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    main(out=tmp_path, smoke=True)
     data = json.loads((tmp_path / "results.json").read_text())
     report = (tmp_path / "REPORT.md").read_text()
     for row in data["published"]:
@@ -66,8 +61,5 @@ def test_smoke_reports_its_own_numbers(tmp_path: Path) -> None:
 
 
 def test_a_smoke_run_does_not_replace_the_real_results() -> None:
-    command = [sys.executable, "-m", "experiments.footprint", "--smoke"]
-    environment = {**os.environ, "COLUMNS": "200"}  # a narrow terminal breaks the message into lines
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "holds the real results" in done.stderr
+    with pytest.raises(typer.BadParameter, match="holds the real results"):
+        main(smoke=True)

@@ -134,10 +134,10 @@ def test_the_committed_figure_can_be_drawn_again(study: Study[Any], committed: d
     assert (study.folder / "figure.png").read_bytes().startswith(PNG)
 
 
-def test_one_command_runs_studies_and_skips_complete_ones(tmp_path: Path) -> None:
+def test_one_command_runs_studies_and_skips_complete_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def run() -> str:
-        command = [sys.executable, "-m", "experiments", "--out", str(tmp_path), "--study", "resolution", "--smoke"]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        every.main(out=tmp_path, study=["resolution"], smoke=True)
+        return capsys.readouterr().out
 
     assert re.search(r"resolution: \d+ s, see ", run())
     assert (tmp_path / "studies" / "resolution" / "REPORT.md").is_file()
