@@ -22,6 +22,7 @@ def _arguments(bank: FilterBank) -> dict[str, Any]:
         "kernels": bank.filter.out_channels,
         "ndim": bank.filter.ndim,
         "kernel_size": bank.kernel_size,
+        "repeat": bank.repeat,
     }
 
 
@@ -29,7 +30,8 @@ def _arguments(bank: FilterBank) -> dict[str, Any]:
 class FilterBank:
     """A set of kernels that many layers share, each evaluating it at its own resolution (Gavrikov & Keuper 2023).
 
-    A layer uses the first out_channels * in_channels_per_group kernels and rescales them to its own gain. The bank is
+    A layer uses the first out_channels * in_channels_per_group kernels and rescales them to its own gain; with
+    `repeat` it starts again with the first where the bank ends, so that a whole net can share 8 kernels. The bank is
     a filter factory: give it as `filter=bank` to the layers of one model or to `convert`. PyTorch then sees one module
     at many places, as with any tied weight: `parameters()` lists it once, `copy.deepcopy` keeps it shared, the
     gradients of all layers accumulate in it, and safetensors stores it once through `save_model`. Re-initialising the
@@ -37,38 +39,46 @@ class FilterBank:
 
     Args:
         filter: the factory of the kernels; `frozen(...)` for a bank that is not trained.
-        kernels: number of kernels, at least out_channels * in_channels_per_group of the largest layer.
+        kernels: number of kernels, at least out_channels * in_channels_per_group of the largest layer, unless they are
+            repeated.
         ndim: number of spatial axes.
         kernel_size: taps per axis, for a factory that needs them, such as `SpatialFilter`.
+        repeat: whether layers with more kernels than there are use them several times.
 
     Attributes:
         filter: the `FrequencyFilter` that holds the kernels, `(kernels, 1)` channels.
-        factory, kernel_size: the arguments that the bank was built with.
+        factory, kernel_size, repeat: the arguments that the bank was built with.
 
     Raises:
         TypeError, ValueError: as `FrequencyFilter`.
     """
 
     def __init__(
-        self, filter: FilterFactory, kernels: int, ndim: int = 2, *, kernel_size: int | Sequence[int] | None = None
+        self,
+        filter: FilterFactory,
+        kernels: int,
+        ndim: int = 2,
+        *,
+        kernel_size: int | Sequence[int] | None = None,
+        repeat: bool = False,
     ) -> None:
         # One input channel: each layer regroups the kernels into (out_channels, in_channels) of its own.
         self.filter = build_filter(filter, positive_int("kernels", kernels), 1, ndim, kernel_size)
-        self.factory, self.kernel_size = filter, kernel_size
+        self.factory, self.kernel_size, self.repeat = filter, kernel_size, repeat
 
     def slice(self, out_channels: int, in_channels: int) -> FrequencyFilter:
         """The first out_channels * in_channels kernels as the filter of a layer, at the default gain.
 
         Raises:
-            ValueError: the bank holds fewer kernels.
+            ValueError: the bank holds fewer kernels and does not repeat them.
         """
-        return FilterSlice(self.filter, out_channels, in_channels)
+        return FilterSlice(self.filter, out_channels, in_channels, repeat=self.repeat)
 
     def __call__(self, out_channels: int, in_channels: int, ndim: int = 2) -> FrequencyFilter:
         """`slice`, as a filter factory.
 
         Raises:
-            ValueError: the bank holds fewer kernels, or kernels of another dimension.
+            ValueError: the bank holds fewer kernels and does not repeat them, or kernels of another dimension.
         """
         if ndim != self.filter.ndim:
             raise ValueError(
@@ -91,13 +101,13 @@ class FilterSlice(FrequencyFilter):
     scale: Tensor
     shared = True  # freezing or fitting the filter of one layer would change the others
 
-    def __init__(self, bank: FrequencyFilter, out_channels: int, in_channels: int) -> None:
+    def __init__(self, bank: FrequencyFilter, out_channels: int, in_channels: int, *, repeat: bool = False) -> None:
         super().__init__(out_channels, in_channels, bank.ndim)
         needed = out_channels * in_channels
-        if needed > bank.out_channels:
+        if needed > bank.out_channels and not repeat:
             raise ValueError(
                 f"kernels={bank.out_channels} are too few for a layer of {out_channels} x {in_channels} channels; make "
-                f"the bank with at least kernels={needed}"
+                f"the bank with at least kernels={needed}, or with repeat=True"
             )
         self.bank = bank
         self.register_buffer("scale", torch.tensor(self._initial_scale()))
@@ -110,8 +120,10 @@ class FilterSlice(FrequencyFilter):
 
     def _take(self, kernels: Tensor) -> Tensor:
         # (kernels, 1, *axes) -> (out * in, *axes); the axes are those of taps, or of a half grid with real and imag
-        kernels = kernels[: self.out_channels * self.in_channels, 0] * self.scale
-        return rearrange(kernels, "(o i) ... -> o i ...", o=self.out_channels)
+        needed = self.out_channels * self.in_channels
+        if needed > len(kernels):
+            kernels = kernels.repeat(-(-needed // len(kernels)), *(1,) * (kernels.dim() - 1))  # rounded up
+        return rearrange(kernels[:needed, 0] * self.scale, "(o i) ... -> o i ...", o=self.out_channels)
 
     def _draw(self) -> None:
         self.bank.reset_parameters()

@@ -2,6 +2,7 @@ import copy
 import io
 import math
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from nifconv import (
     convert,
     count_parameters,
     frozen,
+    load,
 )
 from nifconv.layers._convnd import conv_gain
 from tests.filter_contract import FilterContract
@@ -162,6 +164,25 @@ def test_a_bank_of_taps_needs_their_size() -> None:
     assert FilterBank(SpatialFilter, 4, kernel_size=3).slice(2, 2).taps(3).shape == (2, 2, 3, 3)
     with pytest.raises(ValueError, match="needs a kernel size"):
         FilterBank(SpatialFilter, 4)
+
+
+def test_a_few_kernels_serve_any_layer_again_and_again(tmp_path: Path) -> None:
+    bank = FilterBank(SpatialFilter, 3, kernel_size=3, repeat=True)
+    layer = bank.slice(4, 2)
+    own = bank.filter.taps(3)  # (3, 1, 3, 3)
+    expected = torch.stack([own[index % 3, 0] for index in range(8)]).unflatten(0, (4, 2))
+    assert_close(layer.taps(3), expected * layer.scale)
+    spectra = bank.filter((7, 7))  # (3, 1, 7, 4)
+    assert_close(layer((7, 7)).flatten(0, 1), torch.stack([spectra[i % 3, 0] for i in range(8)]) * layer.scale)
+    layer.taps(3).sum().backward()
+    (kernels,) = bank.filter.parameters()
+    # Kernels 0 and 1 serve three of the eight places, kernel 2 two.
+    counts = kernels.grad.flatten(1)[:, 0] / layer.scale
+    assert_close(counts, torch.tensor([3.0, 3.0, 2.0]))
+    conversion = convert(shared_net(), where="*", filter=FilterBank(ImplicitFilter, 2, repeat=True))
+    conversion.save(tmp_path / "net.safetensors")
+    x = torch.randn(1, 4, 8, 8)
+    assert torch.equal(load(tmp_path / "net.safetensors", shared_net()).model(x), conversion.model(x))
 
 
 def test_refuses_layers_that_it_cannot_serve() -> None:

@@ -19,6 +19,8 @@ from nifconv.filters import FilterFactory
 
 LC, PLAIN = "LC", "plain"
 _WIDEST = 64
+WHOLE, FEW = -1, 8
+"""Sizes of a bank."""
 _STAGES = 4
 """Channels of the last stage over those of the first."""
 
@@ -32,7 +34,8 @@ class Arm:
         learned: whether spatial filters are learned.
         expansion: E, spatial filters for each output channel of an LC block.
         kernel_size: of the taps; 0 for frequency filters as large as the map.
-        bank: whether all layers share one set of filters.
+        bank: number of filters that all layers share, the widest ones several times; `WHOLE` for as many as the widest
+            layer has, 0 for filters of each layer's own.
         sized_as: E of the frozen LC net whose number of learnable parameters is matched; 0 for the given width.
     """
 
@@ -40,7 +43,7 @@ class Arm:
     learned: bool
     expansion: int = 0
     kernel_size: int = 3
-    bank: bool = False
+    bank: int = 0
     sized_as: int = 0
 
     @property
@@ -49,8 +52,14 @@ class Arm:
         if self.kind != LC:
             return f"{words} {self.kind}"
         size = f"{self.kernel_size}x{self.kernel_size}" if self.kernel_size else "frequency"
-        words += f" {size}, E={self.expansion}{', one bank' if self.bank else ''}"
+        words += f" {size}, E={self.expansion}{self._shared}"
         return words + (f", as many parameters as frozen E={self.sized_as}" if self.sized_as else "")
+
+    @property
+    def _shared(self) -> str:
+        if not self.bank:
+            return ""
+        return ", one bank" if self.bank == WHOLE else f", one bank of {self.bank}"
 
     def build(self, config: Config, seed: int) -> nn.Module:
         """The net; learned filters start from the frozen draw of the same seed, and all other weights are the same."""
@@ -86,8 +95,8 @@ class Arm:
         else:
             made = self._filter(SpatialFilter if self.kernel_size else ImplicitFilter, seed)
             if self.bank:
-                kernels = (_STAGES * width) ** 2 * self.expansion
-                made = FilterBank(made, kernels, kernel_size=self.kernel_size or None)
+                kernels = (_STAGES * width) ** 2 * self.expansion if self.bank == WHOLE else self.bank
+                made = FilterBank(made, kernels, kernel_size=self.kernel_size or None, repeat=True)
             net = resnet_lc(
                 8, width, expansion=self.expansion, kernel_size=self.kernel_size or None, filter=made, classes=CLASSES
             )
@@ -114,7 +123,8 @@ def every(config: Config) -> list[Arm]:
         *(arm for e in config.expansions for arm in pair(LC, e)),
         *pair(LC, config.expansions[0], config.largest),
         *pair(LC, config.studied, 0),
-        *pair(LC, config.studied, bank=True),
+        *pair(LC, config.studied, bank=WHOLE),
+        *pair(LC, config.studied, bank=FEW),
         *matched(config.expansions),
         *(arm for kind in KINDS for arm in pair(kind)),
     ]

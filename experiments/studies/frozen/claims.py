@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from experiments.nets.blocks import BASIC, KINDS
-from experiments.studies.frozen.arms import LC, PLAIN, Arm, matched, pair
+from experiments.studies.frozen.arms import FEW, LC, PLAIN, Arm, matched, pair
 from experiments.studies.frozen.config import Config
 from experiments.study.verdicts import Claim, Weights, mean, minus
 
@@ -59,6 +59,16 @@ def claims(config: Config) -> dict[str, Claim]:
             margin=0.02,
             published=0.14,  # 16 points or more without 1x1 convolutions, 1.6 to 1.9 with them
             paper=PAPER,
+        ),
+        "bank": Claim(
+            "what it costs to share 8 filters in the whole net, frozen ones and learned ones",
+            {
+                f"own filters - one bank of {FEW}, {'learned' if one.learned else 'frozen'}": minus(
+                    (own.name, "hits"), (one.name, "hits")
+                )
+                for own, one in zip(pair(LC, config.studied), pair(LC, config.studied, bank=FEW), strict=True)
+            },
+            secondary=True,
         ),
         "frozen or LC": Claim(
             "whether freezing or the LC blocks change the drop",

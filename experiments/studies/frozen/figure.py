@@ -17,7 +17,7 @@ def figure(data: Data) -> bytes:
     runs["accuracy"] = 100 * runs["hits"]
     made = Figure(figsize=(7.2, 3.2), layout="constrained")
     rises, price = made.subplots(1, 2)
-    main = runs[(runs["kind"] == LC) & (runs["kernel_size"] == 3) & ~runs["bank"] & (runs["sized_as"] == 0)]
+    main = runs[(runs["kind"] == LC) & (runs["kernel_size"] == 3) & (runs["bank"] == 0) & (runs["sized_as"] == 0)]
     for index, (learned, label) in enumerate({True: "learned", False: "frozen"}.items()):
         lines(rises, main[main["learned"] == learned], "expansion", "accuracy", **style(index, label=label))
     rises.axhline(runs[runs["kind"] == PLAIN]["accuracy"].mean(), color=GREY, linestyle=":", label="plain 3x3")
