@@ -47,7 +47,7 @@ class FilesData(IndexedData):
         super().__init__(batch_size, seed, workers)
         if validation < 0:
             raise ValueError(f"validation={validation} must not be negative; 0 trains on all images")
-        self.root = Path(root)
+        self.root = self.place = Path(root)
         self.validation = validation
 
     @abstractmethod

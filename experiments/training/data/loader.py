@@ -6,6 +6,7 @@ the batches handed to the trainer, not those that workers have prepared, and doe
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
@@ -108,6 +109,17 @@ def one_pass(samples: Dataset[Any], workers: int, **batching: Any) -> Iterator[B
             pin_memory=torch.cuda.is_available(),
             # Each pass draws a number; it must not come from the generator that the net in training draws from.
             generator=torch.Generator(),
+            worker_init_fn=_leave_group,
             **batching,
         )
     )
+
+
+def _leave_group(_: int) -> None:
+    """Gives a worker a process group of its own.
+
+    Terminals (Ctrl-C) and torchrun send a signal to all processes of a group. The training finishes its step and saves;
+    without its workers it would fail before that.
+    """
+    if os.name == "posix":
+        os.setpgrp()

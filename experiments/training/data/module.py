@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 from lightning.pytorch import LightningDataModule
 
@@ -19,6 +20,7 @@ class ImageData(LightningDataModule, ABC):
         channels: number of channels of an image.
         size: height and width of the training images, in pixels.
         contents: digest of what the training images are, once they were read; "" for data that cannot change.
+        place: where they are read from.
 
     Args:
         batch_size: number of samples in a batch on each process.
@@ -30,6 +32,7 @@ class ImageData(LightningDataModule, ABC):
     channels: int
     size: int
     contents: str = ""
+    place: Path | str = ""
 
     def __init__(self, batch_size: int, seed: int, workers: int) -> None:
         super().__init__()

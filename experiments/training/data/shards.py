@@ -6,6 +6,7 @@ A shard holds, one after another, `KEY.jpg` (or `.jpeg`, `.png`) and `KEY.cls`, 
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from webdataset.shardlists import expand_urls
@@ -48,7 +49,8 @@ class ShardsData(ImageData):
         workers: int = 0,
     ) -> None:
         super().__init__(batch_size, seed, workers)
-        self.train, self.val = train, val
+        self.train = self.place = train
+        self.val = val
         self.train_samples, self.val_samples = train_samples, val_samples
         self.classes, self.size = classes, views.size
         self.views = views
@@ -57,6 +59,8 @@ class ShardsData(ImageData):
     def train_dataloader(self) -> Loader:
         rank, processes = self._process()
         shards = _present(self.train)
+        sizes = [(Path(shard).name, Path(shard).stat().st_size if _is_local(shard) else None) for shard in shards]
+        self.contents = hashlib.sha256(repr(sizes).encode()).hexdigest()
         if len(shards) < processes * max(self.workers, 1):
             raise ValueError(
                 f"train={self.train} names {len(shards)} shards, but each of {self.workers} workers on each of "
@@ -78,7 +82,11 @@ class ShardsData(ImageData):
 def _present(pattern: str) -> list[str]:
     """The shards of a pattern; raises if one on the file system is missing."""
     shards = expand_urls(pattern)
-    local = [Path(shard) for shard in shards if ":" not in shard]
+    local = [Path(shard) for shard in shards if _is_local(shard)]
     remedy = "Copy the shards there, or make them with `python -m experiments.training.data.write_shards`."
     require("all shards", Path(shards[0]).parent, local, remedy)
     return shards
+
+
+def _is_local(shard: str) -> bool:
+    return ":" not in shard

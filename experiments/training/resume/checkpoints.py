@@ -72,7 +72,7 @@ class LastCheckpoints(Checkpoint):
     """Saves the whole state of a training after each epoch, at regular intervals within it, and when asked to end.
 
     After SIGINT or SIGTERM all processes end with the step that they are in, with the status of that signal; a second
-    Ctrl-C ends a process at once.
+    Ctrl-C ends a process at once. A validation is finished first.
 
     Args:
         every_n_steps: number of optimiser steps between checkpoints within an epoch; by default there are none.
@@ -92,6 +92,12 @@ class LastCheckpoints(Checkpoint):
         self._step = self._saved_step = 0
         self._ending = Ending()
         self._leaving = 0  # with this signal
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        self._ending.hold()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:  # noqa: ARG002
+        self._ending.listen()
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         self._ending.listen()

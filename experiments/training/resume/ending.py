@@ -17,17 +17,25 @@ class Ending:
     """Notes that a signal has asked this process to end, and agrees with the other processes on when.
 
     Lightning's own handler of SIGTERM broadcasts from inside the handler, wherever in its step a process is. The others
-    wait for another message then, and a training on several processes can hang.
+    wait for another message then, and a training on several processes can hang. So SIGTERM is held back from before
+    that handler is installed until it is replaced here.
     """
 
     def __init__(self) -> None:
         self._asked = 0
+
+    def hold(self) -> None:
+        """Lets SIGTERM wait until `listen`."""
+        if hasattr(signal, "pthread_sigmask"):  # not on Windows
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 
     def listen(self) -> None:
         """Takes the signals over, until Lightning puts back at the end of the training what it found."""
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
                 signal.signal(number, self._note)
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 
     def agreed(self, trainer: Trainer) -> int:
         """The number of the signal that any of the processes has received, or 0; all must call this at one step."""

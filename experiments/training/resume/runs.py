@@ -9,11 +9,12 @@ import yaml
 from filelock import FileLock, Timeout
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, Namespace, SaveConfigCallback
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_only, rank_zero_warn
 
 from experiments.files import write_text
 
-_CONFIG, _LOCK = "config.yaml", ".lock"
+_CONFIG, _LOCK, _KEY = "config.yaml", ".lock", "config"
 _PATIENCE = 20.0
 """Seconds in which the workers of a killed process end; they hold its lock until then."""
 _FREE = (
@@ -37,13 +38,29 @@ _held: dict[Path, FileLock] = {}
 
 
 class SaveConfig(SaveConfigCallback):
-    """Writes the configuration into the folder of the run at the start of `fit`."""
+    """Writes the configuration into the folder of the run at the start of `fit`, and into each checkpoint.
+
+    A run depends on its configuration alone, so that a checkpoint with the configuration of a run could be its own.
+    """
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
         if stage == "fit":
             folder = Path(trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)
             write_text(folder / _CONFIG, self.parser.dump(self.config))
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
+        checkpoint[_KEY] = yaml.safe_load(self.parser.dump(self.config))
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
+        # Whoever names a checkpoint may want one of another run.
+        found = trainer.state.fn == TrainerFn.FITTING and self.config.ckpt_path is None
+        differences = _differences(checkpoint[_KEY], self.parser, self.config) if found and _KEY in checkpoint else ""
+        if differences:
+            raise ValueError(
+                f"{trainer.ckpt_path} is a checkpoint of another run: {differences}. Put the one of this run back, or "
+                "remove it together with its checksum, and the same command resumes from the one before"
+            )
 
 
 def check_same_run(out: Path, parser: LightningArgumentParser, config: Namespace) -> None:
@@ -55,11 +72,8 @@ def check_same_run(out: Path, parser: LightningArgumentParser, config: Namespace
     saved_path = out / _CONFIG
     if not saved_path.exists():
         return
-    saved = _flat(_read(saved_path))
-    given = _flat(yaml.safe_load(parser.dump(config)))
-    keys = sorted(key for key in saved.keys() | given.keys() if not _is_free(key) and saved.get(key) != given.get(key))
-    if keys:
-        differences = "; ".join(f"{key} was {saved.get(key)!r} and is {given.get(key)!r}" for key in keys)
+    differences = _differences(_read(saved_path), parser, config)
+    if differences:
         raise ValueError(
             f"out={str(out)!r} holds a run with another configuration: {differences}. Choose another --out, resume "
             f"with --config {saved_path}, or start over with --resume=false"
@@ -105,6 +119,13 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ValueError(f"{path} holds {config!r} instead of a configuration; {_RESTORE}")
     return config
+
+
+def _differences(saved: dict[str, Any], parser: LightningArgumentParser, config: Namespace) -> str:
+    """What would change the training, in words; empty if nothing does."""
+    was, now = _flat(saved), _flat(yaml.safe_load(parser.dump(config)))
+    keys = sorted(key for key in was.keys() | now.keys() if not _is_free(key) and was.get(key) != now.get(key))
+    return "; ".join(f"{key} was {was.get(key)!r} and is {now.get(key)!r}" for key in keys)
 
 
 def _is_free(key: str) -> bool:

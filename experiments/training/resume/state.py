@@ -35,7 +35,7 @@ class ExactResume(Callback):
             states = [None] * trainer.world_size
             torch.distributed.all_gather_object(states, read_states())
         loader = trainer.train_dataloader.state_dict()  # type: ignore[union-attr]
-        checkpoint[_KEY] = {"random": states, "loader": loader, "contents": _contents(trainer)}
+        checkpoint[_KEY] = {"random": states, "loader": loader, "contents": _contents(trainer.datamodule)}  # type: ignore[attr-defined]
 
     def on_load_checkpoint(
         self,
@@ -48,10 +48,11 @@ class ExactResume(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         if self._loaded is None:
             return
-        if self._loaded.get("contents", now := _contents(trainer)) != now:
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if self._loaded["contents"] != _contents(data):
             raise ValueError(
-                f"the training images have changed since {trainer.ckpt_path} was written: some were added, removed or "
-                "moved to another class. Restore them to resume, or start over with --resume=false"
+                f"the training images in {data.place} have changed since {trainer.ckpt_path} was written: some were "
+                "added, removed or moved to another class. Restore them to resume, or start over with --resume=false"
             )
         trainer.train_dataloader.load_state_dict(self._loaded["loader"])  # type: ignore[union-attr]
         # Not in on_load_checkpoint: what Lightning sets up after it may draw random numbers.
@@ -60,9 +61,8 @@ class ExactResume(Callback):
         self._loaded = None
 
 
-def _contents(trainer: Trainer) -> str:
-    """What the data module says of its images; those outside `experiments.train` say nothing."""
-    data = trainer.datamodule  # type: ignore[attr-defined]
+def _contents(data: Any) -> str:
+    """What a data module says of its images; those outside `experiments.train` say nothing."""
     return data.contents if isinstance(data, ImageData) else ""
 
 

@@ -1,5 +1,6 @@
 """Loading: what a batch holds depends on seed and epoch alone, wherever loading starts and whoever does it."""
 
+import os
 from collections.abc import Callable
 from itertools import islice
 
@@ -113,6 +114,25 @@ def test_a_block_is_drawn_once_for_a_batch() -> None:
 
     list(KeyedLoader(Generated(draw, 22, 5, 0), EvaluationOrder(22, 11)))
     assert counts == [5, 5, 5, 5, 5, 2]  # two batches of 11: 5 + 5 + 1 of 5, and 4 of 5 + 5 + 2
+
+
+class Group(Dataset[tuple[int, int]]):
+    """The process group in which a sample is made."""
+
+    def __len__(self) -> int:
+        return COUNT
+
+    def __getitem__(self, index: int) -> tuple[int, int]:
+        return os.getpgrp(), index
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only there are signals sent to groups")
+def test_a_signal_to_the_group_of_a_training_does_not_reach_its_workers() -> None:
+    groups = {
+        group for batch, _ in KeyedLoader(Seeded(Group(), 0), TrainingOrder(COUNT, 8), 2) for group in batch.tolist()
+    }
+    assert len(groups) == 2
+    assert os.getpgrp() not in groups
 
 
 def test_making_samples_leaves_the_global_generator_alone() -> None:

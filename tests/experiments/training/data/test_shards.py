@@ -80,6 +80,24 @@ def data(folder: Path) -> Callable[..., ShardsData]:
     return build
 
 
+def test_contents_change_with_the_shards_and_nothing_else(data: Callable[..., ShardsData], tmp_path: Path) -> None:
+    def contents(folder: Path, remote: str = "") -> str:
+        subject = data(train=f"{remote}{folder}/train-{{000..003}}.tar")
+        subject.train_dataloader()
+        return subject.contents
+
+    first, second = tmp_path / "a", tmp_path / "b"
+    for folder in (first, second):
+        folder.mkdir()
+        for shard in range(SHARDS):
+            write(folder / f"train-{shard:03d}.tar", range(OF_A_SHARD))
+    before = contents(first)
+    assert contents(second) == before  # the same shards elsewhere
+    assert contents(first, "pipe:cat ") == contents(second, "pipe:cat ") != ""  # nothing is read for their sizes
+    write(second / "train-002.tar", range(OF_A_SHARD // 2))
+    assert contents(second) != before
+
+
 def labels(batches: list[Batch]) -> list[int]:
     return torch.cat([labels for _, labels in batches]).tolist()
 

@@ -4,11 +4,13 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
 from filelock import FileLock, Timeout
 from torch import nn
 
 from experiments.training.data.module import ImageData
 from experiments.training.resume import runs
+from experiments.training.resume.checkpoints import checkpoint_folder, checkpoints
 from tests.experiments import commands
 
 
@@ -86,8 +88,37 @@ def test_images_that_changed_are_named_before_a_run_goes_on(tmp_path: Path, monk
     with pytest.raises(SystemExit):
         commands.run(run)
     monkeypatch.setattr(ImageData, "contents", "as they are")
-    with pytest.raises(ValueError, match=r"training images have changed since .*step=3\.ckpt.*--resume=false"):
+    monkeypatch.setattr(ImageData, "place", "a/folder")
+    with pytest.raises(
+        ValueError, match=r"training images in a/folder have changed since .*step=3\.ckpt.*--resume=false"
+    ):
         commands.run(run)
     monkeypatch.setattr(ImageData, "contents", "as they were")
     commands.run(run)
     assert commands.last(tmp_path / "run")["global_step"] == 16
+
+
+def test_a_checkpoint_of_another_run_is_named_and_nothing_is_lost(tmp_path: Path) -> None:
+    def run(name: str, *more: str) -> list[str]:
+        return commands.arguments(tmp_path / name, "--checkpoints.every_n_steps", "4", *more)
+
+    commands.run(run("whole"))
+    commands.run(run("other", "--seed_everything", "1", "--data.seed", "2"))
+    ours, theirs = (checkpoint_folder(tmp_path / name) for name in ("whole", "other"))
+    expected = commands.last(tmp_path / "whole")["state_dict"]
+    last = checkpoints(ours)[-1]
+    for name in (last.name, f"{last.name}.sha256"):
+        (theirs / name).replace(ours / name)
+    with pytest.raises(
+        ValueError,
+        match=rf"{last} is a checkpoint of another run: data.init_args.seed was 2 and is 0; seed_everything was 1 and "
+        r"is 0\. .*remove it together with its checksum",
+    ):
+        commands.run(run("whole"))
+    for name in (last.name, f"{last.name}.sha256"):
+        (ours / name).unlink()
+    commands.run(run("whole"))
+    found = commands.last(tmp_path / "whole")["state_dict"]
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+    named = checkpoints(theirs)[-1]
+    commands.run([*run("whole"), "--ckpt_path", str(named)])  # whoever names one wants it
