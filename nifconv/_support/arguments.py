@@ -22,7 +22,7 @@ def integer(name: str, value: object) -> int:
     # operator.index would replace the symbol by the number of the example and fix it in the exported graph.
     if isinstance(value, torch.SymInt):
         return value  # type: ignore[return-value]
-    if not isinstance(value, bool | np.bool_):  # bool is a subclass of int, and operator.index accepts it
+    if not isinstance(value, (bool, np.bool_)):  # bool is a subclass of int; "|" stops the compiler of torch 2.8
         try:
             return operator.index(value)  # type: ignore[arg-type]
         except TypeError:

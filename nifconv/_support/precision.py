@@ -9,6 +9,11 @@ import torch
 
 def full_precision(device: torch.device) -> AbstractContextManager[object]:
     """A context without autocast, which would compute products of spectra, and so the result, in half precision."""
-    if torch.amp.is_autocast_available(device.type):  # torch.autocast raises on a device without it, such as "meta"
+    if _has_autocast(device.type):  # torch.autocast raises on a device without it, such as "meta"
         return torch.autocast(device.type, enabled=False)
     return nullcontext()
+
+
+@torch.compiler.assume_constant_result  # the compiler of torch 2.8 cannot look inside
+def _has_autocast(kind: str) -> bool:
+    return torch.amp.is_autocast_available(kind)

@@ -72,11 +72,11 @@ class SpectrumCache:
 
     def get(self, module: nn.Module, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
         """`compute()`, or what it returned before for this key, while nothing in `module` has changed."""
-        step = _step.get()
         if _is_observed():
             return compute()
         parts = _Parts.of(module)
         if not parts.may_be_cached(module.training):
+            step = _step.get()
             if step is None:
                 return compute()
             # With gradients and without, the same values are different results: one has a graph.

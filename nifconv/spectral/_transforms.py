@@ -68,7 +68,8 @@ class Placement:
     def _spread(self, x: Tensor) -> Tensor:
         """The map with zeros between its pixels; the FFT adds those after it."""
         if max(self.step) == 1:
-            return x
+            # The gradient of a sum is expanded from one number, which the FFT of torch 2.8 on CPUs refuses.
+            return x.contiguous() if 0 in x.stride() else x
         grid = x.new_zeros(*self._lead(x), *self.size)
         grid[_every(self.shape, self.step)] = x
         return grid

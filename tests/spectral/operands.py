@@ -13,6 +13,7 @@ CASES: dict[str, tuple[int, int, int, tuple[int, ...], tuple[int, ...], tuple[in
     "depthwise with long rows": (2, 2, 2, (4, 60), (4, 60), (1, 1)),
     "multiplier on a larger grid": (3, 6, 3, (20, 20), (8, 7), (2, 3)),
     "groups with folding": (4, 6, 2, (6, 4), (6, 4), (2, 2)),
+    "dense on larger maps": (3, 2, 1, (9, 10), (9, 10), (1, 1)),
     "dense in one dimension": (2, 3, 1, (9,), (9,), (2,)),
     "folding one axis alone": (2, 2, 2, (12, 12), (12, 12), (5, 2)),
     "three dimensions": (2, 4, 2, (5, 6, 8), (4, 6, 7), (1, 2, 1)),
