@@ -1,5 +1,6 @@
 """What every function of the library leaves as it found it: the model, and the settings of the process."""
 
+import inspect
 import random
 import warnings
 from collections.abc import Callable
@@ -15,7 +16,9 @@ from typer.testing import CliRunner
 
 import nifconv
 from nifconv import FilterBank, FrequencyConv2d, ImplicitFilter, LCConv2d, SpatialFilter, TableFilter, footprint
+from nifconv.baking import as_matmul
 from nifconv.cli._app import app
+from nifconv.models import export_onnx
 
 SIZE = (9, 7)
 
@@ -83,7 +86,9 @@ def assert_same(after: Any, before: Any) -> None:
 
 def saved_and_loaded(_: nn.Module, folder: Path) -> None:
     plain = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1))
-    nifconv.convert(plain, where=lambda *_: True).save(folder / "net.safetensors")
+    conversion = nifconv.convert(plain, where=lambda *_: True)
+    conversion.save(folder / "net.safetensors")
+    conversion.save_pretrained(folder / "card")
     nifconv.load(folder / "net.safetensors", plain)
 
 
@@ -92,6 +97,11 @@ def surveyed_and_written(net: nn.Module, folder: Path) -> None:
     found.to_csv(folder / "survey.csv")
     found.to_html(folder / "survey.html")
     found.to_dict()
+
+
+def compared(net: nn.Module, _: Path) -> None:
+    found = footprint.survey(net, X())
+    footprint.compare({"one": found, "other": found})
 
 
 def evaluated_once(net: nn.Module, _: Path) -> None:
@@ -116,12 +126,15 @@ CALLS: dict[str, Callable[[nn.Module, Path], Any]] = {
     "survey": lambda net, _: footprint.survey(net, X()),
     "survey beside its null distribution": lambda net, _: footprint.survey(net, X(), null=2),
     "survey to files": surveyed_and_written,
+    "compare": compared,
     "effective_receptive_field": lambda net, _: footprint.effective_receptive_field(net, X()),
     "bake": lambda net, _: nifconv.bake(net, X()),
+    "as_matmul": lambda net, _: as_matmul(net, X()),
     "count_parameters": lambda net, _: nifconv.count_parameters(net),
     "locality_penalty": lambda net, _: nifconv.locality_penalty(net, size=SIZE),
     "compact_state_dict": lambda net, _: nifconv.compact_state_dict(net),
     "evaluated_once": evaluated_once,
+    "export_onnx": lambda net, folder: export_onnx(net, X(), folder / "net.onnx"),
     "torch.export": lambda net, _: torch.export.export(net[2], (torch.ones(2, 6, *SIZE),)),
     "frozen": lambda *_: nifconv.frozen(ImplicitFilter, seed=3)(4, 1),
     "bench": by_command("bench", "--quick", "--repeats", "1"),
@@ -140,12 +153,19 @@ DRAWING: dict[str, Callable[[nn.Module, Path], Any]] = {
 """Functions that make new weights, from torch's random state; what they make is of no concern here."""
 
 
+def test_the_table_has_every_public_function() -> None:
+    changing = {"use_crossover", "load_compact_state_dict"}  # for that they are called
+    functions = {name for name in nifconv.__all__ if inspect.isfunction(getattr(nifconv, name))}
+    words = {word for name in (*CALLS, *DRAWING) for word in name.split()}
+    assert functions - words == changing
+
+
 @pytest.mark.parametrize("name", [*CALLS, *DRAWING])
 @pytest.mark.parametrize("other", [False, True], ids=["usual settings", "other settings"])
 def test_everything_else_is_left_as_it_was(name: str, other: bool, tmp_path: Path) -> None:
     net, call = model(), {**CALLS, **DRAWING}[name]
-    if other and name.startswith("bench"):
-        pytest.skip("a benchmark measures single precision")
+    if other and name.startswith(("bench", "export_onnx")):
+        pytest.skip("benchmarks and the runtime of ONNX have single precision")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of poor matches, and by torch of its own code; compared below
         call(net, tmp_path)  # whatever is imported or cached once

@@ -10,15 +10,20 @@ import socket
 import sys
 import tempfile
 import time
+import warnings
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 
 from experiments.training.resume.checkpoints import checkpoint_folder, checkpoints
 
+DIGITS = ("--data", "DigitsData", "--data.size", "8")
 SMALL = (
-    *("fit", "--data", "DigitsData", "--data.size", "8", "--data.batch_size", "16", "--data.workers", "0"),
+    *("--data.batch_size", "16", "--data.workers", "0"),
     *("--net.name", "convnext", "--net.arguments", "{width: 8, depths: [1, 1, 1], drop_path: 0.5}"),
     *("--net.conversion", "{bank: 32, frozen: 1}", "--model.mixing.mixup", "0.5"),
     *("--trainer.accelerator", "cpu", "--trainer.max_epochs", "2", "--trainer.limit_train_batches", "8"),
@@ -38,12 +43,19 @@ class Run:
     Args:
         out: its folder.
         options: added to those of `SMALL`.
+        data: options that name the data.
         bytes_written: size that no file of it may exceed, as on a full disk.
         as_nobody: as a user who may not write where it should.
     """
 
     def __init__(
-        self, out: Path, options: tuple[str, ...] = (), *, bytes_written: int | None = None, as_nobody: bool = False
+        self,
+        out: Path,
+        options: tuple[str, ...] = (),
+        data: tuple[str, ...] = DIGITS,
+        *,
+        bytes_written: int | None = None,
+        as_nobody: bool = False,
     ) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["experiments.train"])
@@ -55,7 +67,7 @@ class Run:
         places: list[dict[str, str]] = [{}]
         if "ddp" in options:
             places = [{**together, "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"} for rank in range(2)]
-        arguments = [*SMALL, *options, "--out", str(out)]
+        arguments = ["fit", *data, *SMALL, *options, "--out", str(out)]
         limits = (bytes_written, as_nobody)
         self.processes = [
             context.Process(target=_train, args=(arguments, place, self.errors, *limits)) for place in places
@@ -83,8 +95,19 @@ class Run:
 
     @property
     def error(self) -> str:
-        """What the user would see as the last line."""
+        """What the user would see as the last line, warnings that name the folder included."""
         return self.errors.read_text().strip()
+
+
+def photographs(folder: Path) -> tuple[str, ...]:
+    """Options of a run on image files in a folder, which are made if it does not exist."""
+    if not folder.exists():
+        chance = np.random.default_rng(0)
+        for part, label, number in product(("train", "val"), "01", range(70)):
+            path = folder / part / label / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(chance.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(path)
+    return ("--data", "ImageFolderData", "--data.root", str(folder), "--data.views", "{size: 8, test_size: 8}")
 
 
 def weights(out: Path) -> dict[str, Any]:
@@ -113,6 +136,13 @@ def _train(arguments: list[str], place: dict[str, str], errors: Path, size: int 
     if as_nobody:
         os.setuid(NOBODY)
     sys.argv = ["train"]
+
+    def note(message: object, *_: Any) -> None:
+        if arguments[-1] in str(message):
+            with errors.open("a") as file:
+                file.write(f"{type(message).__name__}: {message}\n")
+
+    warnings.showwarning = note  # type: ignore[assignment]
     try:
         train.main(arguments)
     except Exception as error:

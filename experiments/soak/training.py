@@ -18,7 +18,7 @@ import typer
 from filelock import FileLock
 
 from experiments.files import read_json, write_json, write_text
-from experiments.soak.runs import PAIR, Run, same_weights
+from experiments.soak.runs import DIGITS, PAIR, Run, photographs, same_weights
 from experiments.study.environment import environment
 from experiments.study.options import Out, Smoke, results_folder
 from experiments.study.report import head, row
@@ -38,7 +38,8 @@ happened to, bit by bit.
 
 ## What a user reads, and what is lost
 
-Each is done to a run that was stopped half-way. Then the cause is removed and the same command given once more.
+Each is done to a run on image files that was stopped half-way. Then the cause is removed and the same command given
+once more.
 
 {files}
 
@@ -73,20 +74,20 @@ def main(
             trials = [_interrupted(place, whole, seconds, number, options, seed) for seed in seeds]
             data["signals"].append({"name": name, **_summary(trials)})
             _write(folder, data)
-        half, whole = place / "half", _whole(place / "whole", ())[0]
+        half, whole = place / "half", _whole(place / "whole", (), photographs(_images(place / "half")))[0]
         _stop_half_way(half)
         for spoil in (_two_in_one,) if smoke else SPOILS:
             data["files"].append(_spoiled(spoil, half, place / "spoiled", whole))
             _write(folder, data)
 
 
-def _whole(out: Path, options: tuple[str, ...]) -> tuple[Path, float]:
+def _whole(out: Path, options: tuple[str, ...], data: tuple[str, ...] = DIGITS) -> tuple[Path, float]:
     """A run that nothing happens to, and its seconds; the first also imports what all need, and is done twice."""
     seconds = 0.0
     for _ in range(2):
         shutil.rmtree(out, ignore_errors=True)
         started = time.monotonic()
-        run = Run(out, options)
+        run = Run(out, options, data)
         if any(run.wait()):
             raise RuntimeError(f"the run in {out} failed: {run.error}")
         seconds = time.monotonic() - started
@@ -130,8 +131,17 @@ def _summary(trials: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def _images(out: Path) -> Path:
+    """The images of all runs beside this one."""
+    return out.parent / "images"
+
+
+def _resumed(out: Path, options: tuple[str, ...] = (), **limits: Any) -> Run:
+    return Run(out, options, photographs(_images(out)), **limits)
+
+
 def _stop_half_way(out: Path) -> None:
-    run = Run(out)
+    run = _resumed(out)
     while len(checkpoints(checkpoint_folder(out))) < 3:
         time.sleep(0.05)
     run.send(signal.SIGTERM)
@@ -154,13 +164,13 @@ def _spoiled(spoil: Callable[[Path], Run], half: Path, out: Path, whole: Path) -
             if not (checkpoint_folder(half) / path.name).exists():
                 path.unlink()
         shutil.copytree(half, out, dirs_exist_ok=True)
-        Run(out).wait()
+        _resumed(out).wait()
     error = " ".join(run.error.replace(str(out), "run").split())
     return {
         "name": (spoil.__doc__ or "").rstrip("."),
         "outcome": outcome,
         "error": error,
-        "names_it": outcome == "goes on" or str(out) in run.error,
+        "names_it": str(out) in run.error,
         "lost": max(lost, 0) if outcome != "goes on" else 0,
         "equal": same_weights(out, whole),
     }
@@ -168,21 +178,21 @@ def _spoiled(spoil: Callable[[Path], Run], half: Path, out: Path, whole: Path) -
 
 def _full_disk(out: Path) -> Run:
     """The disk is full (no file may exceed 4 kB)."""
-    return Run(out, bytes_written=4096)
+    return _resumed(out, bytes_written=4096)
 
 
 def _read_only(out: Path) -> Run:
     """The folder may be read, not written."""
     for path in (out, *out.rglob("*")):
         path.chmod(0o555 if path.is_dir() else 0o444)
-    return Run(out, as_nobody=os.getuid() == 0)
+    return _resumed(out, as_nobody=os.getuid() == 0)
 
 
 def _two_in_one(out: Path) -> Run:
     """Another process trains in the folder."""
     lock = FileLock(out / ".lock")
     lock.acquire()
-    run = Run(out)
+    run = _resumed(out)
     run.processes[0].join()
     lock.release()
     return run
@@ -191,14 +201,14 @@ def _two_in_one(out: Path) -> Run:
 def _damaged(out: Path) -> Run:
     """The last checkpoint is damaged."""
     _flip(checkpoints(checkpoint_folder(out))[-1])
-    return Run(out)
+    return _resumed(out)
 
 
 def _all_damaged(out: Path) -> Run:
     """All checkpoints are damaged."""
     for path in checkpoints(checkpoint_folder(out)):
         _flip(path)
-    return Run(out)
+    return _resumed(out)
 
 
 def _exchanged(out: Path) -> Run:
@@ -209,13 +219,30 @@ def _exchanged(out: Path) -> Run:
         other.rename(out / "between")
         one.rename(other)
         (out / "between").rename(one)
-    return Run(out)
+    return _resumed(out)
+
+
+def _of_another_run(out: Path) -> Run:
+    """The last checkpoint is that of a run with another seed, with its checksum."""
+    other = out.parent / "other"
+    _resumed(other, ("--seed_everything", "1")).wait()
+    last = checkpoints(checkpoint_folder(other))[-1]
+    for name in (last.name, f"{last.name}.sha256"):
+        shutil.copy(last.with_name(name), checkpoint_folder(out))
+    return _resumed(out)
+
+
+def _changed(out: Path) -> Run:
+    """A training image was removed."""
+    shutil.copytree(_images(out), out / "images")
+    (out / "images" / "train" / "0" / "0.png").unlink()
+    return Run(out, (), photographs(out / "images"))
 
 
 def _code(out: Path) -> Run:
     """The last checkpoint is a pickle with code, under its checksum."""
     _replace(checkpoints(checkpoint_folder(out))[-1], pickle.dumps(_Code()))
-    run = Run(out)
+    run = _resumed(out)
     run.processes[0].join()
     if Path("/tmp/code_ran").exists():  # noqa: S108 - where the pickle would write
         raise RuntimeError("a checkpoint ran code")
@@ -227,7 +254,7 @@ class _Code:
         return os.system, ("touch /tmp/code_ran",)
 
 
-SPOILS = (_full_disk, _read_only, _two_in_one, _damaged, _all_damaged, _exchanged, _code)
+SPOILS = (_full_disk, _read_only, _two_in_one, _damaged, _all_damaged, _exchanged, _of_another_run, _code, _changed)
 
 
 def _flip(path: Path) -> None:
@@ -257,7 +284,7 @@ def to_markdown(data: dict[str, Any]) -> str:
             [
                 one["name"],
                 one["outcome"],
-                f"`{one['error'][:300]}`" if one["error"] else "",
+                f"`{one['error'][:700]}`" if one["error"] else "",
                 one["names_it"],
                 one["lost"],
                 one["equal"],
@@ -267,7 +294,9 @@ def to_markdown(data: dict[str, Any]) -> str:
     ]
     return _TEXT.format(
         signals="\n".join([head(columns), *signals]),
-        files="\n".join([head(["what", "outcome", "error", "names the file", "checkpoints lost", "equal"], 3), *files]),
+        files="\n".join(
+            [head(["what", "outcome", "what is said", "names the file", "checkpoints lost", "equal"], 3), *files]
+        ),
     )
 
 
