@@ -111,8 +111,8 @@ class EnvelopedFilter(FrequencyFilter):
     def _gaussian(self, size: Sequence[int], dtype: torch.dtype) -> Tensor:
         """`(out_channels or 1, 1, *size)`."""
         width = self.width.view(-1, 1, *(1,) * self.ndim)
-        distance = frequency.offsets(size, device=width.device).norm(dim=-1).to(dtype)
-        return torch.exp(-distance.square() / (2 * width.square()))
+        squared = frequency.offsets(size, device=width.device).square().sum(-1).to(dtype)  # (*size)
+        return torch.exp(-squared / (2 * width.square()))
 
     def _restore_gain(self) -> None:
         # On a map that holds a Gaussian of the usual widths, yet is cheap enough for dense layers of many channels.
