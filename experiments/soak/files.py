@@ -17,7 +17,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from nifconv import Envelope, FilterBank, FourierFeatures, ImplicitFilter, SpatialFilter, TableFilter, convert, load
+from nifconv import (
+    Envelope,
+    FilterBank,
+    FourierFeatures,
+    ImplicitFilter,
+    SpatialFilter,
+    TableFilter,
+    bake,
+    convert,
+    load,
+)
 from nifconv import frozen as draw_once
 from nifconv._support import saved
 
@@ -79,7 +89,7 @@ def check(seed: int) -> dict[str, Any]:
 
 @functools.cache
 def _saved() -> list[tuple[Any, nn.Module, bytes, dict[str, Any]]]:
-    """Options, base model, file and weights of a few conversions; loaded once, so that imports are done."""
+    """Options, base model, file and weights of a few conversions, baked and not; loaded once for the imports."""
     found: list[tuple[Any, nn.Module, bytes, dict[str, Any]]] = []
     bank = FilterBank(draw_once(functools.partial(TableFilter, size=3), seed=1), 16)
     encoded = functools.partial(ImplicitFilter, encoding=FourierFeatures(reach=4, features=5, seed=0), hidden=(4, 3))
@@ -94,9 +104,10 @@ def _saved() -> list[tuple[Any, nn.Module, bytes, dict[str, Any]]]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "net.safetensors"
             conversion = convert(base, where=lambda *_: True, **options)  # type: ignore[arg-type]
-            conversion.save(path)
-            load(path, base)
-            found.append((options, base, path.read_bytes(), conversion.model.state_dict()))
+            for made in (conversion, bake(conversion.model, torch.zeros(1, 4, 8, 8))):
+                made.save(path)
+                load(path, base)
+                found.append((options, base, path.read_bytes(), made.model.state_dict()))
     sys.addaudithook(lambda event, _: _acts.append(event) if event.startswith(_ACTS) else None)
     return found
 

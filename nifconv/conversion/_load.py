@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -48,18 +48,28 @@ def convert_again(source: str, description: Mapping[str, Any], model: nn.Module,
     return conversion
 
 
-def is_converted(description: Mapping[str, Any], model: nn.Module) -> bool:
-    """Whether the model has frequency layers already where the conversions of a description would put them."""
-    return _converted_layer(_layers(description), model) is not None
+def is_converted(source: str, description: Mapping[str, Any], model: nn.Module) -> bool:
+    """Whether the model has frequency layers already where the conversions of a description would put them.
 
-
-def check_unconverted(description: Mapping[str, Any], model: nn.Module) -> None:
-    """Checks that the conversions of a description are still to be done.
+    Args:
+        source, description, model: see `convert_again`.
 
     Raises:
-        ValueError: a layer that they replaced is a frequency layer already.
+        ValueError: the description is incomplete.
     """
-    name = _converted_layer(_layers(description), model)
+    return _converted_layer(source, description, model) is not None
+
+
+def check_unconverted(source: str, description: Mapping[str, Any], model: nn.Module) -> None:
+    """Checks that the conversions of a description are still to be done.
+
+    Args:
+        source, description, model: see `convert_again`.
+
+    Raises:
+        ValueError: a layer that they replaced is a frequency layer already, or the description is incomplete.
+    """
+    name = _converted_layer(source, description, model)
     if name is not None:
         raise ValueError(
             f"base_model is already converted: it has a {type(model.get_submodule(name)).__name__} at {name!r}; give "
@@ -135,10 +145,8 @@ def _check_sizes(spec: dict[str, Any], convs: Mapping[str, nn.Module], numbers: 
                     raise ValueError(f"{name!r} would have {wanted} numbers, and the whole file has {numbers}")
 
 
-def _layers(description: Mapping[str, Any]) -> list[str]:
-    return [name for step in description.get("conversions", []) for name in step.get("layers", [])]
-
-
-def _converted_layer(layers: Sequence[str], model: nn.Module) -> str | None:
+def _converted_layer(source: str, description: Mapping[str, Any], model: nn.Module) -> str | None:
     modules = dict(model.named_modules())
-    return next((name for name in sorted(layers) if isinstance(modules.get(name), SpatialLayer)), None)
+    with _refused(source, "has an incomplete description"):
+        layers = [name for step in description["conversions"] for name in step["layers"]]
+        return next((name for name in sorted(layers) if isinstance(modules.get(name), SpatialLayer)), None)

@@ -59,7 +59,7 @@ def load(
         raise ValueError(f"{str(path)!r} has an incomplete description; save it again")
     model = base(str(path), description, trust=trust) if base_model is None else copy_model(base_model)
     if "baked" not in description:
-        check_unconverted(description, model)
+        check_unconverted(str(path), description, model)
     result = rebuild(str(path), description, model, numbers=count(tensors))
     check_tensors(str(path), tensors, result.model.state_dict())
     result.model.load_state_dict(tensors)
@@ -75,13 +75,16 @@ def base(source: str, description: Mapping[str, Any], *, trust: bool) -> nn.Modu
         trust: see `load`.
 
     Raises:
-        ValueError: it names none, or a function without `trust`.
+        ValueError: it names none in a way that can be read, or a function without `trust`.
     """
     if description["base"] is None:
         raise ValueError(
             f"{source!r} does not say which model was converted; give that model, or save it with base=..."
         )
-    named = NamedModel.from_spec(description["base"])
+    try:
+        named = NamedModel.from_spec(description["base"])
+    except ValueError as error:
+        raise ValueError(f"the base model of {source!r}: {error}; save it again, or give that model") from error
     if named.is_code and not trust:
         raise ValueError(
             f"{source!r} was made of {named.name!r}, a function that nothing calls unless you trust the file; give "
@@ -105,7 +108,7 @@ def rebuild(source: str, description: Mapping[str, Any], model: nn.Module, *, nu
         ValueError: the description is incomplete or does not fit.
     """
     if "baked" in description:
-        if description["conversions"] and not is_converted(description, model):
+        if description["conversions"] and not is_converted(source, description, model):
             model = convert_again(source, description, model, numbers=numbers).model
         return restore(source, description, model)
     return convert_again(source, description, model, numbers=numbers)

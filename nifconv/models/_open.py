@@ -102,7 +102,7 @@ def _builder(content: Content, build: Callable[[], nn.Module]) -> Callable[[], n
     def again() -> nn.Module:
         model = build()
         # A function of the user may return the converted model.
-        done = "baked" not in description and is_converted(description, model)
+        done = "baked" not in description and is_converted(str(content.path), description, model)
         return model if done else rebuild(str(content.path), description, model, numbers=count(content.tensors)).model
 
     return again

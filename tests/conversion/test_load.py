@@ -185,6 +185,19 @@ def test_a_description_without_a_plan_is_refused(description: Any, tmp_path: Pat
         load(tmp_path / "model", net())
 
 
+@pytest.mark.parametrize(
+    "conversions", [5, [5], [None], {"a": 1}, [{}], [{"layers": 5}], [{"layers": [None, "0"]}], [{"layers": [[]]}]]
+)
+@pytest.mark.parametrize("baked", [False, True])
+def test_conversions_that_are_none_are_refused(conversions: Any, baked: bool, tmp_path: Path) -> None:
+    conversion = convert(net())
+    (bake(conversion.model, torch.randn(1, 3, 8, 8)) if baked else conversion).save(tmp_path / "model")
+    tensors, description = saved.read(tmp_path / "model")
+    saved.write(tmp_path / "model", tensors, {**description, "conversions": conversions})
+    with pytest.raises(ValueError, match=r"model' has an incomplete description \(.*; save it again"):
+        load(tmp_path / "model", net())
+
+
 def test_what_a_file_cannot_hold_is_refused_before_it_is_written(tmp_path: Path) -> None:
     conversion = convert(net(), to=lambda _name, _conv: nn.Identity())
     with pytest.raises(ValueError, match=r"to=<function.*cannot be written into a file; save model\.state_dict"):

@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from nifconv import FrequencyConv2d, ImplicitFilter, bake, compact_state_dict, convert, frozen, load
+from nifconv._support import saved
 from nifconv.conversion import describe
 from nifconv.models import DESCRIPTION, NamedModel, checkpoints, is_file, open_model, read
 
@@ -81,6 +82,14 @@ def test_the_base_may_be_named_when_saving() -> None:
         load("unnamed.safetensors")
     conversion.save("a.safetensors", base=NamedModel("squeezenet1_1", num_classes=3))
     assert load("a.safetensors").report.replaced[0].name == "features.3.expand3x3"
+
+
+def test_a_base_that_cannot_be_read_is_refused_with_its_file() -> None:
+    convert(NamedModel(NET).build()).save("a.safetensors")
+    tensors, description = saved.read("a.safetensors")
+    saved.write("a.safetensors", tensors, {**description, "base": {"name": 5}})
+    with pytest.raises(ValueError, match=r"the base model of 'a\.safetensors': \{'name': 5\} does not name a model"):
+        load("a.safetensors")
 
 
 def test_a_function_named_by_a_file_is_called_only_on_trust() -> None:
