@@ -120,7 +120,7 @@ def crossover_in_use(table: Crossover) -> Iterator[None]:
 def kind(*, depthwise: bool, wraps: bool, native: bool = False) -> str:
     """The key of `Crossover.limits[mode]`."""
     words = ("depthwise" if depthwise else "dense", "circular" * wraps, "native" * native)
-    return " ".join(filter(None, words))
+    return " ".join(word for word in words if word)
 
 
 def chosen(
