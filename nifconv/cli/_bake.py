@@ -49,7 +49,9 @@ def bake_model(
     from nifconv.baking import bake
 
     with errors_in_options(), warnings_in_options():
-        baked = bake(source.module, noise(1, channels, size), tolerance=tolerance, progress=Bar("baking"))
+        baked = bake(
+            source.module, noise(source.module, 1, channels, size), tolerance=tolerance, progress=Bar("baking")
+        )
     found = baked.report
     if not found.layers:
         raise typer.BadParameter(

@@ -93,7 +93,7 @@ def convert_model(
             padding_mode=None if padding_mode is None else padding_mode.value,
             match=match,
             tolerance=tolerance,
-            example_input=None if size is None else noise(1, channels, size),
+            example_input=None if size is None else noise(source.module, 1, channels, size),
             inplace=True,
             progress=Bar("matching"),
         )
