@@ -13,7 +13,7 @@ import onnxruntime
 import torch
 import torchvision
 
-from nifconv import SpatialFilter, bake, convert
+from nifconv import SpatialFilter, bake, convert, footprint
 
 torch.manual_seed(0)
 net = torchvision.models.resnet18(num_classes=10).eval()
@@ -41,6 +41,11 @@ model.eval()
 
 baked = bake(model, image, tolerance=0.01)
 print(baked.report)
+
+# %%
+# Its kernels, each in the size that it needs. One step of training has hardly changed them.
+
+footprint.survey(baked.model, image).plot("kernels")
 
 # %%
 # The baked network holds nothing of nifconv, so it goes wherever PyTorch goes.

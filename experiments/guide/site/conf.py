@@ -60,6 +60,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "experiments.guide.site.gallery.by_order",
     "image_scrapers": ("matplotlib", "experiments.guide.site.gallery.draw_figures"),
     "capture_repr": ("__repr__",),
+    "ignore_repr_types": r"matplotlib\.",  # figures are drawn, and the last line of a plot has nothing to say
     "download_all_examples": False,
     "show_memory": False,
 }
