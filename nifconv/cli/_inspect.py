@@ -23,7 +23,7 @@ from nifconv.cli._options import parse_pixels
 from nifconv.cli._output import Bar, check_writable, heading, say, width
 from nifconv.cli._receptive import FieldOptions, fields_table, read_image
 from nifconv.cli._surveys import Found, over_training, write
-from nifconv.cli._words import errors_in_options
+from nifconv.cli._words import errors_in_options, in_options
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -147,8 +147,8 @@ def _measure(source: OpenedModel, x: Tensor, null: int, seed: int, wanted: Field
         fields = wanted.measure(source, x, seed) if wanted.sizes else ()
     except (RuntimeError, ValueError) as error:
         raise typer.BadParameter(
-            f"{source.name} cannot be run on an input of shape {tuple(x[:1].shape)}, or cannot be measured: {error}; "
-            "see --input-size and --channels",
+            f"{source.name} cannot be run on an input of shape {tuple(x[:1].shape)}, or cannot be measured: "
+            f"{in_options(str(error)).replace('fresh()', source.name)}; see --input-size and --channels",
             param_hint="MODEL",
         ) from error
     return Found(survey, fields)

@@ -52,6 +52,11 @@ def three_d() -> nn.Module:
     return nn.Conv3d(3, 2, 3, padding=1)
 
 
+def seeded() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Conv2d(3, 2, 3)
+
+
 def pointwise() -> nn.Module:
     return nn.Conv2d(3, 2, 1)
 
@@ -295,6 +300,7 @@ def test_it_is_a_command_of_the_console_script() -> None:
             [f"{ME}:one_d", "--input-size", "8x8"],
             "one_d cannot be run on an input of shape (1, 3, 8, 8)",
         ),
+        ([f"{ME}:seeded", "--null", "2", "--input-size", "8"], f"{ME}:seeded built the same weights twice in a Conv2d"),
         (["resnet18", "--erf-grid", "a"], "Invalid value for --erf-grid: 'a' must be pixels"),
         (
             ["resnet18", "--erf-image", "a.png"],
