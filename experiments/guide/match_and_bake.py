@@ -34,12 +34,11 @@ model = conversion.model.train()
 optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
 torch.nn.functional.cross_entropy(model(image), torch.tensor([3, 7])).backward()
 optimizer.step()
-model.eval()
 
 # %%
 # ``bake`` gives every layer the smallest plain kernel that keeps the tolerance.
 
-baked = bake(model, image, tolerance=0.01)
+baked = bake(model.eval(), image, tolerance=0.01)
 print(baked.report)
 
 # %%

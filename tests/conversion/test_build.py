@@ -208,7 +208,7 @@ def test_a_function_replaces_convolutions_of_other_libraries(where: Any) -> None
     model = nn.Sequential(StandardizedConv2d(8, 8, 3, padding=1), StandardizedConv2d(8, 8, 1))
     asked = []
 
-    def to(name: str, old: nn.Module) -> nn.Module:
+    def to(_: str, old: nn.Module) -> nn.Module:
         asked.append(type(old))
         return FrequencyConv2d(old.in_channels, old.out_channels)
 
@@ -224,7 +224,8 @@ def test_a_function_replaces_convolutions_of_other_libraries(where: Any) -> None
 def test_convolutions_of_other_libraries_are_kept_where_their_function_would_have_to_be_known(options: Any) -> None:
     (kept,) = convert(StandardizedConv2d(8, 8, 3, padding=1), **options).report.kept
     assert kept.reason == (
-        "StandardizedConv2d is not a plain nn.ConvNd, and its forward may differ; a function `to` without match can replace it"
+        "StandardizedConv2d is not a plain nn.ConvNd, and its forward may differ; a function `to` without match can "
+        "replace it"
     )
 
 

@@ -19,6 +19,8 @@ release = importlib.metadata.version("nifconv")
 html_theme = "furo"
 html_title = f"nifconv {release}"
 html_show_copyright = False
+html_static_path = [str(HERE / "static")]
+html_css_files = ["wide.css"]
 templates_path = [str(HERE / "templates")]
 # README is the front page; a browser that asks for index.html is sent there.
 html_additional_pages = {"index": "redirect.html"}
