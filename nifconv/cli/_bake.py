@@ -41,7 +41,7 @@ def bake_model(
     report: Annotated[Path | None, typer.Option(help="JSON file for the report.")] = None,
 ) -> None:
     """Turns every frequency layer into plain convolutions, with kernels of the maps that this input size gives."""
-    check_writable("--output", output, (".safetensors",))
+    check_writable("--output", output, (".safetensors",), read=(model, weights))
     check_writable("--report", report)
     size = parse_pixels("--input-size", input_size)
     source = opened(model, weights, pretrained, num_classes, channels, trust)

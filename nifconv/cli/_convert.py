@@ -76,7 +76,7 @@ def convert_model(
     report: Annotated[Path | None, typer.Option(help="JSON file for the report.")] = None,
 ) -> None:
     """Replaces the spatial convolutions of a model by frequency convolutions and reports on each."""
-    check_writable("--output", output, (".safetensors",))
+    check_writable("--output", output, (".safetensors",), read=(model, weights))
     check_writable("--report", report)
     size = None if input_size is None else parse_pixels("--input-size", input_size)
     source = opened(model, weights, pretrained, num_classes, channels, trust)

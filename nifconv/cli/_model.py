@@ -67,6 +67,9 @@ def noise(model: nn.Module, batch: int, channels: int, size: Pixels, seed: int =
     """An example input: normal noise, `(batch, channels, *size)`, with as many axes as the first convolution has.
 
     A size with a number for each axis is taken as it is.
+
+    Raises:
+        typer.BadParameter: it is too large for the memory.
     """
     import torch
 
@@ -74,8 +77,13 @@ def noise(model: nn.Module, batch: int, channels: int, size: Pixels, seed: int =
 
     convolutions = (as_convolution(module) for module in model.modules())
     ndim = next((len(found.stride) for found in convolutions if found is not None), 2)
-    shape = (size,) * ndim if isinstance(size, int) else size
-    return torch.randn(batch, channels, *shape, generator=torch.Generator().manual_seed(seed))
+    shape = (batch, channels, *((size,) * ndim if isinstance(size, int) else size))
+    try:
+        return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    except (RuntimeError, TypeError) as error:  # no memory, or a number too large for torch
+        raise typer.BadParameter(
+            f"an input of shape {shape} is too large for this machine; give fewer pixels", param_hint="--input-size"
+        ) from error
 
 
 def described(model: OpenedModel) -> str:
