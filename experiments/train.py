@@ -78,7 +78,10 @@ class Command(LightningCLI):
             "--limit", type=int | None, default=None, help="Run one epoch of this many batches, as a check."
         )
         parser.add_argument(
-            "--tensorboard", type=bool, default=False, help="Also log for TensorBoard, into --out/tensorboard."
+            "--tensorboard",
+            type=bool,
+            default=False,
+            help="Also log for TensorBoard, into --out/tensorboard; needs the extra of that name.",
         )
         parser.add_class_arguments(Network, "net")
         parser.add_lightning_class_args(LastCheckpoints, "checkpoints")
@@ -144,7 +147,9 @@ class Command(LightningCLI):
         try:
             return [TensorBoardLogger(root, name="tensorboard", version="")]
         except ModuleNotFoundError as error:
-            raise ValueError("--tensorboard needs tensorboard; install it with: pip install tensorboard") from error
+            raise ValueError(
+                "--tensorboard needs tensorboard; install it with: pip install 'nifconv[tensorboard]'"
+            ) from error
 
     def _within(self, config: Namespace) -> Namespace:
         return config if self.subcommand is None else config[self.subcommand]

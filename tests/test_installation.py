@@ -1,6 +1,7 @@
 """What is installed: the version that git has, and where there is no compiler everything but the native engine."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -109,3 +110,15 @@ def test_a_repository_around_the_sources_does_not_give_the_version(sources: Path
     git(sources, "commit", "-q", "-m", "of the other project")
     git(sources, "tag", "v7.0.0")
     assert Version(version(inner)) < Version("1")
+
+
+def test_extras_that_are_named_exist() -> None:
+    if not (ROOT / "pyproject.toml").exists():
+        pytest.skip("needs the source tree")
+    section = (ROOT / "pyproject.toml").read_text().split("[project.optional-dependencies]")[1].split("\n[")[0]
+    known = re.findall(r"^(\w+) = \[", section, re.MULTILINE)
+    texts = [path.read_text() for room in ("nifconv", "experiments") for path in (ROOT / room).rglob("*.py")]
+    named = {
+        extra for text in texts for found in re.findall(r"nifconv\[([\w,]+)\]", text) for extra in found.split(",")
+    }
+    assert {"report", "tensorboard"} <= named <= set(known)

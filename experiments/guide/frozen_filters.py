@@ -16,7 +16,15 @@ from experiments.nets.separable import separable_net
 from experiments.study.training import train_and_test
 from experiments.tasks.batches import Batches
 from experiments.tasks.handwritten import CLASSES, digit_pools
-from nifconv import SpatialFilter, compact_state_dict, convert, count_parameters, frozen, load_compact_state_dict
+from nifconv import (
+    SpatialFilter,
+    compact_state_dict,
+    convert,
+    count_parameters,
+    footprint,
+    frozen,
+    load_compact_state_dict,
+)
 
 pools = digit_pools(side=16)
 
@@ -45,6 +53,11 @@ for expansion in (1, 8):
         progress=False,
     )
     print(f"E = {expansion}: accuracy {100 * outcome.accuracy:.1f} %, {count_parameters(net)}")
+
+# %%
+# The strongest filters of each layer are noise, before the training and after it.
+
+footprint.survey(net, pools.test.images[:1]).plot("kernels")
 
 # %%
 # A checkpoint need not hold what a seed can draw again. ``compact_state_dict`` stores the seed and a checksum of each

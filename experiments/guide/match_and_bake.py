@@ -13,7 +13,7 @@ import onnxruntime
 import torch
 import torchvision
 
-from nifconv import SpatialFilter, bake, convert
+from nifconv import SpatialFilter, bake, convert, footprint
 
 torch.manual_seed(0)
 net = torchvision.models.resnet18(num_classes=10).eval()
@@ -34,13 +34,17 @@ model = conversion.model.train()
 optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
 torch.nn.functional.cross_entropy(model(image), torch.tensor([3, 7])).backward()
 optimizer.step()
-model.eval()
 
 # %%
 # ``bake`` gives every layer the smallest plain kernel that keeps the tolerance.
 
-baked = bake(model, image, tolerance=0.01)
+baked = bake(model.eval(), image, tolerance=0.01)
 print(baked.report)
+
+# %%
+# Its kernels, each in the size that it needs. One step of training has hardly changed them.
+
+footprint.survey(baked.model, image).plot("kernels")
 
 # %%
 # The baked network holds nothing of nifconv, so it goes wherever PyTorch goes.

@@ -5,6 +5,7 @@ Three knobs, one table
 How far a filter reaches, whether it is learned, and how many parameters it has are three independent arguments.
 """
 
+import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
@@ -23,9 +24,14 @@ for budget in (300, 900):
 # Down the table: the kernel size changes no count, freezing moves parameters from one column to the other, and the
 # budget changes nothing else. Plain taps tie the first knob to the third.
 
-for kernel_size in (3, 7, 15):
-    plain = convert(net, filter=SpatialFilter, kernel_size=kernel_size).model
-    print(f"{kernel_size:2} taps on a side: {count_parameters(plain).learnable:,} learnable parameters")
+sizes = (3, 7, 11, 15)
+figure, axes = plt.subplots(figsize=(5, 3.2), layout="constrained")
+for name, factory in (("plain taps", SpatialFilter), ("implicit, budget 300", ImplicitFilter.with_budget(300))):
+    models = [convert(net, filter=factory, kernel_size=size).model for size in sizes]
+    axes.plot(sizes, [count_parameters(model).learnable for model in models], marker="o", label=name)
+axes.set(xlabel="taps on a side", ylabel="learnable parameters", xticks=sizes, ylim=(0, None))
+axes.spines[["top", "right"]].set_visible(False)
+axes.legend(frameon=False)
 
 # %%
 # Two more knobs. ``expansion`` is the number of spatial filters for each input channel of a linear-combination block,

@@ -219,4 +219,5 @@ def _arguments_named(model: NamedModel) -> Iterator[None]:
     try:
         yield
     except TypeError as error:
-        raise ValueError(f"{model.name!r} cannot be built with {dict(model.arguments)}: {error}") from error
+        given = f" with {dict(model.arguments)}" if model.arguments else ""
+        raise ValueError(f"{model.name!r} cannot be built{given}: {error}") from error

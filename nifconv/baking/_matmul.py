@@ -50,6 +50,9 @@ class ProductLayer(LayerChange):
 class Products:
     """A model of matrix products and the report on it.
 
+    A product for one size is stored in the form in which it is deployed, by `nifconv.models.export_onnx` with
+    form="matmul" or by `torch.export.save`; to make it again, save the `Conversion`, which is smaller and of any size.
+
     Attributes:
         model: the model.
         report: what became of its frequency layers.

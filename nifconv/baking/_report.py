@@ -55,9 +55,11 @@ class BakedLayer(LayerChange):
         before, after, smallest = (
             "x".join(map(str, size or ())) for size in (self.kernel_before, self.kernel_after, self.smallest_map)
         )
+        # Without a cut there is an error too, of rounding, which no bound on the taps includes.
+        bound = f"of at most {self.bound:.2g}" if self.bound else "of rounding"
         return (
-            f"{before} -> {after} taps, error {self.error:.2g} of at most {self.bound:.2g}, output changed by "
-            f"{self.change:.2g} of its norm, maps from {smallest}"
+            f"{before} -> {after} taps, error {self.error:.2g} {bound}, output changed by {self.change:.2g} of its "
+            f"norm, maps from {smallest}"
         )
 
 

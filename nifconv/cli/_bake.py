@@ -41,7 +41,7 @@ def bake_model(
     report: Annotated[Path | None, typer.Option(help="JSON file for the report.")] = None,
 ) -> None:
     """Turns every frequency layer into plain convolutions, with kernels of the maps that this input size gives."""
-    check_writable("--output", output, (".safetensors",))
+    check_writable("--output", output, (".safetensors",), read=(model, weights))
     check_writable("--report", report)
     size = parse_pixels("--input-size", input_size)
     source = opened(model, weights, pretrained, num_classes, channels, trust)
@@ -49,7 +49,9 @@ def bake_model(
     from nifconv.baking import bake
 
     with errors_in_options(), warnings_in_options():
-        baked = bake(source.module, noise(1, channels, size), tolerance=tolerance, progress=Bar("baking"))
+        baked = bake(
+            source.module, noise(source.module, 1, channels, size), tolerance=tolerance, progress=Bar("baking")
+        )
     found = baked.report
     if not found.layers:
         raise typer.BadParameter(

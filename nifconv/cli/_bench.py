@@ -67,4 +67,4 @@ def bench(
         for source in sources:
             say(described(source))
         with errors_in_options("MODEL"), working("timing"):
-            _timings.time_models(sources, noise(batch, channels, size), repeats, place)
+            _timings.time_models(sources, noise(sources[0].module, batch, channels, size), repeats, place)

@@ -76,7 +76,7 @@ def convert_model(
     report: Annotated[Path | None, typer.Option(help="JSON file for the report.")] = None,
 ) -> None:
     """Replaces the spatial convolutions of a model by frequency convolutions and reports on each."""
-    check_writable("--output", output, (".safetensors",))
+    check_writable("--output", output, (".safetensors",), read=(model, weights))
     check_writable("--report", report)
     size = None if input_size is None else parse_pixels("--input-size", input_size)
     source = opened(model, weights, pretrained, num_classes, channels, trust)
@@ -93,7 +93,7 @@ def convert_model(
             padding_mode=None if padding_mode is None else padding_mode.value,
             match=match,
             tolerance=tolerance,
-            example_input=None if size is None else noise(1, channels, size),
+            example_input=None if size is None else noise(source.module, 1, channels, size),
             inplace=True,
             progress=Bar("matching"),
         )

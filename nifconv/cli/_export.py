@@ -54,7 +54,7 @@ def export_model(
     source = opened(model, weights, pretrained, num_classes, channels, trust)
     from nifconv.models import export_onnx
 
-    x = noise(batch, channels, size)
+    x = noise(source.module, batch, channels, size)
     with errors_in_options(), warnings_in_options(), working(f"exporting {source.name} as {form.value}"):
         found = export_onnx(source.module, x, output, form=form.value, tolerance=tolerance)
     say(f"{described(source)}\n{found}\nwritten: {output}")

@@ -38,11 +38,14 @@ def parse_filter(text: str, table_size: int, frozen_seed: int | None) -> Filters
 
 
 def _data(text: str) -> Any:
-    path = Path(text)
+    path, given = Path(text), text
     if path.suffix in _FILES:
         if not path.is_file():
-            raise ValueError(f"filter={text!r} does not exist; give a file of YAML or JSON")
-        text = path.read_text(encoding="utf-8")
+            raise ValueError(f"filter={given!r} does not exist; give a file of YAML or JSON")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"filter={given!r} is not text in UTF-8: {error}; save it as that") from error
     elif not text.lstrip().startswith("{"):
         return text
     try:
@@ -55,7 +58,7 @@ def _data(text: str) -> Any:
         return load(text)
     except wrong as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"filter={text!r} is neither JSON nor YAML: {reason}") from error
+        raise ValueError(f"filter={given!r} is neither JSON nor YAML: {reason}") from error
 
 
 def _with_size(data: Any, table_size: int) -> Any:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,14 +20,14 @@ from nifconv.cli._model import (
     opened,
 )
 from nifconv.cli._options import parse_pixels
-from nifconv.cli._output import Bar, check_writable, heading, say, table, width
+from nifconv.cli._output import Bar, check_writable, heading, say, width
+from nifconv.cli._receptive import FieldOptions, fields_table, read_image
 from nifconv.cli._surveys import Found, over_training, write
-from nifconv.cli._words import errors_in_options
+from nifconv.cli._words import errors_in_options, in_options
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nifconv.footprint import ReceptiveField
     from nifconv.models import OpenedModel
 
 
@@ -53,6 +52,15 @@ def inspect_model(
     erf_size: Annotated[
         list[str] | None, typer.Option(help="Input size for --erf; repeatable (default: --input-size).")
     ] = None,
+    erf_output: Annotated[
+        str | None, typer.Option(help="Index or key of an output, of a layer that returns several.")
+    ] = None,
+    erf_grid: Annotated[
+        str | None, typer.Option(help="Grid of a layer's tokens, such as 14x14 (default: that of the input's shape).")
+    ] = None,
+    erf_image: Annotated[
+        Path | None, typer.Option(help="Image file over which --html draws the receptive field.")
+    ] = None,
     compare: Annotated[
         list[str] | None, typer.Option(help="Another MODEL, or other weights of this one; repeatable.")
     ] = None,
@@ -70,19 +78,26 @@ def inspect_model(
 ) -> None:
     """Measures the kernels of a model at the map sizes they run at, and compares them with re-initialised models."""
     size = parse_pixels("--input-size", input_size)
-    sizes = [parse_pixels("--erf-size", text) for text in erf_size or [input_size]]
+    asked = erf or any((erf_layer, erf_size, erf_output, erf_grid, erf_image))
+    wanted = FieldOptions(
+        sizes=[parse_pixels("--erf-size", text) for text in erf_size or [input_size]] if asked else [],
+        layer=erf_layer,
+        output=erf_output,
+        grid=None if erf_grid is None else parse_pixels("--erf-grid", erf_grid),
+    )
+    if erf_image is not None and html is None:
+        raise typer.BadParameter("it is drawn on the page; give --html too", param_hint="--erf-image")
+    image = read_image("--erf-image", erf_image)
     for option, path in (("--csv", csv), ("--html", html), ("--json", json_path)):
         check_writable(option, path)
     files = {"csv": csv, "html": html, "json": json_path}
-    if every_epoch and (compare or erf or erf_layer or erf_size or weights):
+    if every_epoch and (compare or asked or weights):
         raise typer.BadParameter(
             "it takes the folder of a run alone, without --compare, --weights or --erf", param_hint="--every-epoch"
         )
     if every_epoch and html is None and (Path(model) / "footprint").is_dir():
         over_training(Path(model), csv, json_path)
         return
-    x = noise(8, channels, size, seed)
-    wanted = sizes if erf or erf_layer or erf_size else []
     found: dict[str, Found] = {}
     names = _checkpoints(model) if every_epoch else [model, *(compare or [])]
     for name in names:
@@ -92,9 +107,10 @@ def inspect_model(
         # One architecture initialised twice, or two files with one name, are still two surveys.
         while key in found:
             key += " again"
-        found[key] = _measure(source, x, null, seed, wanted, erf_layer)
+        x = noise(source.module, 8, channels, size, seed)
+        found[key] = _measure(source, x, null, seed, wanted)
         _show(source, found[key])
-    write(found, **files)
+    write(found, image=image, **files)
 
 
 def _checkpoints(run: str) -> list[str]:
@@ -120,9 +136,7 @@ def _subject(
     return opened(name, *given, channels, trust)
 
 
-def _measure(
-    source: OpenedModel, x: Tensor, null: int, seed: int, sizes: Sequence[tuple[int, ...]], erf_layer: str | None
-) -> Found:
+def _measure(source: OpenedModel, x: Tensor, null: int, seed: int, wanted: FieldOptions) -> Found:
     from nifconv import footprint
 
     try:
@@ -130,20 +144,11 @@ def _measure(
         survey = footprint.survey(
             source.module, x[:1], null=null, seed=seed, fresh=source.fresh, progress=Bar(f"{source.name}: kernels")
         )
-        if not sizes:
-            return Found(survey, ())
-        fields = footprint.effective_receptive_field(
-            source.module,
-            x,
-            layer=erf_layer,
-            sizes=sizes,
-            seed=seed,
-            progress=Bar(f"{source.name}: receptive field"),
-        )
+        fields = wanted.measure(source, x, seed) if wanted.sizes else ()
     except (RuntimeError, ValueError) as error:
         raise typer.BadParameter(
-            f"{source.name} cannot be run on an input of shape {tuple(x[:1].shape)}, or cannot be measured: {error}; "
-            "see --input-size and --channels",
+            f"{source.name} cannot be run on an input of shape {tuple(x[:1].shape)}, or cannot be measured: "
+            f"{in_options(str(error)).replace('fresh()', source.name)}; see --input-size and --channels",
             param_hint="MODEL",
         ) from error
     return Found(survey, fields)
@@ -154,23 +159,5 @@ def _show(source: OpenedModel, found: Found) -> None:
     say(found.survey.to_text(width()) if found.survey.layers else "no spatial convolution ran")
     if found.fields:
         heading("\neffective receptive field, side in pixels (part of the input)")
-        say(_fields(found.fields))
+        say(fields_table(found.fields))
     say("")
-
-
-def _fields(fields: Sequence[ReceptiveField]) -> str:
-    from nifconv._support.text import by_size
-
-    rows: list[dict[str, Any]] = [field.to_dict() for field in fields]
-    header = ["layer", "input, px", *(f"{100 * float(share):g} %" for share in rows[0]["side"]), "Gaussian"]
-    cells = [
-        [
-            "-" if side is None else f"{side:.0f} ({100 * row['area'][share]:.0f} %)"
-            for share, side in row["side"].items()
-        ]
-        + ["-" if row["gaussian"] is None else f"{100 * row['gaussian']:.0f} %"]
-        for row in rows
-    ]
-    return table(
-        header, [[row["layer"] or "output", by_size(row["size"]), *line] for row, line in zip(rows, cells, strict=True)]
-    )

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nifconv.cli._options import Pixels
 from nifconv.cli._words import errors_in_options
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from nifconv.models import OpenedModel
 
@@ -27,7 +28,10 @@ PretrainedOption = Annotated[
 ]
 ClassesOption = Annotated[int | None, typer.Option(min=1, help="Number of outputs of a model by name.")]
 TrustOption = Annotated[bool, typer.Option("--trust", help="Call the function that a file says its model is made by.")]
-InputOption = Annotated[str, typer.Option(help="Input size in pixels: 224, 224x160 or 64x64x64.")]
+InputOption = Annotated[
+    str,
+    typer.Option(help="Input size in pixels: 224x160, 64x64x64, or 224 for every axis of the model, also if just one."),
+]
 ChannelsOption = Annotated[int, typer.Option(min=1, help="Input channels.")]
 
 
@@ -59,11 +63,27 @@ def opened(
         )
 
 
-def noise(batch: int, channels: int, size: tuple[int, ...], seed: int = 0) -> Tensor:
-    """An example input: normal noise, `(batch, channels, *size)`."""
+def noise(model: nn.Module, batch: int, channels: int, size: Pixels, seed: int = 0) -> Tensor:
+    """An example input: normal noise, `(batch, channels, *size)`, with as many axes as the first convolution has.
+
+    A size with a number for each axis is taken as it is.
+
+    Raises:
+        typer.BadParameter: it is too large for the memory.
+    """
     import torch
 
-    return torch.randn(batch, channels, *size, generator=torch.Generator().manual_seed(seed))
+    from nifconv.layers import as_convolution
+
+    convolutions = (as_convolution(module) for module in model.modules())
+    ndim = next((len(found.stride) for found in convolutions if found is not None), 2)
+    shape = (batch, channels, *((size,) * ndim if isinstance(size, int) else size))
+    try:
+        return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    except (RuntimeError, TypeError) as error:  # no memory, or a number too large for torch
+        raise typer.BadParameter(
+            f"an input of shape {shape} is too large for this machine; give fewer pixels", param_hint="--input-size"
+        ) from error
 
 
 def described(model: OpenedModel) -> str:

@@ -6,9 +6,12 @@ import re
 
 import typer
 
+Pixels = int | tuple[int, ...]
+"""A size in pixels: one number for all axes, or one for each."""
 
-def parse_pixels(option: str, text: str) -> tuple[int, ...]:
-    """Reads the spatial size of an input: "224" -> (224, 224), "224x160", or "64x64x64".
+
+def parse_pixels(option: str, text: str) -> Pixels:
+    """Reads a size in pixels: "224" -> 224, the side along every axis; "224x160" or "64x64x64" -> a tuple.
 
     Raises:
         typer.BadParameter: `text` is something else.
@@ -16,4 +19,4 @@ def parse_pixels(option: str, text: str) -> tuple[int, ...]:
     if not re.fullmatch(r"[1-9]\d*(x[1-9]\d*){0,2}", text):
         raise typer.BadParameter(f"{text!r} must be pixels, such as 224 or 224x160", param_hint=option)
     numbers = tuple(int(number) for number in text.split("x"))
-    return numbers * 2 if len(numbers) == 1 else numbers  # the side of a square; 1-d inputs cannot be written
+    return numbers[0] if len(numbers) == 1 else numbers

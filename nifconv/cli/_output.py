@@ -18,11 +18,19 @@ _WIDE = 120
 """Columns of a table that goes into a pipe or a file."""
 
 
-def check_writable(option: str, path: Path | None, suffixes: Sequence[str] = ()) -> None:
+def check_writable(
+    option: str, path: Path | None, suffixes: Sequence[str] = (), *, read: Sequence[str | None] = ()
+) -> None:
     """Checks before the work that its result can be written.
 
+    Args:
+        option: that names the path.
+        path: of the result.
+        suffixes: it must have one of them, if there are any.
+        read: names and paths of what the result is made of, which it must not replace.
+
     Raises:
-        typer.BadParameter: it cannot, or `path` has none of the suffixes.
+        typer.BadParameter: it cannot, or should not.
     """
     if path is None:
         return
@@ -34,6 +42,8 @@ def check_writable(option: str, path: Path | None, suffixes: Sequence[str] = ())
         raise typer.BadParameter(f"{path} is a folder; name a file in it", param_hint=option)
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is not a folder; create it first", param_hint=option)
+    if path.exists() and any(Path(other).exists() and path.samefile(other) for other in read if other):
+        raise typer.BadParameter(f"{path} is what the result is made of; name another file", param_hint=option)
     if not os.access(path if path.exists() else folder, os.W_OK):
         raise typer.BadParameter(f"{path} cannot be written; choose a place where you may write", param_hint=option)
 

@@ -12,6 +12,8 @@ from nifconv.cli._output import heading, say, width
 from nifconv.cli._words import errors_in_options
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from nifconv.footprint import ReceptiveField, Survey
 
 
@@ -23,8 +25,10 @@ class Found:
     fields: Sequence[ReceptiveField]
 
 
-def write(found: Mapping[str, Found], *, csv: Path | None, html: Path | None, json: Path | None) -> None:
-    """Writes the files that were asked for, and says so."""
+def write(
+    found: Mapping[str, Found], *, image: Tensor | None, csv: Path | None, html: Path | None, json: Path | None
+) -> None:
+    """Writes the files that were asked for, and says so; a page draws receptive fields over the image."""
     from nifconv import footprint
 
     surveys = {name: one.survey for name, one in found.items()}
@@ -36,9 +40,9 @@ def write(found: Mapping[str, Found], *, csv: Path | None, html: Path | None, js
     if html is not None:
         with errors_in_options("--html"):
             if several:
-                footprint.compare(surveys).to_html(html, fields=fields)
+                footprint.compare(surveys).to_html(html, fields=fields, image=image)
             else:
-                survey.to_html(html, title=f"Kernels of {name}", fields=fields[name])
+                survey.to_html(html, title=f"Kernels of {name}", fields=fields[name], image=image)
     if json is not None:
         receptive = {key: [field.to_dict() for field in one.fields] for key, one in found.items()}
         data: dict[str, Any] = {key: survey.to_dict() for key, survey in surveys.items()}

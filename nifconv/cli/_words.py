@@ -23,7 +23,8 @@ def in_options(text: str) -> str:
     """`to='lc' and expansion=9` -> `--to lc and --expansion 9`; `match=True` -> `--match`."""
 
     def given(found: re.Match[str]) -> str:
-        option, value = _option(found[1]), found[2].strip("[]'")
+        # A list of one name, or a name, as the user wrote it; what is inside the quotes may be a bracket.
+        option, value = _option(found[1]), found[2].removeprefix("[").removesuffix("]").strip("'")
         return option if value == "True" else f"{option} {_FILTERS.get(value, value)}"
 
     text = _GIVEN.sub(given, text).replace("filter={", "--filter {")

@@ -59,7 +59,8 @@ def convert(
             convolution with the groups of the original. "split": the same with one filter each; a convolution that is
             depthwise already becomes a depthwise frequency convolution alone. "dense": a frequency convolution with
             the channels and groups of the original. Or a function `(name, conv)` that returns the new module, or None
-            to keep `conv`; a `nifconv.layers.SpatialLayer` of your own takes part in all that follows.
+            to keep `conv`; a `nifconv.layers.SpatialLayer` of your own takes part in all that follows. Without `match`
+            it is given subclasses of `nn.ConvNd` from other libraries too, and answers for what these compute.
         expansion: E, spatial filters per input channel, for "lc".
         filter: as in `FrequencyConv2d`. `SpatialFilter` without a size gets that of the replaced convolution; a
             `frozen` filter is drawn for each layer from the seed and the layer's name; a `FilterBank` is shared. Or a
@@ -128,7 +129,7 @@ def convert_inplace(
     """
     before = history.of(model)
     matching = plan.match and not weights_follow
-    candidates = choose(model, where, plan.filter)
+    candidates = choose(model, where, plan)
     for candidate in candidates:
         if candidate.reason is None:
             build_layer(candidate, plan)

@@ -9,8 +9,9 @@ from torch import nn
 
 from nifconv._support.arguments import ints_per_axis
 from nifconv.conversion._candidate import Candidate
-from nifconv.conversion._filters import DEFAULT, Filters, entry_for
+from nifconv.conversion._filters import DEFAULT, entry_for
 from nifconv.conversion._pattern import matches
+from nifconv.conversion._plan import Plan
 from nifconv.conversion._unsupported import obstacle
 from nifconv.layers import ConvNd, as_convolution, class_name
 
@@ -19,9 +20,9 @@ _LISTED = 6
 _PROPERTIES = ("name", "type", "kernel_size", "stride", "groups")
 
 
-def choose(model: nn.Module, where: Where | None, filters: Filters) -> list[Candidate]:
+def choose(model: nn.Module, where: Where | None, plan: Plan) -> list[Candidate]:
     """All convolutions of a model in its order, with the reason where one is kept; see `convert`."""
-    names = convolutions(model)
+    names, filters = convolutions(model), plan.filter
     reasons = default_choice(names) if where is None else user_choice(names, where)
     if isinstance(filters, Mapping):
         by_filter = filter_choice(names, filters)
@@ -31,7 +32,10 @@ def choose(model: nn.Module, where: Where | None, filters: Filters) -> list[Cand
             conv: _no_filter(filters, by_filter[conv]) or (None if conv in named else reason)
             for conv, reason in reasons.items()
         }
-    return [Candidate(conv, tuple(names[conv]), obstacle(conv) or reason) for conv, reason in reasons.items()]
+    # A function of the user may know what a convolution of another library computes; to match it, we would have to.
+    foreign = callable(plan.to) and not plan.match
+    obstacles = {conv: obstacle(conv, foreign=foreign) for conv in reasons}
+    return [Candidate(conv, tuple(names[conv]), obstacles[conv] or reason) for conv, reason in reasons.items()]
 
 
 def filter_choice(names: Mapping[nn.Module, list[str]], filters: Mapping[str, Any]) -> dict[nn.Module, str | None]:

@@ -15,8 +15,13 @@ _TRANSPOSED = nn.modules.conv._ConvTransposeNd
 _STATE_HOOKS = ("_state_dict_hooks", "_state_dict_pre_hooks", "_load_state_dict_pre_hooks")
 
 
-def obstacle(conv: nn.Module) -> str | None:
-    """Why `conv` cannot be replaced, whatever the new layer, or None."""
+def obstacle(conv: nn.Module, *, foreign: bool = False) -> str | None:
+    """Why `conv` cannot be replaced, whatever the new layer, or None.
+
+    Args:
+        conv: a convolution, or what is called one.
+        foreign: accept subclasses of `nn.ConvNd` too, whatever their forward does with the weight.
+    """
     name = class_name(conv)
     # By kind of module first: those of TorchScript and of quantisation lack attributes that are read further below.
     if isinstance(conv, torch.jit.ScriptModule):
@@ -31,8 +36,11 @@ def obstacle(conv: nn.Module) -> str | None:
         kind = parametrize.type_before_parametrizations(conv)
         if name in {own.__name__ for own in CONVS.values()}:  # of the same name but another library
             name = f"{kind.__module__}.{name}"
-        return f"{name} is not a plain nn.ConvNd, and its forward may differ"
-    return _unusual_state(conv)
+        if foreign and isinstance(conv, ConvNd):
+            return _nothing_spatial(conv)  # what else it holds and does is known to whoever replaces it
+        remedy = "; a function `to` without match can replace it" if isinstance(conv, ConvNd) else ""
+        return f"{name} is not a plain nn.ConvNd, and its forward may differ{remedy}"
+    return _nothing_spatial(conv) or _unusual_state(conv)
 
 
 def size_obstacle(conv: ConvNd, kernel_size: Sequence[int] | None) -> str | None:
@@ -75,11 +83,13 @@ def _doubled_padding(conv: ConvNd, kernel_size: Sequence[int]) -> list[int]:
     return [2 * p + d * (new - old) for p, d, new, old in geometry]
 
 
-def _unusual_state(conv: ConvNd) -> str | None:
+def _nothing_spatial(conv: ConvNd) -> str | None:
     if conv.out_channels == 0 or conv.in_channels == 0:
         return "it has no channels"
-    if max(conv.kernel_size) == 1:
-        return "1x1: nothing spatial to replace"
+    return "1x1: nothing spatial to replace" if max(conv.kernel_size) == 1 else None
+
+
+def _unusual_state(conv: ConvNd) -> str | None:
     # The old weight_norm keeps weight_g and weight_v as parameters, and sets `conv.weight` in a hook.
     if not parametrize.is_parametrized(conv) and "weight" not in conv._parameters:
         return (

@@ -261,6 +261,7 @@ def test_the_report_counts_prints_and_serialises() -> None:
     layer = report.layers[0]
     norm = f"error {layer.error:.2g} of at most {layer.bound:.2g}, output changed by {layer.change:.2g} of its norm"
     assert lines[2].startswith(f"  body       8x8 -> {sides} taps, {norm}")
+    assert " of rounding, output changed by " in bake(model, x).report.layers[0].outcome  # nothing was cut
 
 
 @pytest.mark.parametrize(

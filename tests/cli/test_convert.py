@@ -92,10 +92,11 @@ def test_filters_by_layer_as_data(folder: Path, inline: bool) -> None:
         ("{'re:(': implicit}", "'re:(' is not a regular expression"),
         ("{a: [", "is neither JSON nor YAML"),
         ("absent.yaml", "--filter absent.yaml does not exist"),
+        ("binary.yaml", "--filter binary.yaml is not text in UTF-8"),
     ],
 )
-@pytest.mark.usefixtures("folder")
-def test_filters_that_are_none(filter: str, expected: str) -> None:
+def test_filters_that_are_none(folder: Path, filter: str, expected: str) -> None:
+    (folder / "binary.yaml").write_bytes(b"\xff\xfe")
     done = convert("own_nets:net", "--filter", filter)
     assert done.exit_code == 2, done.output
     assert expected in message(done)
@@ -133,11 +134,20 @@ def test_what_was_not_done_is_said_in_words_of_options(folder: Path) -> None:
         (("own_nets:net", "--num-classes", "3"), "'own_nets:net' has no argument num_classes"),
         (("own_nets:net", "--pretrained"), "'own_nets:net' has no argument pretrained"),
         (("convnext_tiny.nosuchtag",), "'convnext_tiny.nosuchtag' cannot be built: Invalid pretrained tag"),
+        (("own_nets:net", "--where", "["), "--where [ matches none of the 2 convolutions"),
+        (("own_nets:net", "--input-size", "99999999"), "(1, 3, 99999999, 99999999) is too large for this machine"),
+        (("own_nets:net", "--input-size", "9" * 30), "is too large for this machine; give fewer pixels"),
+        (
+            ("own_nets:net", "--weights", "own.safetensors", "--output", "./own.safetensors"),
+            "own.safetensors is what the result is made of; name another file",
+        ),
         (("resnet5000",), "unknown model 'resnet5000' (searched torchvision, timm); give a name from"),
     ],
 )
-@pytest.mark.usefixtures("folder")
-def test_mistakes_are_named_before_the_work_and_in_options(arguments: tuple[str, ...], expected: str) -> None:
+def test_mistakes_are_named_before_the_work_and_in_options(
+    folder: Path, arguments: tuple[str, ...], expected: str
+) -> None:
+    (folder / "own.safetensors").touch()
     done = convert(*arguments)
     assert done.exit_code == 2, done.output
     assert expected in message(done)

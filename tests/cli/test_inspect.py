@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import Result
+from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from typer.testing import CliRunner
@@ -45,6 +46,15 @@ def bracketed() -> nn.Module:
 
 def one_d() -> nn.Module:
     return nn.Conv1d(3, 2, 3)
+
+
+def three_d() -> nn.Module:
+    return nn.Conv3d(3, 2, 3, padding=1)
+
+
+def seeded() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Conv2d(3, 2, 3)
 
 
 def pointwise() -> nn.Module:
@@ -106,6 +116,54 @@ def test_receptive_fields_of_a_layer_at_several_sizes() -> None:
     assert result.exit_code == 0, result.output
     lines = [line for line in result.output.splitlines() if line.startswith("stem ") and "%" in line]
     assert [re.search(r"\d+ x \d+", line)[0] for line in lines] == ["8 x 8", "12 x 12"]
+
+
+class Tokens(nn.Module):
+    """Returns two things: all pixels as tokens, of every row before the next, and a score."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Conv2d(3, 4, 3, padding=1)
+        self.both = Both()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.both(self.embed(x))[1]
+
+
+class Both(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x.mean((2, 3)), x.flatten(2).transpose(1, 2)
+
+
+def tokens() -> nn.Module:
+    return Tokens()
+
+
+def test_receptive_fields_of_tokens_are_drawn_over_an_image(tmp_path: Path) -> None:
+    html, data, plain = tmp_path / "a.html", tmp_path / "a.json", tmp_path / "plain.html"
+    picture = tmp_path / "picture.png"
+    Image.effect_noise((20, 10), 90).save(picture)
+    # 9 x 9 pixels as tokens; without a grid, any 81 tokens of a 18 x 9 input would not tell theirs.
+    field = ["--erf-layer", "both", "--erf-output", "1", "--erf-grid", "9x9", "--json", str(data)]
+    result = inspect(f"{ME}:tokens", "--input-size", "9", *field, "--html", str(html), "--erf-image", str(picture))
+    assert result.exit_code == 0, result.output
+    (found,) = json.loads(data.read_text())["receptive_fields"][f"{ME}:tokens"]
+    assert found["layer"] == "both"
+    assert found["side"]["0.99"] == 3
+    assert "pixels, over an input." in html.read_text()
+    assert inspect(f"{ME}:tokens", "--input-size", "9", *field, "--html", str(plain)).exit_code == 0
+    assert "over an input" not in plain.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "map_size"),
+    [("one_d", "30", "30"), ("three_d", "6", "6x6x6"), ("three_d", "6x5x4", "6x5x4"), ("small", "6", "6x6")],
+)
+def test_one_number_is_the_side_along_every_axis_of_the_model(name: str, size: str, map_size: str) -> None:
+    result = inspect(f"{ME}:{name}", "--input-size", size, "--erf")
+    assert result.exit_code == 0, result.output
+    assert any(line.split()[1:2] == [map_size] for line in result.output.splitlines()), result.output
+    assert f" {map_size.replace('x', ' x ')} " in result.output.split("effective receptive field")[1]
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
@@ -239,9 +297,17 @@ def test_it_is_a_command_of_the_console_script() -> None:
         ([f"{ME}:ME"], "'tests.cli.test_inspect:ME' is a str; it must be a function that returns a torch.nn.Module"),
         ([f"{ME}:none"], "Invalid value for MODEL: cannot find"),
         (
-            [f"{ME}:one_d", "--input-size", "8"],
+            [f"{ME}:one_d", "--input-size", "8x8"],
             "one_d cannot be run on an input of shape (1, 3, 8, 8)",
         ),
+        ([f"{ME}:seeded", "--null", "2", "--input-size", "8"], f"{ME}:seeded built the same weights twice in a Conv2d"),
+        (["resnet18", "--erf-grid", "a"], "Invalid value for --erf-grid: 'a' must be pixels"),
+        (
+            ["resnet18", "--erf-image", "a.png"],
+            "value for --erf-image: it is drawn on the page; give --html too",
+        ),
+        (["resnet18", "--erf-image", "a.png", "--html", "a.html"], "a.png is not an image that can be read: "),
+        (["resnet18", "--erf-image", __file__, "--html", "a.html"], "test_inspect.py is not an image that can be read"),
         ([f"{ME}:small", "--weights", "none.pt"], "Invalid value for --weights: none.pt does not exist"),
         ([f"{ME}:small", "--weights", "none.bin"], "none.bin has the suffix '.bin'; use one of .safetensors, .pt"),
         ([f"{ME}:small", "--csv", "no/such/folder/a.csv"], "no/such/folder is not a folder; create it first"),

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 
-from nifconv import FilterBank, ImplicitFilter, LCConv2d, SpatialFilter, TableFilter, convert
+from nifconv import FilterBank, FrequencyConv2d, ImplicitFilter, LCConv2d, SpatialFilter, TableFilter, convert
 from tests.nets import small_net
 from tests.tolerances import assert_near
 
@@ -193,6 +193,40 @@ def test_a_function_chooses_layer_by_layer() -> None:
     reasons = {d.name: d.reason for d in report.decisions}
     assert reasons["body"] == "Conv2d -> Identity, returned by `to`"
     assert reasons["depthwise"] == "left alone by `to`"
+
+
+class StandardizedConv2d(nn.Conv2d):
+    """A convolution of another library, with a state of its own."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.scale = nn.Parameter(torch.ones(()))
+
+
+@pytest.mark.parametrize("where", [None, StandardizedConv2d, lambda name, _: name == "0"])
+def test_a_function_replaces_convolutions_of_other_libraries(where: Any) -> None:
+    model = nn.Sequential(StandardizedConv2d(8, 8, 3, padding=1), StandardizedConv2d(8, 8, 1))
+    asked = []
+
+    def to(_: str, old: nn.Module) -> nn.Module:
+        asked.append(type(old))
+        return FrequencyConv2d(old.in_channels, old.out_channels)
+
+    conversion = convert(model, to=to, where=where)
+    assert asked == [StandardizedConv2d]  # that of one pixel has nothing spatial to replace
+    assert isinstance(conversion.model[0], FrequencyConv2d)
+    torch.testing.assert_close(conversion.model[0].bias, model[0].bias, rtol=0, atol=0)
+    assert conversion.model(torch.randn(1, 8, 6, 6)).shape == (1, 8, 6, 6)
+
+
+@pytest.mark.parametrize("options", [{}, {"to": lambda *_: nn.Identity(), "match": True}])
+@pytest.mark.filterwarnings("ignore:convert replaced none")
+def test_convolutions_of_other_libraries_are_kept_where_their_function_would_have_to_be_known(options: Any) -> None:
+    (kept,) = convert(StandardizedConv2d(8, 8, 3, padding=1), **options).report.kept
+    assert kept.reason == (
+        "StandardizedConv2d is not a plain nn.ConvNd, and its forward may differ; a function `to` without match can "
+        "replace it"
+    )
 
 
 def test_a_function_that_returns_no_module_is_refused() -> None:

@@ -29,6 +29,11 @@ def test_every_script_has_a_place_in_the_guide() -> None:
     assert {path.stem for path in GUIDE.glob("[!_]*.py")} == set(ORDER)
 
 
+@pytest.mark.parametrize("name", ORDER)
+def test_every_page_has_a_picture_of_its_own(name: str) -> None:
+    assert re.search(r"\.plot\(|plt\.subplots", (GUIDE / f"{name}.py").read_text(encoding="utf-8"))
+
+
 def test_the_reference_lists_every_public_name() -> None:
     listed = set(re.findall(r"^   (\w+)$", (GUIDE / "site/api.md").read_text(encoding="utf-8"), re.MULTILINE))
     modules = {"footprint", "frequency", "functional"}

@@ -140,7 +140,7 @@ def test_tensorboard_is_asked_for_by_one_option(tmp_path: Path, monkeypatch: pyt
         raise ModuleNotFoundError("no tensorboard")
 
     monkeypatch.setattr(train, "TensorBoardLogger", missing)
-    with pytest.raises(ValueError, match="--tensorboard needs tensorboard; install it with: pip install tensorboard"):
+    with pytest.raises(ValueError, match=r"--tensorboard needs tensorboard; .*'nifconv\[tensorboard\]'"):
         commands.run(commands.arguments(tmp_path / "run", "--tensorboard", "true"))
 
 

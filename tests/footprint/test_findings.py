@@ -41,7 +41,7 @@ def test_the_largest_layer_is_named_with_its_window_and_map() -> None:
     assert found.layer is layers[1]
     assert found.text == (
         "“wide”: 90 % of the absolute weight of its kernels lies within a window of 9 pixels, on a map of 40 x 40. "
-        "In 1 of 2 layers with kernels above 3 pixels, 3 suffice."
+        "A window of 3 pixels is enough in 1 of 2 layers with larger kernels."
     )
 
 

@@ -115,6 +115,16 @@ def test_all_kernels_of_a_gallery_have_one_scale_and_zoomed_ones_their_own() -> 
     assert [axes.get_xlim() for axes in frames[1]] == [(-1.5, 1.5), (-0.5, 0.5)]
 
 
+def test_a_small_kernel_on_a_large_map_has_all_its_colours_when_it_is_enlarged() -> None:
+    conv = nn.Conv2d(1, 1, 21)
+    with torch.no_grad():
+        conv.weight.zero_()[0, 0, 9:12, 9:12] = torch.arange(1.0, 10.0).view(3, 3)
+    survey = footprint.survey(conv, torch.randn(1, 1, 21, 21))
+    whole, zoomed = (survey.plot(kind).axes[0].get_images()[0].get_clim()[1] for kind in ("kernels", "zoom"))
+    assert whole == 1.0  # nine taps are the largest 2 %
+    assert zoomed == 9.0
+
+
 def test_the_gallery_begins_with_the_strongest_kernel() -> None:
     conv = nn.Conv2d(1, 12, 3)
     with torch.no_grad():

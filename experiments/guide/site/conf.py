@@ -19,6 +19,8 @@ release = importlib.metadata.version("nifconv")
 html_theme = "furo"
 html_title = f"nifconv {release}"
 html_show_copyright = False
+html_static_path = [str(HERE / "static")]
+html_css_files = ["wide.css"]
 templates_path = [str(HERE / "templates")]
 # README is the front page; a browser that asks for index.html is sent there.
 html_additional_pages = {"index": "redirect.html"}
@@ -60,6 +62,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "experiments.guide.site.gallery.by_order",
     "image_scrapers": ("matplotlib", "experiments.guide.site.gallery.draw_figures"),
     "capture_repr": ("__repr__",),
+    "ignore_repr_types": r"matplotlib\.",  # figures are drawn, and the last line of a plot has nothing to say
     "download_all_examples": False,
     "show_memory": False,
 }

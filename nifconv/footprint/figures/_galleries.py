@@ -11,6 +11,7 @@ from nifconv._support.text import by_size
 from nifconv.footprint._layer import LayerFootprint
 from nifconv.footprint.figures._style import COLOR_MAP, by_energy, color_limit, new_figure, plane, strongest, title
 from nifconv.footprint.measures._ensemble import position_variance, principal_kernels
+from nifconv.frequency import resize_taps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,6 +47,8 @@ def kernel_gallery(layers: Sequence[LayerFootprint]) -> Figure:
 
 def zoomed_gallery(layers: Sequence[LayerFootprint]) -> Figure:
     """As `kernel_gallery`, with each row enlarged to the window that holds 95 % of the mass of all its kernels.
+
+    The largest weight is that of the window.
 
     Raises:
         ValueError: there is no layer.
@@ -134,8 +137,10 @@ def _draw_zoomed(line: Sequence[Axes], layer: LayerFootprint) -> None:
     sizes = layer.values("size95").nan_to_num()[by_energy(layer)[: len(shown)]]  # of the kernels shown
     half = min(int(sizes.max()) // 2, max(shown.shape[1:]) // 2)  # a last window may be larger than an even kernel
     for axes, kernel in zip(line, shown, strict=False):
-        draw_kernel(axes, kernel)
-        _frame(axes, plane(kernel).dim(), half)
+        seen = resize_taps(plane(kernel), [min(2 * half + 1, n) for n in plane(kernel).shape])
+        # Of what is seen: 2 % of a kernel as large as the map may be most of its window.
+        draw_kernel(axes, kernel, color_limit(seen))
+        _frame(axes, seen.dim(), half)
 
 
 def _variance_norm(variance: Tensor) -> Normalize:

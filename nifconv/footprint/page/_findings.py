@@ -64,7 +64,8 @@ def largest(layers: Sequence[LayerFootprint]) -> Finding:
         f"map of {by_size(top.map_size)}."
     )
     if wider:
-        text += f" In {_of(sum(size <= 3 for size in wider), len(wider))} with kernels above 3 pixels, 3 suffice."
+        count = sum(size <= 3 for size in wider)
+        text += f" A window of 3 pixels is enough in {count or 'none'} of {_layers(len(wider))} with larger kernels."
     return Finding("Largest kernels", text, top)
 
 
@@ -192,7 +193,11 @@ def _name(layer: LayerFootprint) -> str:
 
 
 def _of(count: int, total: int) -> str:
-    return f"{count} of {total} layer{'s' if total != 1 else ''}"
+    return f"{count} of {_layers(total)}"
+
+
+def _layers(count: int) -> str:
+    return f"{count} layer{'s' if count != 1 else ''}"
 
 
 def _pixels(side: float) -> str:
