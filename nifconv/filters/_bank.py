@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor
@@ -31,7 +32,8 @@ class FilterBank:
     """A set of kernels that many layers share, each evaluating it at its own resolution (Gavrikov & Keuper 2023).
 
     A layer uses the first out_channels * in_channels_per_group kernels and rescales them to its own gain; with
-    `repeat` it starts again with the first where the bank ends, so that a whole net can share 8 kernels. The bank is
+    `repeat`, a layer with more than there are uses them several times, in a pattern that is random and always the same,
+    so that a whole net can share 8 kernels. The bank is
     a filter factory: give it as `filter=bank` to the layers of one model or to `convert`. PyTorch then sees one module
     at many places, as with any tied weight: `parameters()` lists it once, `copy.deepcopy` keeps it shared, the
     gradients of all layers accumulate in it, and safetensors stores it once through `save_model`. Re-initialising the
@@ -110,6 +112,12 @@ class FilterSlice(FrequencyFilter):
                 f"the bank with at least kernels={needed}, or with repeat=True"
             )
         self.bank = bank
+        # Not in turn: where the bank divides in_channels, all output channels would have the same filter. By numpy's
+        # old generator, whose numbers never change; not a buffer, since it has to be the same after loading anyway.
+        few = needed > bank.out_channels
+        self._places = (
+            torch.from_numpy(np.random.RandomState(0).randint(bank.out_channels, size=needed)) if few else None
+        )
         self.register_buffer("scale", torch.tensor(self._initial_scale()))
 
     def _real_spectrum(self, size: Sequence[int]) -> Tensor:
@@ -120,10 +128,11 @@ class FilterSlice(FrequencyFilter):
 
     def _take(self, kernels: Tensor) -> Tensor:
         # (kernels, 1, *axes) -> (out * in, *axes); the axes are those of taps, or of a half grid with real and imag
-        needed = self.out_channels * self.in_channels
-        if needed > len(kernels):
-            kernels = kernels.repeat(-(-needed // len(kernels)), *(1,) * (kernels.dim() - 1))  # rounded up
-        return rearrange(kernels[:needed, 0] * self.scale, "(o i) ... -> o i ...", o=self.out_channels)
+        if self._places is None:
+            chosen = kernels[: self.out_channels * self.in_channels, 0]
+        else:
+            chosen = kernels[self._places.to(kernels.device), 0]
+        return rearrange(chosen * self.scale, "(o i) ... -> o i ...", o=self.out_channels)
 
     def _draw(self) -> None:
         self.bank.reset_parameters()

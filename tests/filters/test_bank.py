@@ -170,19 +170,27 @@ def test_a_few_kernels_serve_any_layer_again_and_again(tmp_path: Path) -> None:
     bank = FilterBank(SpatialFilter, 3, kernel_size=3, repeat=True)
     layer = bank.slice(4, 2)
     own = bank.filter.taps(3)  # (3, 1, 3, 3)
-    expected = torch.stack([own[index % 3, 0] for index in range(8)]).unflatten(0, (4, 2))
+    # The numbers that this generator has always given for its seed 0.
+    places = [0, 1, 0, 1, 1, 2, 0, 2]
+    expected = torch.stack([own[place, 0] for place in places]).unflatten(0, (4, 2))
     assert_close(layer.taps(3), expected * layer.scale)
     spectra = bank.filter((7, 7))  # (3, 1, 7, 4)
-    assert_close(layer((7, 7)).flatten(0, 1), torch.stack([spectra[i % 3, 0] for i in range(8)]) * layer.scale)
+    assert_close(layer((7, 7)).flatten(0, 1), torch.stack([spectra[place, 0] for place in places]) * layer.scale)
     layer.taps(3).sum().backward()
     (kernels,) = bank.filter.parameters()
     # Kernels 0 and 1 serve three of the eight places, kernel 2 two.
+    assert [places.count(kernel) for kernel in range(3)] == [3, 3, 2]
     counts = kernels.grad.flatten(1)[:, 0] / layer.scale
     assert_close(counts, torch.tensor([3.0, 3.0, 2.0]))
     conversion = convert(shared_net(), where="*", filter=FilterBank(ImplicitFilter, 2, repeat=True))
     conversion.save(tmp_path / "net.safetensors")
     x = torch.randn(1, 4, 8, 8)
     assert torch.equal(load(tmp_path / "net.safetensors", shared_net()).model(x), conversion.model(x))
+
+
+def test_output_channels_that_share_a_few_kernels_have_different_filters() -> None:
+    layer = FilterBank(SpatialFilter, 8, kernel_size=3, repeat=True).slice(32, 8)
+    assert len({tuple(row) for row in layer.taps(3).flatten(1).tolist()}) == 32
 
 
 def test_refuses_layers_that_it_cannot_serve() -> None:
