@@ -18,6 +18,9 @@ Facts = Callable[[Data], Mapping[str, Any]]
 _SHARES = ("hits", "share", "objects", "canvas")
 """Measures with these words in their names are given in %."""
 
+_FAILURES = 0.15
+"""Standard deviation of an accuracy."""
+
 
 def no_facts(_: Data) -> dict[str, Any]:
     """For reports that say nothing but what results.json holds."""
@@ -58,6 +61,12 @@ def cell(row: Mapping[str, Any], measure: str) -> str:
     return f"{middle:.{digits}f}{spread}"
 
 
+def unstable(rows: Iterable[Mapping[str, Any]], measure: str = "hits") -> list[str]:
+    """Names of the rows whose accuracy varies so much between seeds that some runs must have failed to learn."""
+    found = {row["name"]: by_seed(row, measure) for row in rows}
+    return [name for name, values in found.items() if len(values) > 1 and statistics.stdev(values) > _FAILURES]
+
+
 def p_value(p: float) -> str:
     """As the statistics of psychologists have it: .042, < .001."""
     return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
@@ -87,7 +96,7 @@ def render(template: Path, context: Data | None = None, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    functions = {one.__name__: one for one in (in_unit, with_interval, by_seed, cell, p_value, row, head)}
+    functions = {one.__name__: one for one in (in_unit, with_interval, by_seed, cell, unstable, p_value, row, head)}
     environment.filters.update(functions)
     environment.globals.update(functions)
     return environment.get_template(template.name).render(context or {}, **values)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from experiments.study import hits
-from experiments.study.report import by_seed, cell, head, in_unit, p_value, render, with_interval
+from experiments.study.report import by_seed, cell, head, in_unit, p_value, render, unstable, with_interval
 
 POINTS = {"scale": 100, "unit": "points"}
 ROW = {
@@ -52,6 +52,16 @@ def test_cells_are_facts_or_means_over_seeds() -> None:
     assert cell(ROW, "size") == "0.50 ± 0.71"
     assert cell(ROW, "parameters") == "12,345"
     assert cell(ROW, "nothing") == ""
+
+
+def test_nets_that_fail_with_some_seeds_are_named() -> None:
+    rows = [
+        {"name": "steady", "runs": [{"hits": 0.8}, {"hits": 0.85}]},
+        {"name": "failing", "runs": [{"hits": 0.8}, {"hits": 0.04}]},
+        {"name": "one", "runs": [{"hits": 0.8}]},
+        {"name": "without", "runs": [{"size": 3.0}, {"size": 9.0}]},
+    ]
+    assert unstable(rows) == ["failing"]
 
 
 def test_numbers_in_words() -> None:
