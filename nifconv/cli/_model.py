@@ -48,17 +48,17 @@ def opened(
     Raises:
         typer.BadParameter: it cannot be opened.
     """
-    from nifconv.models import is_file, open_model
+    from nifconv.models import is_file, open_model, takes
 
-    # The usual number of channels is left to the architecture: not every function has an argument for it.
-    in_channels = None if channels == 3 or is_file(what) else channels
     with errors_in_options("MODEL" if weights is None else "--weights"):
+        # A function without such an argument returns a model of some number of channels, and this is taken to be it.
+        told = channels != 3 and not is_file(what) and takes(what, "in_channels")
         return open_model(
             what,
             weights=weights,
             pretrained=pretrained,
             num_classes=num_classes,
-            in_channels=in_channels,
+            in_channels=channels if told else None,
             trust=trust,
         )
 

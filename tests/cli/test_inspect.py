@@ -166,6 +166,18 @@ def test_one_number_is_the_side_along_every_axis_of_the_model(name: str, size: s
     assert f" {map_size.replace('x', ' x ')} " in result.output.split("effective receptive field")[1]
 
 
+def two_channels() -> nn.Module:
+    return nn.Conv1d(2, 4, 5, padding=2)
+
+
+def test_a_function_without_such_an_argument_knows_its_channels() -> None:
+    result = inspect(f"{ME}:two_channels", "--channels", "2", "--input-size", "30")
+    assert result.exit_code == 0, result.output
+    result = inspect(f"{ME}:two_channels", "--channels", "5", "--input-size", "30")
+    assert result.exit_code == 2
+    assert "cannot be run on an input of shape (1, 5, 30)" in message(result)
+
+
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
 def test_weights_are_loaded_and_compared(tmp_path: Path, suffix: str) -> None:
     trained = small()
