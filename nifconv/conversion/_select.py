@@ -80,7 +80,7 @@ def default_choice(names: Mapping[nn.Module, list[str]]) -> dict[nn.Module, str 
             reasons[conv] = f"stride={conv.stride}: strided convolutions are kept unless `where` names them"
         # A convolution without a name is the model itself, and was given to be replaced.
         elif name and index == 0 and conv.in_channels <= 4:
-            reasons[conv] = f"stem, in_channels={conv.in_channels}: kept unless `where` names it"
+            reasons[conv] = f"stem of {conv.in_channels} input channels: kept unless `where` names it"
     return reasons
 
 

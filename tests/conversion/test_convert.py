@@ -27,7 +27,7 @@ def test_default_choice_and_the_reasons_in_the_report() -> None:
     model, report = (c := convert(small_net())).model, c.report
     assert replaced(report) == ["body", "depthwise"]
     reasons = {d.name: d.reason for d in report.kept}
-    assert "stem, in_channels=3" in reasons["stem"]
+    assert "stem of 3 input channels" in reasons["stem"]
     assert "stride=(2, 2)" in reasons["down"]
     assert "1x1" in reasons["pointwise"]
     assert isinstance(model.body.spatial, FrequencyConv2d)

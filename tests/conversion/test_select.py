@@ -108,7 +108,7 @@ def test_convolutions_are_listed_with_all_their_places_and_those_of_others_too()
 @pytest.mark.parametrize(
     ("conv", "reason"),
     [
-        (nn.Conv2d(3, 8, 3), "stem, in_channels=3: kept unless `where` names it"),
+        (nn.Conv2d(3, 8, 3), "stem of 3 input channels: kept unless `where` names it"),
         (nn.Conv2d(5, 8, 3), None),
         (nn.Conv2d(5, 8, 3, stride=(1, 2)), "stride=(1, 2): strided convolutions are kept unless `where` names them"),
         (GCNConv(), None),
