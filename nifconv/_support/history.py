@@ -1,4 +1,4 @@
-"""What a model was made of: a base model, and the conversions since, as plain data on the module itself.
+"""What a model was made of: a base model, and the conversions and bakes since, as plain data on the module itself.
 
 So a file can say how to build the model again, whatever happened to it in between: copies carry it along.
 """
@@ -18,17 +18,42 @@ def start(model: nn.Module, base: dict[str, Any] | None) -> None:
     vars(model)[_ATTRIBUTE] = {"base": base, "conversions": []}
 
 
-def add_conversion(model: nn.Module, before: dict[str, Any], step: dict[str, Any]) -> None:
-    """Notes on a converted model what it was before, and how it was converted."""
+def name_base(model: nn.Module, base: dict[str, Any] | None) -> None:
+    """Notes what a model was before all conversions, unless that is known."""
+    made = of(model)
+    vars(model)[_ATTRIBUTE] = {**made, "base": base if made["base"] is None else made["base"]}
+
+
+def add(model: nn.Module, before: dict[str, Any], step: dict[str, Any]) -> None:
+    """Notes on a changed model what it was before, and how it was changed.
+
+    Args:
+        model: the model after the change.
+        before: what `of` returned before.
+        step: a conversion, with the names of the new layers under "layers"; or a bake, with the plain layers by name
+            under "baked".
+    """
     vars(model)[_ATTRIBUTE] = {**before, "conversions": [*before["conversions"], step]}
 
 
 def of(model: nn.Module) -> dict[str, Any]:
-    """The base of a model, None if unknown, and its conversions so far."""
-    found: dict[str, Any] = vars(model).get(_ATTRIBUTE, {"base": None, "conversions": []})
-    return found
+    """The base of a model, None if unknown, and the conversions and bakes so far."""
+    found: dict[str, Any] | None = vars(model).get(_ATTRIBUTE)
+    if found is None and (inner := model._modules.get("_orig_mod")) is not None:
+        return of(inner)  # torch.compile changes how a model runs, and not what it was made of
+    return found or {"base": None, "conversions": []}
 
 
-def carry_over(new: nn.Module, old: nn.Module) -> None:
-    """Gives a model the history of the one it was made from."""
-    vars(new)[_ATTRIBUTE] = of(old)
+def needed(model: nn.Module) -> dict[str, Any]:
+    """What `of` returns, without conversions of which later bakes have left nothing.
+
+    They need not be repeated, since plain layers can be put straight in the places of the base model.
+    """
+    made = of(model)
+    steps: list[dict[str, Any]] = []
+    baked: set[str] = set()
+    for step in reversed(made["conversions"]):
+        baked |= set(step.get("baked", ()))
+        if "baked" in step or not set(step["layers"]) <= baked:
+            steps.insert(0, step)
+    return {**made, "conversions": steps}

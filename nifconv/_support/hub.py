@@ -8,7 +8,8 @@ from typing import Any
 
 FILE = "model.safetensors"
 """Name of the file in a repository or folder, by the convention of huggingface_hub."""
-PREFIX = "hf://"
+_SCHEME = "hf:"
+PREFIX = f"{_SCHEME}//"
 _ADDRESS = re.compile(rf"{PREFIX}([^/@\s]+/[^/@\s]+)(?:@(\S+))?")
 
 
@@ -27,6 +28,8 @@ def fetched(path: str | Path, *, revision: str | None = None, token: str | bool 
         ValueError: the address has another form, `revision` is given twice, or there is one for a path.
         ImportError: huggingface_hub is not installed.
     """
+    if isinstance(path, Path) and path.parts[:1] == (_SCHEME,):
+        path = PREFIX + "/".join(path.parts[1:])  # a Path makes one slash of two
     if not str(path).startswith(PREFIX):
         for name, value in (("revision", revision), ("token", token and "...")):  # a token is never shown
             if value:

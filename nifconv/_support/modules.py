@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 # Without the hooks of state_dict and load_state_dict, which speak of the old module's parameters.
 _RUN_TIME_HOOKS = (
@@ -19,6 +20,7 @@ _RUN_TIME_HOOKS = (
     "_backward_pre_hooks",
     "_is_full_backward_hook",  # a flag, not hooks: without it torch ignores the backward hooks
 )
+_WRAPPERS = (AveragedModel, nn.DataParallel, nn.parallel.DistributedDataParallel)
 
 
 def copy_model(model: nn.Module) -> nn.Module:
@@ -66,6 +68,20 @@ def substitute(model: nn.Module, new: Mapping[nn.Module, nn.Module]) -> nn.Modul
     """Replaces modules by others, in place, wherever they occur; returns the model, which may itself be replaced."""
     set_children([(parent, name, new[child]) for parent, name, child in places(model, new)])
     return new.get(model, model)
+
+
+def inside_wrappers(model: nn.Module) -> Iterator[nn.Module]:
+    """The model, then what is inside torch.compile, AveragedModel and data-parallel training, from outside inwards."""
+    inner: nn.Module | None = model
+    while inner is not None:
+        yield inner
+        inner = inner._modules.get("_orig_mod") or (inner.module if isinstance(inner, _WRAPPERS) else None)
+
+
+def uncompiled(model: nn.Module) -> nn.Module:
+    """Takes torch.compile off a model and its parts, in place; returns the model, which may itself be unwrapped."""
+    compiled = {module: inner for module in model.modules() if (inner := module._modules.get("_orig_mod")) is not None}
+    return substitute(model, compiled)
 
 
 def move_hooks(new: nn.Module, old: nn.Module) -> None:

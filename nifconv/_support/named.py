@@ -19,6 +19,17 @@ from nifconv._support import history
 LIBRARIES = ("torchvision", "timm")
 _CLASSES, _CHANNELS = ("num_classes", "classes"), ("in_channels", "in_chans", "channels")
 """What functions call these arguments, the usual word first."""
+_FETCHING = (
+    "weights",
+    "weights_backbone",
+    "pretrained",
+    "pretrained_backbone",
+    "pretrained_cfg",
+    "pretrained_cfg_overlay",
+    "checkpoint_path",
+    "cache_dir",
+)
+"""Arguments of torchvision and timm for which they download files, or read files of the machine."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,11 @@ class NamedModel:
         """Whether it names a function to import and call, rather than a model of a library."""
         return ":" in self.name and self.name.partition(":")[0] not in LIBRARIES
 
+    @property
+    def fetching(self) -> list[str]:
+        """The arguments that make torchvision or timm download a file, or read one of the machine."""
+        return sorted(name for name, value in self.arguments.items() if name in _FETCHING and value)
+
     def to_spec(self) -> dict[str, Any]:
         """Data ready for JSON, without what has its default."""
         spec = {**vars(self), "arguments": dict(self.arguments)}
@@ -80,7 +96,7 @@ class NamedModel:
             ValueError: it did not describe this.
         """
         known = isinstance(spec, dict) and set(spec) <= set(cls.__dataclass_fields__)
-        if not known or not isinstance(spec.get("name"), str):
+        if not known or not isinstance(spec.get("name"), str) or not isinstance(spec.get("arguments", {}), dict):
             raise ValueError(
                 f"{spec!r} does not name a model; it was written by another version of nifconv, or altered"
             )
@@ -184,6 +200,14 @@ def _from_function(model: NamedModel, pretrained: bool) -> nn.Module:
     if not isinstance(made, nn.Module):
         raise TypeError(f"{model.name!r} returned a {type(made).__name__}; it must return a torch.nn.Module")
     return made
+
+
+def made_of(model: nn.Module, base: str | NamedModel | None = None) -> dict[str, Any]:
+    """The history of a model that a file has to hold (see `history.needed`), with the base that the caller names."""
+    made = history.needed(model)
+    if base is None:
+        return made
+    return {**made, "base": (NamedModel(base) if isinstance(base, str) else base).to_spec()}
 
 
 def takes(name: str, role: str) -> bool:

@@ -109,12 +109,17 @@ def is_ours(path: str | Path) -> bool:
         return False
 
 
+def is_safetensors(path: str | Path) -> bool:
+    """Whether a file begins as safetensors files do: the length of the header in 8 bytes, then the header as JSON."""
+    with Path(path).open("rb") as file:
+        return file.read(9)[8:] == b"{"
+
+
 def _is_pickle(path: str | Path) -> bool:
     """Whether a file begins as those of torch.save do: a zip archive, or before torch 1.6 a bare pickle."""
     with Path(path).open("rb") as file:
-        head = file.read(9)
-    # A safetensors file begins with the length of its header in 8 bytes, which may be any two bytes at the start.
-    return head[:2] in (b"PK", b"\x80\x02") and head[8:] != b"{"
+        head = file.read(2)
+    return head in (b"PK", b"\x80\x02") and not is_safetensors(path)  # whose length may be any two bytes at the start
 
 
 def _checksum(tensors: Mapping[str, Tensor], content: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from nifconv.baking._bake import bake
 from nifconv.baking._matmul import ProductLayer, Products, as_matmul
+from nifconv.baking._plain import put_layers
 from nifconv.baking._report import Baked
 from nifconv.baking._restore import restore
 
@@ -11,5 +12,6 @@ __all__ = [
     "Products",
     "as_matmul",
     "bake",
+    "put_layers",
     "restore",
 ]

@@ -13,6 +13,7 @@ from nifconv._support.modules import copy_model, substitute
 from nifconv.baking._compare import measure_errors, timed_run
 from nifconv.baking._cut import CannotBakeError, Cut, cut_layer
 from nifconv.baking._find import Found, count, find_layers
+from nifconv.baking._plain import write_layers
 from nifconv.baking._report import Baked, BakedLayer, BakeReport
 
 _FAR = 10
@@ -90,7 +91,9 @@ def bake(
     before, seconds_before = timed_run(model, example_input)
     copied = model
     model = substitute(model, {layer: cut.module for layer, cut in cuts.items()})
-    history.carry_over(model, copied)
+    baked = write_layers(model, [layer.name for layer in layers.values() if layer.replaced])
+    # Also if it is empty: `Baked.save` takes the last step for this bake.
+    history.add(model, history.of(copied), {"baked": baked})
     after, seconds_after = timed_run(model, example_input)
     total = forward.relative_change(before, after)
     if 0 < _FAR * tolerance < total:

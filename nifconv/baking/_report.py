@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from nifconv._support import history, saved
+from nifconv._support import saved
 from nifconv._support.changes import ChangeReport, LayerChange
-from nifconv._support.named import NamedModel
+from nifconv._support.modules import inside_wrappers
+from nifconv._support.named import NamedModel, made_of
 from nifconv._support.publishing import Publishable
-from nifconv.baking._plain import write_layers
+from nifconv.baking._plain import is_plain, write_layers
 from nifconv.filters import initial_gains
 
 
@@ -113,7 +114,8 @@ class Baked(Publishable):
     def save(self, path: str | Path, *, base: str | NamedModel | None = None) -> None:
         """Writes the weights of the model as they are now, and the sizes of its kernels, for `nifconv.load`.
 
-        One safetensors file, as `Conversion.save` writes it.
+        One safetensors file, as `Conversion.save` writes it. For a copy of the model, save
+        `dataclasses.replace(baked, model=copy)`; wrappers such as torch.compile and AveragedModel are taken off.
 
         Args:
             path: of the file.
@@ -121,29 +123,41 @@ class Baked(Publishable):
                 for a model that was built by that name with `nifconv.models`.
 
         Raises:
-            ValueError: frequency layers were kept that a function or a filter of your own has made.
+            ValueError: frequency layers were kept that a function or a filter of your own has made; or the model is
+                not the baked one.
+            FileNotFoundError: the folder of `path` does not exist.
             TypeError: the state_dict holds something other than tensors.
             ImportError: safetensors is not installed.
         """
         saved.write(path, *self._content(base))
 
     def _content(self, base: str | NamedModel | None) -> tuple[Mapping[str, Tensor], dict[str, Any]]:
-        made = history.of(self.model)
-        if base is not None:
-            made = {**made, "base": (NamedModel(base) if isinstance(base, str) else base).to_spec()}
-        # Where every layer was baked, the base model alone has all the places.
-        steps = made["conversions"] if self.report.kept else []
+        names = [layer.name for layer in self.report.replaced]
+        model = self._model_to_save(names)
+        made = made_of(model, base)
+        *earlier, last = made["conversions"] or [{}]  # a copy that was put together by hand knows of no bake
+        steps = earlier if "baked" in last else made["conversions"]
         if obstacles := [step["obstacle"] for step in steps if "obstacle" in step]:
             raise ValueError(obstacles[0])
-        names = [layer.name for layer in self.report.replaced]
         description = {
             "base": made["base"],
             "conversions": steps,
-            "gains": initial_gains(self.model),
-            "baked": write_layers(self.model, names),
+            "gains": initial_gains(model),
+            "baked": write_layers(model, names),
             "report": self.report.to_dict(),
         }
-        return self.model.state_dict(), description
+        return model.state_dict(), description
+
+    def _model_to_save(self, names: Sequence[str]) -> nn.Module:
+        for inner in inside_wrappers(self.model):
+            modules = dict(inner.named_modules())
+            missing = [name for name in names if not is_plain(modules.get(name))]
+            if not missing:
+                return inner
+        raise ValueError(
+            f"the {type(inner).__name__} has no plain convolution at {missing[0]!r}, where this bake put one, so that "
+            "the file could not be loaded; save the baked model or a copy of it, not converted again"
+        )
 
     def __repr__(self) -> str:
         done = f"{len(self.report.replaced)} of {len(self.report.layers)} frequency layers baked"

@@ -2,7 +2,13 @@
 
 from nifconv.conversion._convert import convert
 from nifconv.conversion._filters import Filters, read_filters
-from nifconv.conversion._load import check_tensors, check_unconverted, convert_again, is_converted
+from nifconv.conversion._load import (
+    check_tensors,
+    check_unconverted,
+    convert_again,
+    is_converted,
+    set_initial_gains,
+)
 from nifconv.conversion._report import Conversion, ConversionReport
 from nifconv.conversion._savable import describe
 from nifconv.conversion._select import convolutions
@@ -19,4 +25,5 @@ __all__ = [
     "describe",
     "is_converted",
     "read_filters",
+    "set_initial_gains",
 ]

@@ -65,8 +65,8 @@ def convert(
         filter: as in `FrequencyConv2d`. `SpatialFilter` without a size gets that of the replaced convolution; a
             `frozen` filter is drawn for each layer from the seed and the layer's name; a `FilterBank` is shared. Or a
             mapping of names and patterns to filters, or to None for layers to keep:
-            `{"stages.2.*": ImplicitFilter, "re:.*dw": SpatialFilter, "_default": None}`. The exact name counts, else
-            the first pattern that matches, else "_default", which stands for the default choice of layers unless
+            `{"stages.2.*": ImplicitFilter, "re:.*dw": SpatialFilter, "_default": None}`. The exact name takes
+            precedence, then the first pattern that matches, then "_default", which stands for the default choice of layers unless
             `where` is given; a layer without an entry is kept.
         where: which convolutions to replace, instead of the default choice: a name pattern such as "layer1.*" or
             "re:.*conv[12]", several patterns, a type, a predicate `(name, conv) -> bool`, or a mapping with some of the
@@ -144,7 +144,8 @@ def convert_inplace(
     new = {candidate.conv: candidate.layer for candidate in chosen if candidate.layer is not None}
     model, change, flops = _substitute(model, new, example_input, compare=matching)
     conversion = Conversion(model, report_on(candidates, change, flops), plan)
-    history.add_conversion(model, before, conversion.step())
+    if new:  # else nothing has happened that a file would have to repeat
+        history.add(model, before, conversion.step())
     return conversion
 
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from nifconv.conversion._pattern import is_pattern, matches
-from nifconv.filters import FilterFactory, is_spec, needs_kernel_size, read_filter, read_spec, write_spec
+from nifconv.filters import FilterFactory, check_factory, is_spec, read_filter, read_spec, write_spec
 
 DEFAULT = "_default"
 Filters = FilterFactory | Mapping[str, FilterFactory | None]
 """One filter for all layers; or a mapping of names and patterns to filters, None to keep the convolution.
 
-The entry of the exact name counts, else the first pattern that matches, else `"_default"`, else the layer is kept.
+The entry of the exact name takes precedence, then the first pattern that matches, then `"_default"`; without any of
+these the layer is kept.
 """
 
 
@@ -20,18 +21,25 @@ def check_filters(filters: Filters) -> None:
     """Refuses what is not a filter factory, even where nothing will be replaced.
 
     Raises:
-        TypeError: `filters` is, or holds, something else.
+        TypeError: `filters` is, or holds, something else; or a key is not a string.
     """
-    for factory in filters.values() if isinstance(filters, Mapping) else [filters]:
+    if not isinstance(filters, Mapping):
+        return check_factory(filters)
+    for key, factory in filters.items():
+        if not isinstance(key, str):
+            raise TypeError(f"filter has the key {key!r}; use the name of a layer, a pattern of names, or {DEFAULT!r}")
         if factory is not None:
-            needs_kernel_size(factory)
+            check_factory(factory)
+    return None
 
 
 def entry_for(filters: Mapping[str, FilterFactory | None], names: tuple[str, ...]) -> str | None:
     """The key that counts for a layer with these names, None if there is none."""
     exact = (key for key in filters if key in names and key != DEFAULT)
     patterns = (key for key in filters if is_pattern(key) and any(matches(key, name) for name in names))
-    return next(exact, None) or next(patterns, DEFAULT if DEFAULT in filters else None)
+    found = next(exact, None)
+    # Not `or`: a convolution that is the whole model has the name "".
+    return next(patterns, DEFAULT if DEFAULT in filters else None) if found is None else found
 
 
 def read_filters(data: Any) -> Filters:
@@ -42,7 +50,7 @@ def read_filters(data: Any) -> Filters:
             to None: `{"stages.2.*": "implicit", "re:.*dw": {"TableFilter": {"size": 14}}, "_default": None}`.
 
     Raises:
-        ValueError: a filter is unknown or ill described.
+        ValueError: a filter is unknown or badly described.
     """
     if isinstance(data, Mapping) and not is_spec(data):
         return {str(key): None if value is None else read_filter(value) for key, value in data.items()}

@@ -1,75 +1,85 @@
-"""Building a converted model again from its description."""
+"""Converting a model again as a description says."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from nifconv._support.descriptions import check_size, refused
 from nifconv.conversion._convert import convert_inplace
 from nifconv.conversion._plan import Plan
 from nifconv.conversion._report import Conversion
+from nifconv.conversion._select import convolutions
 from nifconv.filters import FrequencyFilter
 from nifconv.layers import ConvNd, SpatialLayer
 
+_OTHER_BASE = "give a base_model of the architecture that was converted"
 _LONGEST = 10_000
-"""Characters of a plan; those that `Conversion.save` writes have hundreds."""
+"""Characters of the filter of one layer or pattern; those that `Conversion.save` writes have hundreds."""
 
 
-def convert_again(source: str, description: Mapping[str, Any], model: nn.Module, *, numbers: int) -> Conversion:
-    """Repeats the conversions that `describe` found, in place, with newly initialised filters.
+def convert_again(source: str, step: Mapping[str, Any], model: nn.Module, *, numbers: int) -> Conversion:
+    """Repeats one conversion that `describe` found, in place, with newly initialised filters.
 
     Args:
         source: where the description is from, for messages.
-        description: of a model with at least one conversion.
-        model: the base model, not yet converted.
+        step: the conversion, with the entries "plan" and "layers".
+        model: the model as it was before.
         numbers: how many the weights beside the description hold; a layer that would have more is not built.
 
     Raises:
         ValueError: the description is incomplete or absurd, or does not fit `model`, which may be converted already.
     """
-    with _refused(source, "has an incomplete description"):
-        gains = _gains(description["gains"])
-        steps = [(step["plan"], set(map(str, step["layers"]))) for step in description["conversions"]]
-        first, *further = steps
-    conversion = _convert_again(source, *first, model, numbers)
-    for spec, layers in further:
-        conversion = _convert_again(source, spec, layers, conversion.model, numbers)
-    # Plain attributes that a state_dict does not hold; without them reset_parameters() would use other gains.
-    for name, module in conversion.model.named_modules():
-        if isinstance(module, FrequencyFilter):
-            module.initial_gain = gains.get(name, module.initial_gain)
-    return conversion
+    spec, layers = step["plan"], set(step["layers"])
+    with refused(source, "has an incomplete description"):
+        _check_sizes(spec, model, layers, numbers)
+        plan = Plan.from_spec(spec)
+    with refused(source, "describes a conversion that base_model does not allow", _OTHER_BASE):
+        # By name, since the file does not hold the original `where`.
+        conversion = convert_inplace(plan, model, lambda name, _: name in layers, weights_follow=True)
+    replaced = {decision.name for decision in conversion.report.replaced}
+    if replaced != layers:
+        raise ValueError(
+            f"{source!r} was saved from a model with other layers: {', '.join(sorted(replaced ^ layers))} cannot be "
+            f"converted in the same way; {_OTHER_BASE}"
+        )
+    return replace(conversion, plan=plan)
 
 
-def is_converted(source: str, description: Mapping[str, Any], model: nn.Module) -> bool:
-    """Whether the model has frequency layers already where the conversions of a description would put them.
+def set_initial_gains(source: str, gains: Mapping[str, Any], model: nn.Module) -> None:
+    """Gives filters the gains that they were initialised with; a state_dict does not hold these.
 
-    Args:
-        source, description, model: see `convert_again`.
+    Without them `reset_parameters` would use others.
 
     Raises:
-        ValueError: the description is incomplete.
+        ValueError: a gain is not a finite number of at least 0.
     """
-    return _converted_layer(source, description, model) is not None
+    with refused(source, "has an incomplete description"):
+        if wrong := [f"{name}: {gain!r}" for name, gain in gains.items() if not 0 <= float(gain) < math.inf]:
+            raise ValueError(f"gains must be finite and at least 0, not {wrong[0]}")
+    for name, module in model.named_modules():
+        if isinstance(module, FrequencyFilter) and name in gains:
+            module.initial_gain = float(gains[name])
 
 
-def check_unconverted(source: str, description: Mapping[str, Any], model: nn.Module) -> None:
+def is_converted(description: Mapping[str, Any], model: nn.Module) -> bool:
+    """Whether the model has frequency layers already where the conversions of a description would put them."""
+    return _converted_layer(_layers(description), model) is not None
+
+
+def check_unconverted(description: Mapping[str, Any], model: nn.Module) -> None:
     """Checks that the conversions of a description are still to be done.
 
-    Args:
-        source, description, model: see `convert_again`.
-
     Raises:
-        ValueError: a layer that they replaced is a frequency layer already, or the description is incomplete.
+        ValueError: a layer that they replaced is a frequency layer already.
     """
-    name = _converted_layer(source, description, model)
+    name = _converted_layer(_layers(description), model)
     if name is not None:
         raise ValueError(
             f"base_model is already converted: it has a {type(model.get_submodule(name)).__name__} at {name!r}; give "
@@ -100,53 +110,32 @@ def check_tensors(source: str, tensors: Mapping[str, Tensor], expected: Mapping[
         )
 
 
-def _convert_again(source: str, spec: dict[str, Any], layers: set[str], model: nn.Module, numbers: int) -> Conversion:
-    with _refused(source, "has an incomplete description"):
-        _check_sizes(spec, {name: m for name, m in model.named_modules() if name in layers}, numbers)
-        plan = Plan.from_spec(spec)
-    with _refused(source, "describes a conversion that base_model does not allow"):
-        # By name, since the file does not hold the original `where`.
-        conversion = convert_inplace(plan, model, lambda name, _: name in layers, weights_follow=True)
-    replaced = {decision.name for decision in conversion.report.replaced}
-    if replaced != layers:
-        raise ValueError(
-            f"{source!r} was saved from a model with other layers: {', '.join(sorted(replaced ^ layers))} cannot be "
-            "converted in the same way; give a base_model of the architecture that was converted"
-        )
-    return replace(conversion, plan=plan)
-
-
-@contextmanager
-def _refused(source: str, reason: str) -> Iterator[None]:
-    """Inside, an error names the file: its checksum says that it is whole, not that `Conversion.save` wrote it."""
-    try:
-        yield
-    except Exception as error:  # whatever our classes raise for arguments that nobody gave them
-        raise ValueError(f"{source!r} {reason} ({error!s:.200}); save it again") from error
-
-
-def _gains(gains: Mapping[str, Any]) -> dict[str, float]:
-    if wrong := [f"{name}: {gain!r}" for name, gain in gains.items() if not 0 <= float(gain) < math.inf]:
-        raise ValueError(f"gains must be finite and at least 0, not {wrong[0]}")
-    return {name: float(gain) for name, gain in gains.items()}
-
-
-def _check_sizes(spec: dict[str, Any], convs: Mapping[str, nn.Module], numbers: int) -> None:
+def _check_sizes(spec: dict[str, Any], model: nn.Module, layers: Collection[str], numbers: int) -> None:
     """Builds the layers without memory first: a line of text can ask for more than there is."""
-    if len(json.dumps(spec)) > _LONGEST:
-        raise ValueError(f"its plan is longer than {_LONGEST} characters")
+    # Entry by entry: a plan with one for each layer of a deep network is long, and none of them is.
+    for part in _parts(spec):
+        if len(json.dumps(part)) > _LONGEST:
+            raise ValueError(f"a filter of its plan is longer than {_LONGEST} characters")
     with torch.device("meta"):
         plan = Plan.from_spec(spec)
-        for name, conv in convs.items():
-            own = plan.for_layer((name,))
-            if isinstance(conv, ConvNd) and own is not None:
-                wanted = sum(tensor.numel() for tensor in own.build(name, conv).state_dict().values())
-                if wanted > numbers:
-                    raise ValueError(f"{name!r} would have {wanted} numbers, and the whole file has {numbers}")
+        for conv, names in convolutions(model).items():
+            # With all names of a module at several places, since `convert` finds its filter by any of them.
+            own = plan.for_layer(tuple(names))
+            if names[0] in layers and isinstance(conv, ConvNd) and own is not None:
+                check_size(names[0], own.build(names[0], conv), numbers)
 
 
-def _converted_layer(source: str, description: Mapping[str, Any], model: nn.Module) -> str | None:
+def _parts(spec: Mapping[str, Any]) -> Iterator[Any]:
+    """The plan without its filters, and each of these."""
+    yield {**spec, "filter": None}
+    filters = spec.get("filter")
+    yield from filters if isinstance(filters, list) else [filters]
+
+
+def _layers(description: Mapping[str, Any]) -> list[str]:
+    return [name for step in description["conversions"] for name in step.get("layers", ())]
+
+
+def _converted_layer(layers: Sequence[str], model: nn.Module) -> str | None:
     modules = dict(model.named_modules())
-    with _refused(source, "has an incomplete description"):
-        layers = [name for step in description["conversions"] for name in step["layers"]]
-        return next((name for name in sorted(layers) if isinstance(modules.get(name), SpatialLayer)), None)
+    return next((name for name in sorted(layers) if isinstance(modules.get(name), SpatialLayer)), None)

@@ -12,7 +12,7 @@ def matches(pattern: str, name: str) -> bool:
     """Whether the pattern, of fnmatch or a regular expression after "re:", matches the whole name.
 
     Raises:
-        ValueError: the regular expression is none.
+        ValueError: the regular expression is invalid.
     """
     if not pattern.startswith(_REGULAR):
         return fnmatchcase(name, pattern)

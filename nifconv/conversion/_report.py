@@ -145,7 +145,7 @@ class Conversion(Publishable):
             raise ValueError(step["obstacle"])
         model = model_to_save(self.model, step["layers"])
         # A copy that was put together by hand knows of no conversion.
-        steps = history.of(model)["conversions"] or [step]
+        steps = None if history.of(model)["conversions"] else [step]
         return model.state_dict(), describe(model, base, steps)
 
     def step(self) -> dict[str, Any]:

@@ -6,15 +6,14 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from torch import nn
-from torch.optim.swa_utils import AveragedModel
 
 from nifconv._support import history
-from nifconv._support.named import NamedModel
+from nifconv._support.modules import inside_wrappers
+from nifconv._support.named import NamedModel, made_of
 from nifconv.filters import initial_gains
 from nifconv.layers import SpatialLayer
 
 _MARK = "_nifconv_replacement"  # an attribute of the module, so that deepcopy and pickle carry it along
-_WRAPPERS = (AveragedModel, nn.DataParallel, nn.parallel.DistributedDataParallel)
 
 
 def mark(layer: nn.Module) -> None:
@@ -33,18 +32,18 @@ def model_to_save(model: nn.Module, replaced: Collection[str]) -> nn.Module:
         ValueError: `load` could not build the model again: replaced layers are missing, or others were replaced in a
             conversion of a part of the model.
     """
-    modules = dict(model.named_modules())
-    missing = [name for name in replaced if not isinstance(modules.get(name), SpatialLayer)]
     # Wrappers are taken off only where names do not fit, since the model that was converted may be a wrapper itself.
-    inner = model._modules.get("_orig_mod") or (model.module if isinstance(model, _WRAPPERS) else None)
-    if missing and inner is not None:
-        return model_to_save(inner, replaced)
-    if missing:
+    for inner in inside_wrappers(model):
+        modules = dict(inner.named_modules())
+        missing = [name for name in replaced if not isinstance(modules.get(name), SpatialLayer)]
+        if not missing:
+            break
+    else:
         raise ValueError(
-            f"the {type(model).__name__} has no frequency layer at {missing[0]!r}, where this conversion put one, so "
+            f"the {type(inner).__name__} has no frequency layer at {missing[0]!r}, where this conversion put one, so "
             "that the file could not be loaded; save the converted model or a copy of it, unwrapped and not baked"
         )
-    known = {*replaced, *(name for step in history.of(model)["conversions"] for name in step["layers"])}
+    known = {*replaced, *(name for step in history.of(inner)["conversions"] for name in step.get("layers", ()))}
     others = [repr(name) for name, module in modules.items() if hasattr(module, _MARK) and name not in known]
     if others:
         raise ValueError(
@@ -52,7 +51,7 @@ def model_to_save(model: nn.Module, replaced: Collection[str]) -> nn.Module:
             "a part of this model, which the file would not hold; convert the whole model, with a name pattern for "
             "each part as `where` or `filter`"
         )
-    return model
+    return inner
 
 
 def describe(
@@ -68,13 +67,9 @@ def describe(
     Raises:
         ValueError: it was converted with a function or a filter of the user, which has no description.
     """
-    made = history.of(model)
+    made = made_of(model, base)
     steps = made["conversions"] if steps is None else steps
     for step in steps:
         if "obstacle" in step:
             raise ValueError(step["obstacle"])
-    made = {**made, "conversions": list(steps)}
-    if base is not None:
-        base = NamedModel(base) if isinstance(base, str) else base
-        made = {**made, "base": base.to_spec()}
-    return {**made, "gains": initial_gains(model)}
+    return {**made, "conversions": list(steps), "gains": initial_gains(model)}

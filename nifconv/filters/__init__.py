@@ -6,7 +6,7 @@ from nifconv.filters._budget import Budget
 from nifconv.filters._cache import evaluated_once
 from nifconv.filters._encoding import Encoding, FourierFeatures, MultiScaleFeatures, Neighbors
 from nifconv.filters._envelope import Envelope
-from nifconv.filters._factory import FilterFactory, build_filter, for_layer, needs_kernel_size
+from nifconv.filters._factory import FilterFactory, build_filter, check_factory, for_layer, needs_kernel_size
 from nifconv.filters._fit import FitResult, fit
 from nifconv.filters._frozen import compact_state_dict, frozen, load_compact_state_dict
 from nifconv.filters._implicit import ImplicitFilter
@@ -32,6 +32,7 @@ __all__ = [
     "SpatialFilter",
     "TableFilter",
     "build_filter",
+    "check_factory",
     "compact_state_dict",
     "evaluated_once",
     "fit",

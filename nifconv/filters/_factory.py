@@ -21,7 +21,7 @@ class FilterWrapper(ABC):
     filter: FilterFactory
 
     def __post_init__(self) -> None:
-        needs_kernel_size(self.filter)  # refuses what is not a factory
+        check_factory(self.filter)
 
     def __call__(
         self, out_channels: int, in_channels: int, ndim: int = 2, *, kernel_size: int | Sequence[int] | None = None
@@ -43,8 +43,8 @@ def for_layer(factory: FilterFactory, name: str) -> FilterFactory:
     return factory.for_layer(name) if isinstance(factory, FilterWrapper) else factory
 
 
-def needs_kernel_size(factory: FilterFactory) -> bool:
-    """Whether a factory needs a kernel size: `SpatialFilter` does, a `partial` that binds one does not.
+def check_factory(factory: FilterFactory) -> None:
+    """Refuses what is not a filter factory.
 
     Raises:
         TypeError: `factory` is not callable, or is a filter rather than a factory of filters.
@@ -54,6 +54,10 @@ def needs_kernel_size(factory: FilterFactory) -> bool:
             f"filter={factory!r} must be a filter class or a functools.partial of one, called as "
             "filter(out_channels, in_channels_per_group, ndim); give ImplicitFilter, not ImplicitFilter(...)"
         )
+
+
+def needs_kernel_size(factory: FilterFactory) -> bool:
+    """Whether a factory needs a kernel size: `SpatialFilter` does, a `partial` that binds one does not."""
     return "kernel_size" in _missing(factory)
 
 
@@ -87,6 +91,7 @@ def build_filter(
         TypeError: `factory` is not callable, or makes something other than a `FrequencyFilter`.
         ValueError: it needs a kernel size and the layer has none, or its filter has the wrong shape.
     """
+    check_factory(factory)
     needs_size = needs_kernel_size(factory)
     if unknown := sorted(_missing(factory) - {"kernel_size"}):
         raise TypeError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from nifconv._support import hub, saved
+from nifconv._support.descriptions import refused
+from nifconv._support.named import NamedModel
 from nifconv.filters import load_compact_state_dict
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt")
@@ -20,6 +22,8 @@ DESCRIPTION = "nifconv"
 """Key of a checkpoint under which it says how to build its model, as `nifconv.conversion.describe` does."""
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIXES = ("module.", "net.", "model.")
+_COMPILED = "_orig_mod."
+_EXTRA = "_extra_state"  # of modules that add to their state_dict whatever they like, under this name of torch
 _STEP = re.compile(r"step=(\d+)")
 
 
@@ -30,12 +34,35 @@ class Content:
     Attributes:
         path: of the file.
         tensors: weights by name.
-        description: how to build the model, None if the file does not say.
+        description: how to build the model, None if the file does not say; complete, and data of the right kinds.
     """
 
     path: Path
     tensors: dict[str, Tensor]
     description: dict[str, Any] | None
+
+    @property
+    def source(self) -> str:
+        """The file, for messages."""
+        return str(self.path)
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers the weights are."""
+        return sum(value.numel() for value in self.tensors.values() if isinstance(value, Tensor))
+
+    @property
+    def made(self) -> dict[str, Any]:
+        """The description.
+
+        Raises:
+            ValueError: the file has none.
+        """
+        if self.description is None:
+            raise ValueError(
+                f"{self.source!r} does not say what its weights belong to; give the model by name, and this as weights"
+            )
+        return self.description
 
     def load_into(self, model: nn.Module) -> None:
         """Loads the weights, full or compact, without the prefixes that trainers and wrappers put before names.
@@ -76,11 +103,22 @@ def read(path: str | Path) -> Content:
         raise ValueError(f"{path} has the suffix {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; give the file with the state dict, or the folder of a run")
-    if path.suffix == ".safetensors":
+    if path.suffix == ".safetensors" or saved.is_safetensors(path):  # `save` takes a path of any suffix
         return _read_safetensors(path)
     content = _read_pickle(path)
     description = content.get(DESCRIPTION) if isinstance(content, Mapping) else None
-    return Content(path, _state_dict(path, content), description)
+    return _checked(path, _state_dict(path, content), description)
+
+
+def read_saved(path: Path) -> Content:
+    """Reads a file that `Conversion.save` or `Baked.save` wrote.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ImportError: safetensors is not installed.
+        ValueError: it is damaged, or something else wrote it.
+    """
+    return _checked(path, *saved.read(path))
 
 
 def checkpoints(run: Path) -> list[Path]:
@@ -99,9 +137,9 @@ def _read_safetensors(path: Path) -> Content:
     from safetensors.torch import load_file
 
     if saved.is_ours(path):
-        return Content(path, *saved.read(path))
+        return read_saved(path)
     try:
-        return Content(path, load_file(path), None)
+        return _checked(path, load_file(path), None)
     except SafetensorError as error:
         raise ValueError(
             f"{path} is not a safetensors file: {error}; write it with safetensors.torch.save_file"
@@ -111,7 +149,9 @@ def _read_safetensors(path: Path) -> Content:
 def _read_pickle(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged pickle may raise anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
             f"{path} cannot be read with weights_only=True: {reason}; save the state_dict alone, as tensors"
@@ -129,11 +169,54 @@ def _state_dict(path: Path, content: Any) -> dict[str, Tensor]:
     return dict(content)
 
 
+def _checked(path: Path, tensors: dict[str, Tensor], description: Any) -> Content:
+    """The content of a file, of which nothing is taken on faith.
+
+    Raises:
+        ValueError: it holds something else than tensors, or its description is incomplete.
+    """
+    for name, value in tensors.items():
+        if not isinstance(value, Tensor) and not name.endswith(_EXTRA):
+            raise ValueError(
+                f"{path} holds a {type(value).__name__} at {name!r}; it must hold a state_dict, tensors by name"
+            )
+    if description is None:
+        return Content(path, tensors, None)
+    with refused(str(path), "has an incomplete description"):
+        # As JSON, with all names as they would be without torch.compile around the model or parts of it.
+        plain = json.loads(json.dumps(description).replace(_COMPILED, ""))
+        _check_complete(plain)
+    return Content(path, {name.replace(_COMPILED, ""): value for name, value in tensors.items()}, plain)
+
+
+def _check_complete(description: Any) -> None:
+    """Checks that a description has all that building a model needs; what is in it is checked where it is used.
+
+    Raises:
+        Exception: something is missing, or of another kind.
+    """
+    if description["base"] is not None:
+        NamedModel.from_spec(description["base"])
+    parts = [(description, {"conversions": list, "gains": dict})]
+    parts += [(description, {"baked": dict, "report": dict})] if "baked" in description else []
+    parts += [
+        (step, {"baked": dict} if "baked" in step else {"plan": dict, "layers": list})
+        for step in description["conversions"]
+    ]
+    for part, kinds in parts:
+        for name, kind in kinds.items():
+            if not isinstance(part[name], kind):
+                raise TypeError(f"{name} is a {type(part[name]).__name__}, not a {kind.__name__}")
+    for step in description["conversions"]:
+        if unnamed := [layer for layer in step.get("layers", ()) if not isinstance(layer, str)]:
+            raise TypeError(f"layers holds {unnamed[0]!r}, which is not a name")
+
+
 def _unwrapped(state: Mapping[str, Tensor], expected: set[str]) -> dict[str, Tensor]:
     """The state dict without what torch.compile, AveragedModel, data-parallel training and Lightning add to names."""
     found = dict(state)
-    if not any("_orig_mod." in key for key in expected):
-        found = {key.replace("_orig_mod.", ""): value for key, value in found.items()}
+    if not any(_COMPILED in key for key in expected):
+        found = {key.replace(_COMPILED, ""): value for key, value in found.items()}
     if "n_averaged" not in expected:
         found.pop("n_averaged", None)
     # A model may itself have a part called `net`: a prefix goes only where the model has none like it.

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from nifconv._support import hub, saved
+from nifconv._support import history, hub
 from nifconv._support.arguments import torch_module
-from nifconv._support.modules import copy_model
+from nifconv._support.descriptions import refused
+from nifconv._support.modules import copy_model, uncompiled
 from nifconv._support.named import NamedModel
-from nifconv.baking import Baked, restore
-from nifconv.conversion import Conversion, check_tensors, check_unconverted, convert_again, is_converted
+from nifconv.baking import Baked, put_layers, restore
+from nifconv.conversion import (
+    Conversion,
+    check_tensors,
+    check_unconverted,
+    convert_again,
+    is_converted,
+    set_initial_gains,
+)
+from nifconv.models._content import Content, read_saved
 
 
 def load(
@@ -29,9 +40,11 @@ def load(
     Args:
         path: of the file, or its address on the Hugging Face Hub: "hf://owner/name" or "hf://owner/name@revision".
         base_model: a model of the architecture that was converted, with any weights; it is not changed, and the new
-            model is on its device. By default it is built by the name that the file gives, if it was saved with one.
-        trust: call the function that the file names as "package.module:function", if it does. Without it, no code runs
-            but that of nifconv, torchvision and timm, wherever the file is from.
+            model is on its device, without torch.compile around it. By default it is built by the name that the file
+            gives, if it was saved with one, in the dtype of the weights.
+        trust: do what the file asks for: call the function that it names as "package.module:function", or give
+            torchvision or timm arguments with which they download or read other files. Without it, neither happens,
+            and no code runs but that of nifconv, torchvision and timm, wherever the file is from.
         revision: branch, tag or commit on the Hub, if the address gives none; the main branch by default.
         token: for the Hub; by default that of `hf auth login` or of the variable HF_TOKEN.
 
@@ -39,8 +52,8 @@ def load(
         FileNotFoundError: there is no such file.
         TypeError: `base_model` is not a module.
         ValueError: the file is truncated, altered or of another format, or does not fit `base_model`, which may be
-            converted already; or there is none, and the file does not name one, or a function without `trust`; or
-            `revision` or `token` is given for a path.
+            converted already; or there is none, and the file does not name one that can be built, or asks for more
+            than is allowed without `trust`; or `revision` or `token` is given for a path.
         ImportError: safetensors, or for the Hub huggingface_hub, is not installed.
 
     >>> import nifconv, tempfile
@@ -54,61 +67,108 @@ def load(
     """
     if base_model is not None:
         torch_module("base_model", base_model)
-    tensors, description = saved.read(hub.fetched(path, revision=revision, token=token))
-    if not isinstance(description, dict) or not {"base", "conversions", "gains"} <= set(description):
-        raise ValueError(f"{str(path)!r} has an incomplete description; save it again")
-    model = base(str(path), description, trust=trust) if base_model is None else copy_model(base_model)
-    if "baked" not in description:
-        check_unconverted(str(path), description, model)
-    result = rebuild(str(path), description, model, numbers=count(tensors))
-    check_tensors(str(path), tensors, result.model.state_dict())
-    result.model.load_state_dict(tensors)
+    content = read_saved(hub.fetched(path, revision=revision, token=token))
+    if base_model is None:
+        model = build_base(content, named_base(content, trust=trust))
+    else:
+        model = uncompiled(copy_model(base_model))
+        history.name_base(model, content.made["base"])
+    if "baked" not in content.made:
+        check_unconverted(content.made, model)
+    result = rebuild(content, model)[1]
+    if result is None:
+        raise ValueError(f"{content.source!r} was neither converted nor baked; open it with nifconv.models.open_model")
+    check_tensors(content.source, content.tensors, result.model.state_dict())
+    result.model.load_state_dict(content.tensors)
     return result
 
 
-def base(source: str, description: Mapping[str, Any], *, trust: bool) -> nn.Module:
-    """The base model that a description names, newly initialised.
+def named_base(content: Content, *, trust: bool) -> NamedModel:
+    """The base model that a file names.
 
     Args:
-        source: where the description is from, for messages.
-        description: with the entry "base".
+        content: of the file.
         trust: see `load`.
 
     Raises:
-        ValueError: it names none in a way that can be read, or a function without `trust`.
+        ValueError: it names none; or without `trust`, it names a function, or arguments that fetch files.
     """
-    if description["base"] is None:
+    spec = content.made["base"]
+    if spec is None:
         raise ValueError(
-            f"{source!r} does not say which model was converted; give that model, or save it with base=..."
+            f"{content.source!r} does not say which model was converted; give that model, or save it with base=..."
         )
-    try:
-        named = NamedModel.from_spec(description["base"])
-    except ValueError as error:
-        raise ValueError(f"the base model of {source!r}: {error}; save it again, or give that model") from error
+    named = NamedModel.from_spec(spec)
     if named.is_code and not trust:
         raise ValueError(
-            f"{source!r} was made of {named.name!r}, a function that nothing calls unless you trust the file; give "
-            "trust=True, or the model that this function returns"
+            f"{content.source!r} was made of {named.name!r}, a function that nothing calls unless you trust the file; "
+            "give trust=True, or the model that this function returns"
         )
-    return named.build()
+    check_fetching(content, named, trust=trust)
+    return named
 
 
-def count(tensors: Mapping[str, Tensor]) -> int:
-    """How many numbers a file holds."""
-    return sum(tensor.numel() for tensor in tensors.values())
+def check_fetching(content: Content, named: NamedModel, *, trust: bool) -> None:
+    """Checks that a base model as a file describes it can be built without other files.
+
+    Raises:
+        ValueError: it cannot, and there is no `trust`.
+    """
+    if named.fetching and not trust:
+        raise ValueError(
+            f"{content.source!r} gives {named.name!r} the arguments {', '.join(named.fetching)}, which download or "
+            "read other files; give trust=True if you trust the file, or the model that was converted"
+        )
 
 
-def rebuild(source: str, description: Mapping[str, Any], model: nn.Module, *, numbers: int) -> Conversion | Baked:
-    """Converts and bakes a model in place as the description says, with weights yet to be loaded.
+def build_base(content: Content, named: NamedModel) -> nn.Module:
+    """The base model that a file names, newly initialised, in the dtype of its weights.
+
+    Raises:
+        ValueError: it cannot be built, for example since it would exceed the memory.
+    """
+    with refused(content.source, f"names {named.name!r}, which cannot be built", "give the model that was converted"):
+        model = named.build()
+    return in_dtype_of(content, model)
+
+
+def in_dtype_of(content: Content, model: nn.Module) -> nn.Module:
+    """A newly built base model without torch.compile, in the dtype of the weights of a file, if they have only one."""
+    inner = uncompiled(model)
+    history.name_base(inner, history.of(model)["base"])
+    found, own = (_dtypes(tensors) for tensors in (content.tensors, inner.state_dict()))
+    # Of a model in several dtypes, the file does not say in which its replaced layers were.
+    return inner.to(*found) if len(found) == 1 and found != own else inner
+
+
+def rebuild(content: Content, model: nn.Module) -> tuple[nn.Module, Conversion | Baked | None]:
+    """Converts and bakes a model in place as a file says, with weights yet to be loaded.
 
     Args:
-        source, description, model, numbers: see `nifconv.conversion.convert_again`.
+        content: of the file.
+        model: its base model; or the model as its conversions left it, which are not repeated then.
+
+    Returns:
+        The model, and its last bake if the file is of that, else its last conversion.
 
     Raises:
         ValueError: the description is incomplete or does not fit.
     """
-    if "baked" in description:
-        if description["conversions"] and not is_converted(source, description, model):
-            model = convert_again(source, description, model, numbers=numbers).model
-        return restore(source, description, model)
-    return convert_again(source, description, model, numbers=numbers)
+    source, made, numbers = content.source, content.made, content.numbers
+    result: Conversion | Baked | None = None
+    converted = is_converted(made, model)
+    for step in made["conversions"]:
+        if "baked" in step:
+            model = put_layers(source, step["baked"], model, numbers=numbers)
+        elif not converted:
+            result = convert_again(source, step, model, numbers=numbers)
+            model = result.model
+    set_initial_gains(source, made["gains"], model)
+    if "baked" in made:
+        result = restore(source, made, model, numbers=numbers)
+        return result.model, result
+    return model, None if result is None else replace(result, model=model)
+
+
+def _dtypes(tensors: Mapping[str, Any]) -> set[torch.dtype]:
+    return {value.dtype for value in tensors.values() if isinstance(value, Tensor) and value.is_floating_point()}

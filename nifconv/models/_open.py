@@ -9,9 +9,8 @@ from pathlib import Path
 from torch import nn
 
 from nifconv._support.named import NamedModel
-from nifconv.conversion import is_converted
 from nifconv.models._content import SUFFIXES, Content, checkpoints, read
-from nifconv.models._load import base, count, rebuild
+from nifconv.models._load import build_base, check_fetching, in_dtype_of, named_base, rebuild
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def open_model(
         weights: a file with weights for it, also on the Hub, full or compact, also inside a checkpoint, and
             with the prefixes that wrappers add. One that says how its model was made from `what` is opened as that.
         pretrained, num_classes, in_channels: of a named model; see `NamedModel`.
-        trust: call the function that a file names; see `nifconv.load`.
+        trust: do what a file asks for: call the function that it names, fetch other files; see `nifconv.load`.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -62,20 +61,20 @@ def open_model(
         start = "pretrained" if pretrained else "random (newly initialised)"
         if weights is None:
             return OpenedModel(named.name, named.build(pretrained=pretrained), start, named.build)
-        return _with_weights(named, read(weights), pretrained)
+        return _with_weights(named, read(weights), pretrained, trust=trust)
     refused = [name for name, value in {**given, "pretrained": pretrained or None}.items() if value is not None]
     if refused:
         raise ValueError(f"{refused[0]}={given.get(refused[0], True)} is for a model by name; {what!r} is a file")
-    content = read(what)
-    if content.description is None:
-        raise ValueError(
-            f"{what!r} does not say what its weights belong to; give the model by name, and this as weights"
-        )
-    fresh = _builder(content, lambda: base(what, content.description or {}, trust=trust))
+    described = read(what)
+    base = named_base(described, trust=trust)
+
+    def fresh() -> nn.Module:
+        return rebuild(described, build_base(described, base))[0]
+
     model = fresh()
-    content = content if weights is None else read(weights)
+    content = described if weights is None else read(weights)
     content.load_into(model)
-    return OpenedModel(what, model, str(content.path), fresh)
+    return OpenedModel(what, model, content.source, fresh)
 
 
 def is_file(what: str) -> bool:
@@ -83,26 +82,20 @@ def is_file(what: str) -> bool:
     return what.endswith(SUFFIXES) or "/" in what or (Path(what).is_dir() and bool(checkpoints(Path(what))))
 
 
-def _with_weights(named: NamedModel, content: Content, pretrained: bool) -> OpenedModel:
-    described = content.description and content.description.get("base")
-    if described and described["name"] == named.name and named == NamedModel(named.name):
-        named = NamedModel.from_spec(described)  # the user names the function, and the file its arguments
-    fresh = named.build if content.description is None else _builder(content, named.build)
-    model = fresh() if content.description else named.build(pretrained=pretrained)
+def _with_weights(named: NamedModel, content: Content, pretrained: bool, *, trust: bool) -> OpenedModel:
+    name = f"{named.name}, {content.path.name}"
+    if content.description is None:
+        model, fresh = named.build(pretrained=pretrained), named.build
+    else:
+        described = content.made["base"]
+        if described and described["name"] == named.name and named == NamedModel(named.name):
+            named = NamedModel.from_spec(described)  # the user names the function, and the file its arguments
+            check_fetching(content, named, trust=trust)
+
+        def fresh() -> nn.Module:
+            # A function of the user may return the converted model, which `rebuild` leaves as it is.
+            return rebuild(content, in_dtype_of(content, named.build()))[0]
+
+        model = fresh()
     content.load_into(model)
-    return OpenedModel(f"{named.name}, {content.path.name}", model, str(content.path), fresh)
-
-
-def _builder(content: Content, build: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
-    """Builds the model of a file that says how, from what `build` builds."""
-    description = content.description or {}
-    if not description.get("conversions") and "baked" not in description:
-        return build
-
-    def again() -> nn.Module:
-        model = build()
-        # A function of the user may return the converted model.
-        done = "baked" not in description and is_converted(str(content.path), description, model)
-        return model if done else rebuild(str(content.path), description, model, numbers=count(content.tensors)).model
-
-    return again
+    return OpenedModel(name, model, content.source, fresh)

@@ -150,6 +150,8 @@ def test_known_networks_train_after_conversion(make: Any, to: str) -> None:
         ({"expansion": 2}, ValueError, "expansion=2 has no meaning for to='split'; use to='lc'"),
         ({"filter": FilterBank(ImplicitFilter, 4)}, ValueError, "kernels=4 are too few for a layer of 8 x 1 channels"),
         ({"filter": "implicit"}, TypeError, "filter='implicit' must be a filter class"),
+        ({"filter": {"body": "implicit"}}, TypeError, "filter='implicit' must be a filter class"),
+        ({"filter": {3: ImplicitFilter}}, TypeError, "filter has the key 3; use the name of a layer, a pattern of nam"),
         ({"tolerance": 0.5}, ValueError, "tolerance=0.5 without match=True: nothing is compared then; give match=True"),
         ({"tolerance": -1, "match": True}, ValueError, "tolerance=-1 must be a finite number above 0"),
     ],

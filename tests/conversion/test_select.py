@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from nifconv import FrequencyConv2d, LCConv2d, convert
+from nifconv import FrequencyConv2d, ImplicitFilter, LCConv2d, convert
 from nifconv.conversion._select import convolutions, default_choice, user_choice
 from tests.nets import small_net
 
@@ -185,3 +185,9 @@ def test_a_choice_of_nothing_that_was_not_by_name_is_a_warning(where: Any) -> No
     with pytest.warns(UserWarning, match=message) as caught:
         assert not convert(net, where=where).report.replaced
     assert caught[0].filename == __file__
+
+
+def test_a_model_that_is_one_convolution_has_the_empty_name() -> None:
+    assert type(convert(nn.Conv2d(3, 3, 3), filter={"": ImplicitFilter}, to="dense").model) is FrequencyConv2d
+    with pytest.warns(UserWarning, match="kept as `filter` says: '' is None"):
+        convert(nn.Conv2d(3, 3, 3), filter={"": None, "_default": ImplicitFilter})

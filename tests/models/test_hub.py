@@ -193,6 +193,14 @@ def test_weights_of_a_named_model_may_be_on_the_hub(hub: Hub) -> None:
         load("hf://other/plain", model)
 
 
+def test_an_address_may_be_a_path(hub: Hub) -> None:
+    base = small()
+    conversion = convert(base)
+    conversion.push_to_hub("me/net", revision="v1")
+    same(load(Path("hf://me/net@v1"), base).model, conversion.model)
+    assert set(hub.asked) == {"create", "branch", "upload", "download"}
+
+
 @pytest.mark.usefixtures("hub")
 @pytest.mark.parametrize("address", ["hf://me", "hf://me/net/more", "hf://me/net@", "hf:///net"])
 def test_an_address_names_an_owner_and_a_model(address: str) -> None:
