@@ -66,8 +66,8 @@ def convert(
             `frozen` filter is drawn for each layer from the seed and the layer's name; a `FilterBank` is shared. Or a
             mapping of names and patterns to filters, or to None for layers to keep:
             `{"stages.2.*": ImplicitFilter, "re:.*dw": SpatialFilter, "_default": None}`. The exact name takes
-            precedence, then the first pattern that matches, then "_default", which stands for the default choice of layers unless
-            `where` is given; a layer without an entry is kept.
+            precedence, then the first pattern that matches, then "_default", which stands for the default choice of
+            layers unless `where` is given; a layer without an entry is kept.
         where: which convolutions to replace, instead of the default choice: a name pattern such as "layer1.*" or
             "re:.*conv[12]", several patterns, a type, a predicate `(name, conv) -> bool`, or a mapping with some of the
             keys name, type, kernel_size, stride and groups (a number or "depthwise"), all of which must hold; a list as

@@ -188,6 +188,8 @@ def test_a_choice_of_nothing_that_was_not_by_name_is_a_warning(where: Any) -> No
 
 
 def test_a_model_that_is_one_convolution_has_the_empty_name() -> None:
-    assert type(convert(nn.Conv2d(3, 3, 3), filter={"": ImplicitFilter}, to="dense").model) is FrequencyConv2d
+    assert (
+        type(convert(nn.Conv2d(3, 3, 3, padding=1), filter={"": ImplicitFilter}, to="dense").model) is FrequencyConv2d
+    )
     with pytest.warns(UserWarning, match="kept as `filter` says: '' is None"):
-        convert(nn.Conv2d(3, 3, 3), filter={"": None, "_default": ImplicitFilter})
+        convert(nn.Conv2d(3, 3, 3, padding=1), filter={"": None, "_default": ImplicitFilter})
