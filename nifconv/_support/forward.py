@@ -63,7 +63,8 @@ def map_sizes(
     def record(module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
         x = given[0] if given else next(iter(named.values()))  # conv(x) or conv(input=x)
         ndim = len(module.stride)  # type: ignore[arg-type]
-        seen[module, tuple(x.shape[-ndim:])] = None
+        if x.numel():  # a batch without examples, such as a detector's that found nothing, shows no map
+            seen[module, tuple(x.shape[-ndim:])] = None
 
     hooks = [layer.register_forward_pre_hook(record, with_kwargs=True) for layer in layers]
     try:

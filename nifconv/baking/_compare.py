@@ -26,6 +26,8 @@ def measure_errors(
     errors: dict[nn.Module, tuple[float, float]] = {}
 
     def compare(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor) -> None:
+        if not output.numel():  # an empty batch has no largest value
+            return
         cut = cuts[layer]
         with forward.evaluating(cut.module):
             # Not called but run, since the hooks of the layer are those of the new module too.

@@ -194,7 +194,7 @@ def test_conversions_that_are_none_are_refused(conversions: Any, baked: bool, tm
     (bake(conversion.model, torch.randn(1, 3, 8, 8)) if baked else conversion).save(tmp_path / "model")
     tensors, description = saved.read(tmp_path / "model")
     saved.write(tmp_path / "model", tensors, {**description, "conversions": conversions})
-    with pytest.raises(ValueError, match=r"model' has an incomplete description \(.*; save it again"):
+    with pytest.raises(ValueError, match=r"model' has an incomplete description \(.*; give a file that Conversion"):
         load(tmp_path / "model", net())
 
 

@@ -88,7 +88,9 @@ def test_a_base_that_cannot_be_read_is_refused_with_its_file() -> None:
     convert(NamedModel(NET).build()).save("a.safetensors")
     tensors, description = saved.read("a.safetensors")
     saved.write("a.safetensors", tensors, {**description, "base": {"name": 5}})
-    with pytest.raises(ValueError, match=r"the base model of 'a\.safetensors': \{'name': 5\} does not name a model"):
+    with pytest.raises(
+        ValueError, match=r"'a\.safetensors' has an incomplete description \(\{'name': 5\} does not name"
+    ):
         load("a.safetensors")
 
 
