@@ -138,7 +138,7 @@ def in_dtype_of(content: Content, model: nn.Module) -> nn.Module:
     history.name_base(inner, history.of(model)["base"])
     found, own = (_dtypes(tensors) for tensors in (content.tensors, inner.state_dict()))
     # Of a model in several dtypes, the file does not say in which its replaced layers were.
-    return inner.to(*found) if len(found) == 1 and found != own else inner
+    return inner.to(dtype=next(iter(found))) if len(found) == 1 and found != own else inner
 
 
 def rebuild(content: Content, model: nn.Module) -> tuple[nn.Module, Conversion | Baked | None]:

@@ -84,18 +84,20 @@ def is_file(what: str) -> bool:
 
 def _with_weights(named: NamedModel, content: Content, pretrained: bool, *, trust: bool) -> OpenedModel:
     name = f"{named.name}, {content.path.name}"
+    fresh: Callable[[], nn.Module] = named.build
     if content.description is None:
-        model, fresh = named.build(pretrained=pretrained), named.build
+        model = named.build(pretrained=pretrained)
     else:
         described = content.made["base"]
         if described and described["name"] == named.name and named == NamedModel(named.name):
             named = NamedModel.from_spec(described)  # the user names the function, and the file its arguments
             check_fetching(content, named, trust=trust)
 
-        def fresh() -> nn.Module:
+        def again() -> nn.Module:
             # A function of the user may return the converted model, which `rebuild` leaves as it is.
             return rebuild(content, in_dtype_of(content, named.build()))[0]
 
+        fresh = again
         model = fresh()
     content.load_into(model)
     return OpenedModel(name, model, content.source, fresh)

@@ -300,7 +300,7 @@ def test_what_the_model_raises_is_raised() -> None:
 def test_a_batch_without_examples_reaches_no_layer() -> None:
     layer = FrequencyConv2d(3, 3, filter=LOCAL)
     (entry,) = bake(layer, torch.randn(0, 3, 5, 5)).report.layers
-    assert entry.reason == "kept: the example input does not reach it in eval mode"
+    assert "kept: the example input does not reach it in eval mode" in entry.reason
 
     class Sometimes(nn.Module):
         def __init__(self) -> None:
