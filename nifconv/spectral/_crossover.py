@@ -72,7 +72,8 @@ class Crossover:
         limits = self.limits[MODES[training]]
         pairs = limits.get(kind(depthwise=depthwise, wraps=wraps, native=native))
         pairs = limits[kind(depthwise=depthwise, wraps=wraps)] if pairs is None else pairs
-        _, limit = min(pairs, key=lambda pair: abs(math.log(pair[0] / pixels)))
+        # Not min(), whose key the compiler of torch 2.8 does not know.
+        _, limit = sorted(pairs, key=lambda pair: abs(math.log(pair[0] / pixels)))[0]
         return taps <= limit
 
     def prefers_fused(self, direction: str, dtype: torch.dtype, size: Sequence[int]) -> bool:

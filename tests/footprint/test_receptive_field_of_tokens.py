@@ -128,7 +128,10 @@ def smallest(name: str) -> nn.Module:
         return SwinTransformer(
             img_size=64, patch_size=4, window_size=4, embed_dim=12, depths=(2, 2), num_heads=(2, 2), num_classes=5
         )
-    return timm.create_model({"ResNet": "test_resnet", "ConvNeXt": "test_convnext"}[name])
+    small = {"ResNet": "test_resnet", "ConvNeXt": "test_convnext"}[name]
+    if not timm.is_model(small):
+        pytest.skip(f"this timm has no {small}")
+    return timm.create_model(small)
 
 
 @pytest.mark.parametrize(
