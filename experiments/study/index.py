@@ -17,7 +17,7 @@ TITLE = "# Studies"
 FOLDER = "studies"
 """Folder of the studies, beside the page."""
 PAGE, PLOT = "README.md", "forest.png"
-_LINEAR, _TICKS = 2, (1, 2, 5, 10, 20, 50)
+_LINEAR, _TICKS = 2, (1, 2, 5, 15, 50)
 """Of the axis of differences in accuracy, in points."""
 ANSWERS = (
     ("reach", "window"),
