@@ -135,6 +135,7 @@ class Conversion(Publishable):
             ValueError: the conversion used a function or a filter of your own, which a file cannot hold; or the model
                 is not the converted one.
             TypeError: the state_dict holds something other than tensors.
+            FileNotFoundError: the folder of `path` does not exist.
             ImportError: safetensors is not installed.
         """
         saved.write(path, *self._content(base))
