@@ -11,7 +11,8 @@ import pytest
 
 from tests.spectral.fused.interpreted import CASES, USES, Case
 
-pytest.importorskip("triton")
+# The interpreter of Triton 3.4 cannot permute pairs.
+pytest.importorskip("triton", minversion="3.5")
 
 _LIMITS = {"float32": 1e-6, "float16": 1e-3, "bfloat16": 2.5e-3}
 _PROGRAM = Path(__file__).with_name("interpreted.py")

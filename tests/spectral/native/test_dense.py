@@ -40,7 +40,7 @@ def textbook(
     kernel = torch.view_as_complex(spectrum.contiguous()).unflatten(0, (groups, -1))
     response = torch.einsum("bgi...,goi...->bgo...", transformed, kernel).flatten(1, 2)
     y = torch.fft.irfftn(response, s=source.size, dim=dims)[pixels(target)]
-    return y, *torch.autograd.grad(y, (x, spectrum), grad.double())
+    return y, *torch.autograd.grad(y, (x, spectrum), grad.double().contiguous())
 
 
 def random_spectrum(outputs: int, inputs: int, size: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:

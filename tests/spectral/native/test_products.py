@@ -54,7 +54,7 @@ def textbook(x: Tensor, spectrum: Tensor, grad: Tensor, source: Placement, targe
     grid[pixels(source)] = x
     transformed = torch.fft.rfftn(grid, dim=dims).repeat_interleave(len(spectrum) // max(x.shape[1], 1), 1)
     y = torch.fft.irfftn(transformed * torch.view_as_complex(spectrum)[:, 0], s=source.size, dim=dims)[pixels(target)]
-    return y, *torch.autograd.grad(y, (x, spectrum), grad.double())
+    return y, *torch.autograd.grad(y, (x, spectrum), grad.double().contiguous())
 
 
 def check(x: Tensor, multiplier: int, source: Placement, target: Placement, grad: Tensor | None = None) -> None:
