@@ -46,7 +46,7 @@ def main(
     number_of_layers: Annotated[int, typer.Option("--layers", min=0)] = 10_000,
     conversions: Annotated[int, typer.Option(min=0)] = 1_000,
     files: Annotated[int, typer.Option(min=0)] = 2_000,
-    steps: Annotated[int, typer.Option(min=0, help="Training steps over which memory is watched.")] = 5_000,
+    steps: Annotated[int, typer.Option(min=20, help="Training steps over which memory is watched.")] = 5_000,
 ) -> None:
     """Looks for cases in which the library is wrong. Those that have an outcome are skipped, failures repeated."""
     if cases:
