@@ -274,7 +274,7 @@ def test_a_long_plan_of_one_filter_for_each_layer_is_loaded(tmp_path: Path) -> N
     def deep() -> nn.Sequential:
         return nn.Sequential(*(nn.Conv2d(2, 2, 3, padding=1) for _ in range(200)))
 
-    filters = {str(layer): frozen(ImplicitFilter, seed=layer) for layer in range(200)}
+    filters = {str(layer): frozen(partial(TableFilter, size=3), seed=layer) for layer in range(200)}
     conversion = convert(deep(), filter=filters)
     conversion.save(tmp_path / "model")
     state = load(tmp_path / "model", deep()).model.state_dict()
