@@ -116,7 +116,9 @@ def test_the_original_is_left_alone_unless_asked() -> None:
 
 def test_converting_twice_changes_nothing_more() -> None:
     once = convert(small_net()).model
-    with pytest.warns(UserWarning, match=r"convert replaced none of 4 convolutions \(stem: stem of 3 input channels: kept"):
+    with pytest.warns(
+        UserWarning, match=r"convert replaced none of 4 convolutions \(stem: stem of 3 input channels: kept"
+    ):
         assert not convert(once).report.replaced
 
 

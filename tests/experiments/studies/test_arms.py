@@ -12,7 +12,7 @@ from experiments.studies.accuracy.run import IMPLICIT, TAPS, ZEROS
 from experiments.studies.accuracy.run import Arm as Kernel
 from experiments.studies.accuracy.run import Config as AccuracyConfig
 from experiments.studies.converting import run as converting
-from experiments.studies.frozen.arms import LC, PLAIN, matched, pair
+from experiments.studies.frozen.arms import FEW, LC, PLAIN, WHOLE, matched, pair
 from experiments.studies.frozen.arms import Arm as Net
 from experiments.studies.frozen.config import Config as FrozenConfig
 from experiments.studies.layers.run import ALL, CHOICES, DISPLACED, LETTERS, NONE
@@ -42,7 +42,7 @@ def test_arms_of_accuracy_differ_in_kernels_and_padding_alone() -> None:
 
 
 CONFIG = FrozenConfig(width=4, block_width=8)
-PAIRS = [pair(LC, 2), pair(LC, 1, 9), pair(LC, 2, 0), pair(LC, 2, bank=True), *map(pair, KINDS)]
+PAIRS = [pair(LC, 2), pair(LC, 1, 9), pair(LC, 2, 0), pair(LC, 2, bank=WHOLE), pair(LC, 2, bank=FEW), *map(pair, KINDS)]
 
 
 @pytest.mark.parametrize(("learned", "frozen"), PAIRS, ids=[learned.name for learned, _ in PAIRS])
