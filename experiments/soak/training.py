@@ -74,7 +74,7 @@ def main(
             trials = [_interrupted(place, whole, seconds, number, options, seed) for seed in seeds]
             data["signals"].append({"name": name, **_summary(trials)})
             _write(folder, data)
-        half, whole = place / "half", _whole(place / "whole", (), photographs(_images(place / "half")))[0]
+        half, whole = place / "half", _whole(place / "whole", (), photographs(place / "images"))[0]
         _stop_half_way(half)
         for spoil in (_two_in_one,) if smoke else SPOILS:
             data["files"].append(_spoiled(spoil, half, place / "spoiled", whole))
@@ -131,13 +131,8 @@ def _summary(trials: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _images(out: Path) -> Path:
-    """The images of all runs beside this one."""
-    return out.parent / "images"
-
-
 def _resumed(out: Path, options: tuple[str, ...] = (), **limits: Any) -> Run:
-    return Run(out, options, photographs(_images(out)), **limits)
+    return Run(out, options, photographs(out.parent / "images"), **limits)
 
 
 def _stop_half_way(out: Path) -> None:
@@ -234,7 +229,7 @@ def _of_another_run(out: Path) -> Run:
 
 def _changed(out: Path) -> Run:
     """A training image was removed."""
-    shutil.copytree(_images(out), out / "images")
+    shutil.copytree(out.parent / "images", out / "images")
     (out / "images" / "train" / "0" / "0.png").unlink()
     return Run(out, (), photographs(out / "images"))
 

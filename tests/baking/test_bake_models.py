@@ -295,21 +295,3 @@ def test_senseless_tolerances_are_refused(tolerance: Any, error: type[Exception]
 def test_what_the_model_raises_is_raised() -> None:
     with pytest.raises(ValueError, match="input has 3 channels"):
         bake(FrequencyConv2d(2, 2), torch.randn(1, 3, 5, 5))
-
-
-def test_a_batch_without_examples_reaches_no_layer() -> None:
-    layer = FrequencyConv2d(3, 3, filter=LOCAL)
-    (entry,) = bake(layer, torch.randn(0, 3, 5, 5)).report.layers
-    assert "kept: the example input does not reach it in eval mode" in entry.reason
-
-    class Sometimes(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer = layer
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.layer(torch.cat([x, self.layer(x[:0])]))
-
-    (entry,) = bake(Sometimes(), torch.randn(1, 3, 5, 5)).report.layers
-    assert entry.replaced
-    assert entry.error < 1e-5
