@@ -132,7 +132,7 @@ def test_layers_that_cannot_be_products_are_kept_with_the_reason() -> None:
     model, x = Pyramid(filter=Envelope(SMALL, width=1.0)), torch.randn(1, 4, 8, 6)
     products = as_matmul(model, x)
     several, once, unused = products.report.layers
-    assert several.reason == "kept: maps of (8, 6), (4, 3) reach it, and constant matrices are for maps of one size"
+    assert several.reason == "kept: maps of (8, 6), (4, 3) reach it, but constant matrices are for maps of one size"
     assert "the example input does not reach it in eval mode" in unused.reason
     assert once.replaced
     assert once.parameters_after > once.parameters_before
