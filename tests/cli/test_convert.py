@@ -139,7 +139,7 @@ def test_what_was_not_done_is_said_in_words_of_options(folder: Path) -> None:
         (("own_nets:net", "--input-size", "9" * 30), "is too large for this machine; give fewer pixels"),
         (
             ("own_nets:net", "--weights", "own.safetensors", "--output", "./own.safetensors"),
-            "own.safetensors is what the result is made of; name another file",
+            "own.safetensors is an input of this command; name another file",
         ),
         (("resnet5000",), "unknown model 'resnet5000' (searched torchvision, timm); give a name from"),
     ],
