@@ -91,7 +91,7 @@ class FrequencyFilter(DrawnModule):
         return self.cached(("spectrum", size), compute)
 
     def combined_as_real(self, size: Sequence[int], combination: Callable[[Tensor], Tensor]) -> Tensor:
-        """`combination(self.spectrum_as_real(size))`, possibly computed by combining the weights that kernels are linear in.
+        """`combination(self.spectrum_as_real(size))`, possibly by combining weights that the kernels are linear in.
 
         Args:
             size: pixels of the map along each axis.

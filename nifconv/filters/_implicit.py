@@ -209,7 +209,7 @@ class ImplicitFilter(FrequencyFilter):
         return self._evaluated(lambda heads: heads, size)
 
     def _evaluated(self, combination: Callable[[Tensor], Tensor], size: Sequence[int]) -> Tensor:
-        """The spectrum of combined heads, in memory bin by bin where channels are summed over, as the product reads it."""
+        """The spectrum of combined heads; in memory bin by bin where channels are summed, as the product reads it."""
         with full_precision(self.real.weight.device):
             dtype = at_least_single(self.real.weight.dtype)
             heads = combination(self._heads(dtype))

@@ -1,4 +1,4 @@
-"""Surveys of one model over its training."""
+"""Surveys of one model over the course of its training."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def read_history(run: str | Path) -> History:
         run: folder of the run.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: it holds no survey.
         ValueError: a file is damaged.
     """
     folder = Path(run) / "footprint"

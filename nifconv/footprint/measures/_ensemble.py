@@ -1,4 +1,4 @@
-"""The kernels of a layer together: the shapes they are made of and where they vary. Also the symmetry of each."""
+"""All kernels of a layer: the shapes they are made of, where they vary, and the symmetry of each."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def as_kernels(taps: Tensor) -> Tensor:
     """The taps in float64, detached.
 
     Raises:
-        TypeError: `taps` are not real and floating, so that a share of them means nothing.
+        TypeError: `taps` are not real and floating, so shares of them have no meaning.
         ValueError: they have no spatial axis to measure along.
     """
     real_floating("taps", taps)
