@@ -113,7 +113,7 @@ class SpectralProduct(nn.Module):
         size = tuple(input.shape[-self.ndim :])
         if torch.compiler.is_exporting() and any(isinstance(n, torch.SymInt) for n in size):
             raise ValueError(
-                f"input has a map of open size {size}, but its constant matrices are for maps of {self.map_size}; "
+                f"input has a map of dynamic size {size}, but its constant matrices are for maps of {self.map_size}; "
                 "leave these axes out of dynamic_shapes"
             )
         # A tracer would warn that it records the comparison as a constant.

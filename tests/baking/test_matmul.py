@@ -188,7 +188,7 @@ def test_an_exported_layer_is_products_sums_and_views_of_real_numbers(layer: Any
 def test_an_open_map_is_refused() -> None:
     x = torch.randn(1, 2, 6, 5)
     model = as_matmul(FrequencyConv2d(2, 2), x).model
-    with pytest.raises(ValueError, match=r"open size .* but its constant matrices are for maps of \(6, 5\); leave"):
+    with pytest.raises(ValueError, match=r"dynamic size .* but its constant matrices are for maps of \(6, 5\); leave"):
         torch.export.export(model, (x,), dynamic_shapes=({2: torch.export.Dim.DYNAMIC},))
 
 
