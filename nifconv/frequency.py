@@ -226,7 +226,7 @@ def fold(spectrum: Tensor, size: Sequence[int], stride: Sequence[int]) -> Tensor
 
 
 def fast_length(minimum: int, *, multiple_of: int = 1) -> int:
-    """The smallest length >= `minimum` that is quick to transform: `multiple_of` times a product of 2, 3, 5 and 7.
+    """The smallest length >= `minimum`, in pixels, with a quick FFT: `multiple_of` times a product of 2, 3, 5 and 7.
 
     >>> fast_length(223), fast_length(223, multiple_of=2)
     (224, 224)

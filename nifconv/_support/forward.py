@@ -91,9 +91,10 @@ def relative_change(before: Any, after: Any) -> float:
 
 def relative_error(error: Tensor, reference: Tensor) -> float:
     """|error| / |reference| in the Euclidean norm over all entries; 0 if error is 0, inf if only reference is 0."""
-    size = error.norm().item()
-    # `size and`: an error of 0 is 0 even if the reference is 0 too. NaN counts as true and stays NaN.
-    return size and (size / norm if (norm := reference.norm().item()) else math.inf)
+    size, norm = error.norm().item(), reference.norm().item()
+    if size == 0:  # even if the reference is 0 too
+        return 0.0
+    return size / norm if norm else math.inf
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def measure_errors(
         scale = cut.norm * x.detach().abs().amax().item()
         largest = difference.abs().amax().item()
         # A scale of 0 is a layer or an input of zeros, to which an error cannot be relative.
-        found = (largest and largest / scale if scale else largest, forward.relative_error(difference, output.double()))
+        found = (largest / scale if scale else largest, forward.relative_error(difference, output.double()))
         errors[layer] = tuple(map(max, found, errors.get(layer, found)))
 
     # Prepended, since other hooks may change the output.

@@ -141,7 +141,7 @@ def _distance(kernel: Tensor, way: Composition) -> float:
     # Both at the larger size, (out, in_per_group, *size), so that the taps that were cut are part of the difference.
     difference = resize_taps(kernel, size) - resize_taps(way.taps, size)
     change = _norm(difference, way)
-    return change and change / _norm(way.taps, way)  # 0 / 0 is a layer of zeros, which is exact
+    return change / _norm(way.taps, way) if change else 0.0  # a layer of zeros is exact: 0, not 0 / 0
 
 
 def _norm(taps: Tensor, way: Composition) -> float:

@@ -139,8 +139,8 @@ def convert_inplace(
     # After matching, which would otherwise fit a shared filter once for each layer that uses it.
     tie_filters(model, candidates, match=matching)
     # After tying, which may keep layers whose residual would otherwise count.
-    _check_tolerance([candidate for candidate in candidates if candidate.layer is not None], tolerance)
     chosen = [candidate for candidate in candidates if candidate.layer is not None]
+    _check_tolerance(chosen, tolerance)
     if tolerance is None:
         warn_of_misfits(chosen, plan)
     new = {candidate.conv: candidate.layer for candidate in chosen if candidate.layer is not None}

@@ -38,8 +38,9 @@ def entry_for(filters: Mapping[str, FilterFactory | None], names: tuple[str, ...
     exact = (key for key in filters if key in names and key != DEFAULT)
     patterns = (key for key in filters if is_pattern(key) and any(matches(key, name) for name in names))
     found = next(exact, None)
-    # Not `or`: a convolution that is the whole model has the name "".
-    return next(patterns, DEFAULT if DEFAULT in filters else None) if found is None else found
+    if found is not None:  # "" is a name too: that of a convolution that is the whole model
+        return found
+    return next(patterns, DEFAULT if DEFAULT in filters else None)
 
 
 def read_filters(data: Any) -> Filters:

@@ -149,7 +149,7 @@ class Survey:
         if null:
             notes.append(f"In brackets z, the distance from the null distribution ({null} re-initialisations).")
             if null < LEAST_COPIES:
-                notes.append(f"With so few, z is no evidence, however large: use {LEAST_COPIES} or more.")
+                notes.append(f"With so few, z is not evidence, however large: use {LEAST_COPIES} or more.")
         if self.not_run:
             notes.append(f"Did not run: {', '.join(self.not_run)}.")
         return "\n".join(notes)

@@ -73,7 +73,8 @@ class FrequencyConv(SpatialLayer):
 
     def _multiplied(self, x: Tensor, size: tuple[int, ...], pointwise: Tensor | None) -> Tensor:
         """The convolution with kernels as large as the map."""
-        if pointwise is None or not combines_first(x, self.out_channels, weight := pointwise.flatten(1)):
+        weight = None if pointwise is None else pointwise.flatten(1)  # (mixed, out / pointwise groups)
+        if weight is None or not combines_first(x, self.out_channels, weight):
             spectrum = self.filter.spectrum_as_real(size)  # (out, in / groups, *half, 2)
             return multiply(x, spectrum, self.groups, size, self.stride, size, pointwise, self.method)
 
@@ -159,7 +160,7 @@ class FrequencyConv2d(FrequencyConv):
             With circular padding the response is the same at every position; near a border of zeros it can differ.
         filter: called as `filter(out_channels, in_channels // groups, ndim)`; a filter class or a
             `functools.partial` of one. `SpatialFilter` also receives the layer's `kernel_size`.
-        method: how the result is computed, not what it is: "fft" by torch.fft; "native" by the library's own engine, on
+        method: how the same result is computed: "fft" by torch.fft; "native" by the library's own engine on
             CPUs; "fused" by its kernels for GPUs, once they agree with torch.fft on the device; "direct" by a sum over
             taps; or "auto", whichever was fastest in measurements of similar sizes, which on a GPU have to be made
             there first (`nifconv bench --crossover`). What an engine cannot do, torch.fft does.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -106,15 +107,16 @@ def export_onnx(
     return ExportReport(form, size, nodes, error, seconds_torch, seconds)
 
 
-class _quiet:  # noqa: N801 - a context, used like a function
+@contextmanager
+def _quiet() -> Iterator[None]:
     """A context in which the exporter's log of its own steps is silent."""
-
-    def __enter__(self) -> None:
-        self.level = logging.getLogger("torch.onnx").level
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-
-    def __exit__(self, *_: object) -> None:
-        logging.getLogger("torch.onnx").setLevel(self.level)
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _onnx() -> tuple[Any, Any]:

@@ -77,7 +77,7 @@ def test_a_table_has_a_row_for_each_layer() -> None:
     assert layer[:3] == ["layer1", "16x12", "16x12"]
     assert re.search(r"5 \([+-]\d+\)", result.output)
     assert "distance from the null distribution (3 re-initialisations)" in result.output
-    assert "With so few, z is no evidence, however large: use 19 or more" in result.output
+    assert "With so few, z is not evidence, however large: use 19 or more" in result.output
 
 
 @pytest.mark.parametrize("columns", [40, 80, 100, 240])

@@ -101,7 +101,7 @@ def training(layers: Sequence[LayerFootprint]) -> Finding:
     if copies < LEAST_COPIES:
         return Finding(
             topic,
-            f"Unknown: {copies} re-initialised copies of each layer are too few, and z is no evidence, however large. "
+            f"Unknown: {copies} re-initialised copies of each layer are too few, and z is not evidence, however large. "
             f"p cannot fall below {2 / (copies + 1):.2g}; survey with null={LEAST_COPIES + 1} or more.",
             warning=True,
         )
