@@ -80,7 +80,7 @@ class Comparison:
 
 
 def compare(surveys: Mapping[str, Survey]) -> Comparison:
-    """Puts surveys side by side.
+    """Puts surveys, given by name, side by side.
 
     >>> import torch
     >>> from torch import nn
