@@ -110,7 +110,9 @@ def fft_conv(
     choice("padding_mode", padding_mode, PADDING_MODES)
     choice("method", method, METHODS)
     if real_floating("x", x).dim() != ndim + 2:
-        raise ValueError(f"x has {x.dim()} axes, but taps of shape {tuple(taps.shape)} need batch, channels and {ndim}")
+        raise ValueError(
+            f"x has {x.dim()} axes, but taps of shape {tuple(taps.shape)} need 2 + {ndim}: (batch, channels, *map)"
+        )
     geometry = Geometry(
         map_size_of(x, ndim),
         tuple(taps.shape[2:]),

@@ -74,6 +74,6 @@ def _map_size(
     if given is None and convolution.kernel_size is None:
         raise ValueError(
             f"size={size} gives no map size for {name or type(module).__name__!r}, whose kernels are as large as "
-            "the map; give one size for all layers, or those by name that footprint.survey finds"
+            "the map; give one size for all layers, or sizes by layer name, which footprint.survey finds"
         )
     return given

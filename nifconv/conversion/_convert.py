@@ -101,7 +101,7 @@ def convert(
     torch_module("model", model)
     plan = Plan(to, expansion, filter, kernel_size, padding_mode, match)
     if tolerance is not None and not match:
-        raise ValueError(f"tolerance={tolerance} without match=True: nothing is compared then; give match=True")
+        raise ValueError(f"tolerance={tolerance} needs match=True, since nothing is compared without it")
     if tolerance is not None:
         positive_float("tolerance", tolerance)
     conversion = convert_inplace(

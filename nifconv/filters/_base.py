@@ -20,7 +20,7 @@ DEFAULT_GAIN = 3**-0.5  # kaiming_uniform_(a=sqrt(5)): weights of variance 1 / (
 class FrequencyFilter(DrawnModule):
     """The filters of one layer, a function of frequency that can be evaluated on the grid of any map.
 
-    A subclass writes `_draw`, `_scale_`, and either `forward` or `_real_spectrum`. They return the spectra of
+    A subclass writes `_draw`, `_scale_`, and either `forward` or `_real_spectrum`, which returns spectra of
     real kernels: H(-f) = conj H(f) on the full grid, so `rfftn(irfftn(H)) == H` (see `nifconv.frequency`).
 
     Args:

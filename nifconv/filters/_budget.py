@@ -18,8 +18,8 @@ class Budget:
     """A number of parameters instead of widths: `ImplicitFilter(..., hidden=Budget(1000))`.
 
     For the channels of each layer, the widths of two hidden layers are chosen so that the filter has at most
-    `parameters` parameters, and at least 90 % of that number unless it is close to the minimum. Among those pairs it is
-    the one closest to hidden[0] = 2 * hidden[1], as in the published (8, 4).
+    `parameters` parameters, and at least 90 % of that number unless it is close to the minimum. Of those pairs, the
+    one closest to hidden[0] = 2 * hidden[1] is taken, as in the published (8, 4).
 
     Args:
         parameters: largest number of parameters of the filter of one layer.

@@ -84,7 +84,7 @@ class RandomOffsets(Encoding):
         if positive_int("reach", self.reach) > _FARTHEST:
             raise ValueError(f"reach={self.reach} must be at most {_FARTHEST} pixels")
         if positive_int("features", self.features) > _MOST:
-            raise ValueError(f"features={self.features} must be at most {_MOST}; a network sees two numbers of each")
+            raise ValueError(f"features={self.features} must be at most {_MOST}; the network gets two inputs for each")
         for name, read in (("reach", positive_int), ("features", positive_int), ("seed", integer)):
             object.__setattr__(self, name, read(name, getattr(self, name)))
 

@@ -102,8 +102,8 @@ def named_base(content: Content, *, trust: bool) -> NamedModel:
     named = NamedModel.from_spec(spec)
     if named.is_code and not trust:
         raise ValueError(
-            f"{content.source!r} was made of {named.name!r}, a function that nothing calls unless you trust the file; "
-            "give trust=True, or the model that this function returns"
+            f"{content.source!r} was made from {named.name!r}, a function that is called only if you trust the file; "
+            "give trust=True, or the model that the function returns"
         )
     check_fetching(content, named, trust=trust)
     return named

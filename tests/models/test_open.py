@@ -98,7 +98,7 @@ def test_a_function_named_by_a_file_is_called_only_on_trust() -> None:
     conversion = convert(NamedModel(NET, num_classes=4).build())
     conversion.save("a.safetensors")
     for refuse in (lambda: load("a.safetensors"), lambda: open_model("a.safetensors")):
-        with pytest.raises(ValueError, match=r"was made of 'nets_to_open:net', a function that nothing calls unless"):
+        with pytest.raises(ValueError, match=r"was made from 'nets_to_open:net', a function that is called only if"):
             refuse()
     same(load("a.safetensors", trust=True).model, conversion.model)
     same(open_model("a.safetensors", trust=True).module, conversion.model)
