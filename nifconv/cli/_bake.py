@@ -36,7 +36,7 @@ def bake_model(
     num_classes: ClassesOption = None,
     trust: TrustOption = False,
     output: Annotated[
-        Path | None, typer.Option(help="File for the baked model (.safetensors), which every command takes.")
+        Path | None, typer.Option(help="File for the baked model (.safetensors), which every command accepts as MODEL.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="JSON file for the report.")] = None,
 ) -> None:

@@ -27,7 +27,7 @@ def bench(
     model: Annotated[
         str | None, typer.Argument(metavar="[MODEL]", help="A model, as for inspect (default: single layers).")
     ] = None,
-    compare: Annotated[list[str] | None, typer.Option(help="Another model; repeatable.")] = None,
+    compare: Annotated[list[str] | None, typer.Option(help="Another model, timed beside MODEL; repeatable.")] = None,
     input_size: InputOption = "224",
     channels: ChannelsOption = 3,
     batch: Annotated[int, typer.Option(min=1, help="Batch size, for MODEL.")] = 1,

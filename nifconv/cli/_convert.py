@@ -37,13 +37,19 @@ PaddingMode = Enum(  # type: ignore[misc]
 
 def convert_model(
     model: ModelArgument,
-    to: Annotated[To, typer.Option(help="Structure of the new layers.")] = To["split"],
+    to: Annotated[
+        To,
+        typer.Option(
+            help="split: one depthwise filter per input channel, then a 1x1 convolution; lc: several per channel; "
+            "dense: channels and groups as before."
+        ),
+    ] = To["split"],
     expansion: Annotated[int, typer.Option(min=1, help="Filters per input channel, for --to lc.")] = 1,
     filter: Annotated[
         str,
         typer.Option(
-            help="implicit, spatial, table, niff-small, niff-big or niff-tiny; or YAML or JSON, also in a file: "
-            "'{ImplicitFilter: {hidden: [8, 4]}}', or a filter for each name or pattern, null to keep layers: "
+            help="implicit, spatial, table, niff-small, niff-big or niff-tiny; or YAML or JSON, inline or as a file: "
+            "'{ImplicitFilter: {hidden: [8, 4]}}', or a filter for each name or pattern, with null to keep layers: "
             "'{stages.2.*: implicit, _default: null}'."
         ),
     ] = "implicit",
@@ -74,7 +80,8 @@ def convert_model(
     num_classes: ClassesOption = None,
     trust: TrustOption = False,
     output: Annotated[
-        Path | None, typer.Option(help="File for the converted model (.safetensors), which every command takes.")
+        Path | None,
+        typer.Option(help="File for the converted model (.safetensors), which every command accepts as MODEL."),
     ] = None,
     report: Annotated[Path | None, typer.Option(help="JSON file for the report.")] = None,
 ) -> None:

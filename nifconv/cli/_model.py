@@ -24,7 +24,7 @@ WeightsOption = Annotated[
     typer.Option(help="Weights for MODEL: .safetensors, .pt (read without running code), or hf://owner/name."),
 ]
 PretrainedOption = Annotated[
-    bool, typer.Option("--pretrained", help="Download the weights that the library publishes.")
+    bool, typer.Option("--pretrained", help="Download the weights that torchvision or timm publishes.")
 ]
 ClassesOption = Annotated[int | None, typer.Option(min=1, help="Number of outputs, if MODEL is a name.")]
 TrustOption = Annotated[
