@@ -19,7 +19,7 @@ _FILE = re.compile(r"epoch=(\d+)\.json")
 
 @dataclass(frozen=True, repr=False)
 class History:
-    """What the layers of a model measured at several times of its training.
+    """What the layers of a model measured at several times during its training.
 
     Attributes:
         surveys: what `Survey.to_dict` returns, by the name of the time, such as "epoch 3".
