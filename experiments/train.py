@@ -31,6 +31,7 @@ from experiments.training.resume.checkpoints import (
     last_intact,
     step_of,
 )
+from experiments.training.resume.identity import FILE as IDENTITY
 from experiments.training.resume.log import FOLDER as LOGS
 from experiments.training.resume.log import RunLog, forget_from
 from experiments.training.resume.runs import SaveConfig, check_same_run, reserve, set_aside
@@ -120,8 +121,8 @@ class Command(LightningCLI):
         if config.ckpt_path is not None:
             return
         if not config.resume:
-            for folder in (checkpoint_folder(out), out / LOGS):
-                set_aside(folder)
+            for path in (checkpoint_folder(out), out / LOGS, out / IDENTITY):
+                set_aside(path)
             return
         # A run that ended before its first checkpoint has nothing that another configuration could spoil.
         if checkpoints(checkpoint_folder(out)):
