@@ -24,6 +24,7 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIXES = ("module.", "net.", "model.")
 _COMPILED = "_orig_mod."
 _EXTRA = "_extra_state"  # of modules that add to their state_dict whatever they like, under this name of torch
+_PLAIN = ("cpu", torch.strided)
 _STEP = re.compile(r"step=(\d+)")
 
 
@@ -48,8 +49,10 @@ class Content:
 
     @property
     def numbers(self) -> int:
-        """How many numbers the weights are."""
-        return sum(value.numel() for value in self.tensors.values() if isinstance(value, Tensor))
+        """How many numbers the weights are, those of several tensors once: a view may repeat one number at will."""
+        kept = [x for x in self.tensors.values() if isinstance(x, Tensor) and (x.device.type, x.layout) == _PLAIN]
+        memory = {x.untyped_storage().data_ptr(): x.untyped_storage().nbytes() // x.element_size() for x in kept}
+        return sum(memory.values())
 
     @property
     def made(self) -> dict[str, Any]:
