@@ -3,8 +3,8 @@
 A run depends on its configuration alone, which is given on the command line or in YAML files (`--config`,
 `--print_config`) and saved as `config.yaml` in the folder of the run. After Ctrl-C or SIGTERM, the same command goes on
 at the step where the run was interrupted; after a crash, at its last checkpoint. A folder may be moved or copied as a
-whole; a checkpoint of another run is taken only if `--ckpt_path` names it. `validate` and `test` use the last checkpoint
-in the folder: `python -m experiments.train test --config run/config.yaml`.
+whole; a checkpoint of another run is taken only if `--ckpt_path` names it. `validate` and `test` use the last
+checkpoint in the folder: `python -m experiments.train test --config run/config.yaml`.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def test_a_base_model_that_no_memory_holds_is_refused(name: str, read: Any) -> N
         (NAME, {"num_classes": 10**5, "in_chans": 2 * 10**8}),
         ("timm:vit_tiny_patch16_224", {"img_size": 2**17}),  # of positions, in one tensor
         ("timm:vit_tiny_patch16_224", {"depth": 10**9}),
-        ("timm:swin_tiny_patch4_window7_224", {"img_size": 9600, "window_size": 300}),  # of pairs of places, made of few
+        ("timm:swin_tiny_patch4_window7_224", {"img_size": 9600, "window_size": 300}),  # of pairs of places
         ("regnet_y_400mf", {"num_classes": 10**7}),
     ],
 )
