@@ -2,7 +2,8 @@
 
 A run depends on its configuration alone, which is given on the command line or in YAML files (`--config`,
 `--print_config`) and saved as `config.yaml` in the folder of the run. After Ctrl-C or SIGTERM, the same command goes on
-at the step where the run was interrupted; after a crash, at its last checkpoint. `validate` and `test` use the last
+at the step where the run was interrupted; after a crash, at its last checkpoint. A folder may be moved or copied as a
+whole; a checkpoint of another run is taken only if `--ckpt_path` names it. `validate` and `test` use the last
 checkpoint in the folder: `python -m experiments.train test --config run/config.yaml`.
 """
 
@@ -31,6 +32,7 @@ from experiments.training.resume.checkpoints import (
     last_intact,
     step_of,
 )
+from experiments.training.resume.identity import FILE as IDENTITY
 from experiments.training.resume.log import FOLDER as LOGS
 from experiments.training.resume.log import RunLog, forget_from
 from experiments.training.resume.runs import SaveConfig, check_same_run, reserve, set_aside
@@ -120,8 +122,8 @@ class Command(LightningCLI):
         if config.ckpt_path is not None:
             return
         if not config.resume:
-            for folder in (checkpoint_folder(out), out / LOGS):
-                set_aside(folder)
+            for path in (checkpoint_folder(out), out / LOGS, out / IDENTITY):
+                set_aside(path)
             return
         # A run that ended before its first checkpoint has nothing that another configuration could spoil.
         if checkpoints(checkpoint_folder(out)):

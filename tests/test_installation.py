@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
@@ -125,3 +126,30 @@ def test_extras_that_are_named_exist() -> None:
         extra for text in texts for found in re.findall(r"nifconv\[([\w,]+)\]", text) for extra in found.split(",")
     }
     assert {"report", "tensorboard"} <= named <= set(known)
+
+
+def requirements() -> list[Requirement]:
+    """All that pyproject.toml names."""
+    tomllib = pytest.importorskip("tomllib")  # of Python 3.11
+    if not (ROOT / "pyproject.toml").exists():
+        pytest.skip("needs the source tree")
+    content = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = content["project"]
+    parts = [content["build-system"]["requires"], project["dependencies"], *project["optional-dependencies"].values()]
+    return [one for part in parts for one in map(Requirement, part) if one.name != "nifconv"]
+
+
+def test_the_oldest_that_are_tested_are_the_lower_bounds() -> None:
+    unused = {"tensorboard", "sphinx", "sphinx-gallery", "myst-parser", "build", "ruff", "mypy", "import-linter"}
+    lines = (ROOT / "tests" / "oldest.txt").read_text().splitlines()[1:]
+    pinned = {name: Version(version).release for name, version in (line.split("==") for line in lines)}
+    bounds = {one.name: Version(next(iter(one.specifier)).version).release for one in requirements() if one.specifier}
+    assert {"torch", "numpy", "setuptools", "pytest"} <= bounds.keys()
+    tested = {name: bound for name, bound in bounds.items() if name not in unused}
+    assert {name: pinned.get(name, ())[: len(bound)] for name, bound in tested.items()} == tested
+
+
+def test_the_licences_of_all_dependencies_are_listed() -> None:
+    listed = (ROOT / "CONTRIBUTING.md").read_text().split("## Licences")[1].split("\n## ")[0]
+    words = set(re.findall(r"[\w-]+", listed))
+    assert {one.name for one in requirements()} <= words

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import pickle
 import random
 import shutil
 import signal
@@ -15,10 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from filelock import FileLock
 
 from experiments.files import read_json, write_json, write_text
 from experiments.soak.runs import DIGITS, PAIR, Run, photographs, same_weights
+from experiments.soak.spoils import SMOKE, SPOILS, name_of, resumed
 from experiments.study.environment import environment
 from experiments.study.options import Out, Smoke, results_folder
 from experiments.study.report import head, row
@@ -55,7 +52,9 @@ def main(
 ) -> None:
     """Ends trainings at random moments, resumes them, and compares the weights; rows that exist are kept."""
     folder = results_folder(out, FOLDER, "soak.training", FILES, smoke=smoke)
-    before = {(one["name"], one["runs"]): one for one in (read_json(folder / "results.json") or {}).get("signals", [])}
+    earlier = read_json(folder / "results.json") or {}
+    before = {(one["name"], one["runs"]): one for one in earlier.get("signals", [])}
+    spoiled = {one["name"]: one for one in earlier.get("files", [])}
     data: dict[str, Any] = {"experiment": "soak.training", "settings": environment(), "signals": [], "files": []}
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
@@ -74,10 +73,14 @@ def main(
             trials = [_interrupted(place, whole, seconds, number, options, seed) for seed in seeds]
             data["signals"].append({"name": name, **_summary(trials)})
             _write(folder, data)
-        half, whole = place / "half", _whole(place / "whole", (), photographs(place / "images"))[0]
-        _stop_half_way(half)
-        for spoil in (_two_in_one,) if smoke else SPOILS:
-            data["files"].append(_spoiled(spoil, half, place / "spoiled", whole))
+        half, whole = place / "half", place / "whole"
+        for spoil in SMOKE if smoke else SPOILS:
+            if name_of(spoil) not in spoiled:
+                if not half.exists():
+                    _whole(whole, (), photographs(place / "images"))
+                    _stop_half_way(half)
+                spoiled[name_of(spoil)] = _spoiled(spoil, half, place / "spoiled", whole)
+            data["files"].append(spoiled[name_of(spoil)])
             _write(folder, data)
 
 
@@ -131,12 +134,8 @@ def _summary(trials: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _resumed(out: Path, options: tuple[str, ...] = (), **limits: Any) -> Run:
-    return Run(out, options, photographs(out.parent / "images"), **limits)
-
-
 def _stop_half_way(out: Path) -> None:
-    run = _resumed(out)
+    run = resumed(out)
     while len(checkpoints(checkpoint_folder(out))) < 3:
         time.sleep(0.05)
     run.send(signal.SIGTERM)
@@ -159,109 +158,16 @@ def _spoiled(spoil: Callable[[Path], Run], half: Path, out: Path, whole: Path) -
             if not (checkpoint_folder(half) / path.name).exists():
                 path.unlink()
         shutil.copytree(half, out, dirs_exist_ok=True)
-        _resumed(out).wait()
-    error = " ".join(run.error.replace(str(out), "run").split())
+        resumed(out).wait()
+    error = " ".join(run.error.replace(str(out), "run").replace(f"{out.parent}/", "").split())
     return {
-        "name": (spoil.__doc__ or "").rstrip("."),
+        "name": name_of(spoil),
         "outcome": outcome,
         "error": error,
         "names_it": str(out) in run.error,
         "lost": max(lost, 0) if outcome != "goes on" else 0,
         "equal": same_weights(out, whole),
     }
-
-
-def _full_disk(out: Path) -> Run:
-    """The disk is full (no file may exceed 4 kB)."""
-    return _resumed(out, bytes_written=4096)
-
-
-def _read_only(out: Path) -> Run:
-    """The folder may be read, not written."""
-    for path in (out, *out.rglob("*")):
-        path.chmod(0o555 if path.is_dir() else 0o444)
-    return _resumed(out, as_nobody=os.getuid() == 0)
-
-
-def _two_in_one(out: Path) -> Run:
-    """Another process trains in the folder."""
-    lock = FileLock(out / ".lock")
-    lock.acquire()
-    run = _resumed(out)
-    run.processes[0].join()
-    lock.release()
-    return run
-
-
-def _damaged(out: Path) -> Run:
-    """The last checkpoint is damaged."""
-    _flip(checkpoints(checkpoint_folder(out))[-1])
-    return _resumed(out)
-
-
-def _all_damaged(out: Path) -> Run:
-    """All checkpoints are damaged."""
-    for path in checkpoints(checkpoint_folder(out)):
-        _flip(path)
-    return _resumed(out)
-
-
-def _exchanged(out: Path) -> Run:
-    """The last two checkpoints are exchanged, with their checksums."""
-    first, second = checkpoints(checkpoint_folder(out))[-2:]
-    for ending in ("", ".sha256"):
-        one, other = (path.with_name(path.name + ending) for path in (first, second))
-        other.rename(out / "between")
-        one.rename(other)
-        (out / "between").rename(one)
-    return _resumed(out)
-
-
-def _of_another_run(out: Path) -> Run:
-    """The last checkpoint is that of a run with another seed, with its checksum."""
-    other = out.parent / "other"
-    _resumed(other, ("--seed_everything", "1")).wait()
-    last = checkpoints(checkpoint_folder(other))[-1]
-    for name in (last.name, f"{last.name}.sha256"):
-        shutil.copy(last.with_name(name), checkpoint_folder(out))
-    return _resumed(out)
-
-
-def _changed(out: Path) -> Run:
-    """A training image was removed."""
-    shutil.copytree(out.parent / "images", out / "images")
-    (out / "images" / "train" / "0" / "0.png").unlink()
-    return Run(out, (), photographs(out / "images"))
-
-
-def _code(out: Path) -> Run:
-    """The last checkpoint is a pickle with code, under its checksum."""
-    _replace(checkpoints(checkpoint_folder(out))[-1], pickle.dumps(_Code()))
-    run = _resumed(out)
-    run.processes[0].join()
-    if Path("/tmp/code_ran").exists():  # noqa: S108 - where the pickle would write
-        raise RuntimeError("a checkpoint ran code")
-    return run
-
-
-class _Code:
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return os.system, ("touch /tmp/code_ran",)
-
-
-SPOILS = (_full_disk, _read_only, _two_in_one, _damaged, _all_damaged, _exchanged, _of_another_run, _code, _changed)
-
-
-def _flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-    checksum = hashlib.sha256(content).hexdigest()
-    path.with_name(path.name + ".sha256").write_text(f"{checksum}  {path.name}\n")
 
 
 def _write(folder: Path, data: dict[str, Any]) -> None:

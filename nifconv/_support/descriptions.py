@@ -26,6 +26,7 @@ def check_size(name: str, module: nn.Module, numbers: int) -> None:
     Raises:
         ValueError: it is.
     """
-    wanted = sum(tensor.numel() for tensor in module.state_dict().values())
+    # With `keep_vars`, weights of several names are one object, and count once, as they do in the file.
+    wanted = sum({id(tensor): tensor.numel() for tensor in module.state_dict(keep_vars=True).values()}.values())
     if wanted > numbers:
         raise ValueError(f"{name!r} would have {wanted} numbers, but the whole file has {numbers}")

@@ -20,7 +20,7 @@ from nifconv.cli._model import (
     opened,
 )
 from nifconv.cli._options import parse_pixels
-from nifconv.cli._output import Bar, check_writable, say, table, write_json
+from nifconv.cli._output import Bar, check_outputs, say, table, write_json
 from nifconv.cli._words import errors_in_options, warnings_in_options
 
 
@@ -42,8 +42,7 @@ def bake_model(
 ) -> None:
     """Turns every frequency layer into plain convolutions, with kernels for the maps that this input size produces."""
     # Paths and sizes are checked before torch is imported and a model is loaded, so that a typing error costs no time.
-    check_writable("--output", output, (".safetensors",), read=(model, weights))
-    check_writable("--report", report)
+    check_outputs({"--output": output, "--report": report}, ".safetensors", read=(model, weights))
     size = parse_pixels("--input-size", input_size)
     source = opened(model, weights, pretrained, num_classes, channels, trust)
     from nifconv._support.text import by_size

@@ -19,7 +19,7 @@ from nifconv.cli._model import (
     opened,
 )
 from nifconv.cli._options import parse_pixels
-from nifconv.cli._output import check_writable, say, working
+from nifconv.cli._output import check_outputs, say, working
 from nifconv.cli._words import errors_in_options
 
 
@@ -48,7 +48,7 @@ def bench(
 
     On a GPU the table also says where the fused kernels are faster than torch.fft.
     """
-    check_writable("--crossover", crossover)
+    check_outputs({"--crossover": crossover})
     size = parse_pixels("--input-size", input_size)
     if model is None and (compare or weights or pretrained or num_classes):
         raise typer.BadParameter(

@@ -21,7 +21,7 @@ from nifconv.cli._model import (
     opened,
 )
 from nifconv.cli._options import parse_pixels
-from nifconv.cli._output import Bar, check_writable, say, say_listed, table, write_json
+from nifconv.cli._output import Bar, check_outputs, say, say_listed, table, write_json
 from nifconv.cli._words import errors_in_options, in_options, warnings_in_options
 
 if TYPE_CHECKING:
@@ -86,8 +86,7 @@ def convert_model(
     report: Annotated[Path | None, typer.Option(help="JSON file for the report.")] = None,
 ) -> None:
     """Replaces the spatial convolutions of a model by frequency convolutions and reports on each."""
-    check_writable("--output", output, (".safetensors",), read=(model, weights))
-    check_writable("--report", report)
+    check_outputs({"--output": output, "--report": report}, ".safetensors", read=(model, weights, filter))
     size = None if input_size is None else parse_pixels("--input-size", input_size)
     source = opened(model, weights, pretrained, num_classes, channels, trust)
     from nifconv.conversion import convert

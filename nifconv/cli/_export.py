@@ -21,7 +21,7 @@ from nifconv.cli._model import (
     opened,
 )
 from nifconv.cli._options import parse_pixels
-from nifconv.cli._output import check_writable, say, working, write_json
+from nifconv.cli._output import check_outputs, say, working, write_json
 from nifconv.cli._words import errors_in_options, warnings_in_options
 
 # Written out, as in `_convert`: --help must not wait for torch, which nifconv.models.FORMS would import.
@@ -49,8 +49,7 @@ def export_model(
     report: Annotated[Path | None, typer.Option(help="JSON file for the report.")] = None,
 ) -> None:
     """Exports a model to ONNX and reports the size of the file, its nodes, its error and its speed in onnxruntime."""
-    check_writable("--output", output, (".onnx",))
-    check_writable("--report", report)
+    check_outputs({"--output": output, "--report": report}, ".onnx", read=(model, weights))
     size = parse_pixels("--input-size", input_size)
     source = opened(model, weights, pretrained, num_classes, channels, trust)
     from nifconv.models import export_onnx

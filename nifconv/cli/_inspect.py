@@ -20,7 +20,7 @@ from nifconv.cli._model import (
     opened,
 )
 from nifconv.cli._options import parse_pixels
-from nifconv.cli._output import Bar, check_writable, heading, say, width
+from nifconv.cli._output import Bar, check_outputs, heading, say, width
 from nifconv.cli._receptive import FieldOptions, fields_table, read_image
 from nifconv.cli._surveys import Found, over_training, write
 from nifconv.cli._words import errors_in_options, in_options
@@ -88,9 +88,10 @@ def inspect_model(
     )
     if erf_image is not None and html is None:
         raise typer.BadParameter("it is drawn on the page; give --html too", param_hint="--erf-image")
+    check_outputs(
+        {"--csv": csv, "--html": html, "--json": json_path}, read=(model, weights, erf_image, *(compare or []))
+    )
     image = read_image("--erf-image", erf_image)
-    for option, path in (("--csv", csv), ("--html", html), ("--json", json_path)):
-        check_writable(option, path)
     files = {"csv": csv, "html": html, "json": json_path}
     if every_epoch and (compare or asked or weights):
         raise typer.BadParameter(

@@ -7,8 +7,9 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -18,34 +19,47 @@ _WIDE = 120
 """Columns of a table that goes into a pipe or a file."""
 
 
-def check_writable(
-    option: str, path: Path | None, suffixes: Sequence[str] = (), *, read: Sequence[str | None] = ()
+def check_outputs(
+    outputs: Mapping[str, Path | None], suffix: str = "", *, read: Iterable[str | Path | None] = ()
 ) -> None:
-    """Checks before the work that its result can be written.
+    """Checks before the work that every result can be written, to a file of its own.
 
     Args:
-        option: the option that gives the path, for messages.
-        path: file to write; None if the option was not given.
-        suffixes: the suffixes allowed, any if empty.
-        read: names and paths of the inputs, which the result must not replace.
+        outputs: paths of the results, by the options that name them; None for an option that was not given.
+        suffix: the suffix that the file of `--output` must have, any if empty.
+        read: names and paths of the inputs, which no result may replace.
 
     Raises:
-        typer.BadParameter: it cannot be written, or would replace an input.
+        typer.BadParameter: a result cannot be written, or would replace an input or another result.
     """
-    if path is None:
-        return
+    given = {option: path for option, path in outputs.items() if path is not None}
+    sources = [Path(source) for source in read if source and os.path.exists(source)]  # noqa: PTH110 - any text is allowed
+    for option, path in given.items():
+        _check_writable(option, path, suffix if option == "--output" else "")
+        if any(_is_same(path, source) for source in sources):
+            raise typer.BadParameter(f"{path} is an input of this command; name another file", param_hint=option)
+    for (one, first), (other, second) in combinations(given.items(), 2):
+        if _is_same(first, second):
+            raise typer.BadParameter(
+                f"{second} is the file of {one}, which it would replace; name another file", param_hint=other
+            )
+
+
+def _check_writable(option: str, path: Path, suffix: str) -> None:
     folder = path.absolute().parent
-    if suffixes and path.suffix not in suffixes:
-        wanted = " or ".join(str(path.with_suffix(suffix)) for suffix in suffixes)
-        raise typer.BadParameter(f"{path} must end in {' or '.join(suffixes)}; name it {wanted}", param_hint=option)
+    if suffix and path.suffix != suffix:
+        raise typer.BadParameter(f"{path} must end in {suffix}; name it {path.with_suffix(suffix)}", param_hint=option)
     if path.is_dir():
         raise typer.BadParameter(f"{path} is a folder; name a file in it", param_hint=option)
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is not a folder; create it first", param_hint=option)
-    if path.exists() and any(Path(other).exists() and path.samefile(other) for other in read if other):
-        raise typer.BadParameter(f"{path} is an input of this command; name another file", param_hint=option)
     if not os.access(path if path.exists() else folder, os.W_OK):
         raise typer.BadParameter(f"{path} cannot be written; choose a place where you may write", param_hint=option)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two paths are of one file, which need not exist yet."""
+    return one.resolve() == other.resolve() or (one.exists() and other.exists() and one.samefile(other))
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIXES = ("module.", "net.", "model.")
 _COMPILED = "_orig_mod."
 _EXTRA = "_extra_state"  # torch's name for what a module adds to its state_dict, which may be any object
+_PLAIN = ("cpu", torch.strided)
 _STEP = re.compile(r"step=(\d+)")
 
 
@@ -49,8 +50,10 @@ class Content:
 
     @property
     def numbers(self) -> int:
-        """How many numbers the weights have."""
-        return sum(value.numel() for value in self.tensors.values() if isinstance(value, Tensor))
+        """How many numbers the weights have; memory that several tensors share counts once, since views repeat numbers."""
+        kept = [x for x in self.tensors.values() if isinstance(x, Tensor) and (x.device.type, x.layout) == _PLAIN]
+        memory = {x.untyped_storage().data_ptr(): x.untyped_storage().nbytes() // x.element_size() for x in kept}
+        return sum(memory.values())
 
     @property
     def made(self) -> dict[str, Any]:

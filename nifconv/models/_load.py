@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nifconv._support import history, hub
+from nifconv._support.allocation import AllocationLimit
 from nifconv._support.arguments import torch_module
 from nifconv._support.descriptions import refused
 from nifconv._support.modules import copy_model, uncompiled
@@ -25,6 +27,9 @@ from nifconv.conversion import (
     set_initial_gains,
 )
 from nifconv.models._content import Content, read_saved
+
+_OF_A_NUMBER, _FREE = 64, 2**28
+"""Bytes that building a base model may allocate, for each number of the file that names it and in addition."""
 
 
 def load(
@@ -42,8 +47,9 @@ def load(
         base_model: a model of the architecture that was converted, with any weights; it is not changed, and the new
             model is on its device, without torch.compile around it. By default it is built by the name that the file
             gives, if it was saved with one, in the dtype of the weights.
-        trust: do what the file asks for: call the function that it names as "package.module:function", or give
-            torchvision or timm arguments with which they download or read other files. Without it, neither happens,
+        trust: do what the file asks for: call the function that it names as "package.module:function", give
+            torchvision or timm arguments with which they download or read other files, or build a base model that is
+            far larger than the file (64 bytes for each of its numbers, and 256 MiB). Without it, none of these happens,
             and only code of nifconv, torchvision and timm runs, wherever the file is from.
         revision: branch, tag or commit on the Hub, if the address gives none; the main branch by default.
         token: access token for the Hub; by default that of `hf auth login` or of the variable HF_TOKEN.
@@ -69,7 +75,7 @@ def load(
         torch_module("base_model", base_model)
     content = read_saved(hub.fetched(path, revision=revision, token=token))
     if base_model is None:
-        model = build_base(content, named_base(content, trust=trust))
+        model = build_base(content, named_base(content, trust=trust), trust=trust)
     else:
         model = uncompiled(copy_model(base_model))
         history.name_base(model, content.made["base"])
@@ -122,13 +128,19 @@ def check_fetching(content: Content, named: NamedModel, *, trust: bool) -> None:
         )
 
 
-def build_base(content: Content, named: NamedModel) -> nn.Module:
+def build_base(content: Content, named: NamedModel, *, trust: bool) -> nn.Module:
     """The base model that a file names, newly initialised, in the dtype of its weights.
 
+    The layers that were replaced may be all of it, and be larger than those that the file holds: nine times where these
+    stand for convolutions of 3x3. Beyond 64 bytes for each number of the file, which is 16 times the memory of those in
+    single precision, and 256 MiB, it is not built without `trust`.
+
     Raises:
-        ValueError: it cannot be built, for example because it would exceed the memory.
+        ValueError: it cannot be built, for example because it would be too large.
     """
-    with refused(content.source, f"names {named.name!r}, which cannot be built", "give the model that was converted"):
+    limit = nullcontext() if trust else AllocationLimit(_OF_A_NUMBER * content.numbers + _FREE)
+    remedy = "give the model that was converted" + ("" if trust else ", or trust=True if you trust the file")
+    with refused(content.source, f"names {named.name!r}, which cannot be built", remedy), limit:
         model = named.build()
     return in_dtype_of(content, model)
 

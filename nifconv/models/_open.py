@@ -69,7 +69,7 @@ def open_model(
     base = named_base(described, trust=trust)
 
     def fresh() -> nn.Module:
-        return rebuild(described, build_base(described, base))[0]
+        return rebuild(described, build_base(described, base, trust=trust))[0]
 
     model = fresh()  # `fresh` builds newly initialised ones for a null distribution too; the weights come next
     content = described if weights is None else read(weights)
@@ -89,13 +89,15 @@ def _with_weights(named: NamedModel, content: Content, pretrained: bool, *, trus
         model = named.build(pretrained=pretrained)
     else:
         described = content.made["base"]
-        if described and described["name"] == named.name and named == NamedModel(named.name):
+        completed = described and described["name"] == named.name and named == NamedModel(named.name)
+        if completed:
             named = NamedModel.from_spec(described)  # the user names the function, and the file its arguments
             check_fetching(content, named, trust=trust)
 
         def again() -> nn.Module:
+            base = build_base(content, named, trust=trust) if completed else in_dtype_of(content, named.build())
             # A user's function may return the converted model, which `rebuild` leaves as it is.
-            return rebuild(content, in_dtype_of(content, named.build()))[0]
+            return rebuild(content, base)[0]
 
         fresh = again
         model = fresh()

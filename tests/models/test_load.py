@@ -1,6 +1,7 @@
 """What `load` builds by itself from a file: base models in their precision, and none for which files are fetched."""
 
 import inspect
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import nn
 from nifconv import bake, convert, load
 from nifconv._support import saved
 from nifconv.models import NamedModel, open_model
+from nifconv.models import read as read_content
 
 X = torch.randn(1, 3, 32, 32)
 NAME = "timm:lcnet_050"
@@ -79,6 +81,54 @@ def test_a_base_model_that_no_memory_holds_is_refused(name: str, read: Any) -> N
     described({"name": name, "num_classes": 10**13})
     with pytest.raises(ValueError, match=rf"'a\.safetensors' names '{name}', which cannot be built .*; give the model"):
         read("a.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        (NAME, {"num_classes": 3 * 10**6}),  # 15 GB
+        (NAME, {"num_classes": 10**5, "in_chans": 2 * 10**8}),
+        ("timm:vit_tiny_patch16_224", {"img_size": 2**17}),  # of positions, in one tensor
+        ("timm:vit_tiny_patch16_224", {"depth": 10**9}),
+        ("timm:swin_tiny_patch4_window7_224", {"img_size": 9600, "window_size": 300}),  # of pairs of places
+        ("regnet_y_400mf", {"num_classes": 10**7}),
+    ],
+)
+@pytest.mark.parametrize("read", [load, open_model, "weights"])
+def test_a_base_model_far_larger_than_its_file_is_refused_before_it_takes_memory(
+    name: str, arguments: dict[str, Any], read: Any
+) -> None:
+    def by_weights(path: str) -> object:
+        return open_model(name, weights=path)
+
+    described({"name": name, "arguments": arguments})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(
+        ValueError,
+        match=rf"'a\.safetensors' names '{name}', which cannot be built \(.*more than 3\d\d MiB\); give the model "
+        r"that was converted, or trust=True",
+    ):
+        (by_weights if read == "weights" else read)("a.safetensors")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**20  # KiB
+
+
+def test_a_trusted_file_may_name_a_large_base_model() -> None:
+    described({"name": "squeezenet1_1", "num_classes": 200_000})  # 400 MB
+    with pytest.raises(ValueError, match=r"which cannot be built .*or trust=True if you trust the file"):
+        load("a.safetensors")
+    with pytest.raises(ValueError, match=r"does not fit the model at classifier.1.bias: .* \(1000,\) in the file"):
+        load("a.safetensors", trust=True)
+
+
+@pytest.mark.parametrize("forge", [lambda x: x.expand(10**9), lambda x: torch.empty(10**9, device="meta")])
+def test_a_file_counts_the_numbers_that_it_holds(forge: Any) -> None:
+    """A view repeats one number, and a tensor without memory has none."""
+    described({"name": NAME, "arguments": {"num_classes": 3 * 10**6}})
+    tensors, description = saved.read("a.safetensors")
+    torch.save({"nifconv": description, "state_dict": {**tensors, "large": forge(torch.zeros(1))}}, "a.pt")
+    assert read_content("a.pt").numbers < 2 * 10**6
+    with pytest.raises(ValueError, match=rf"names '{NAME}', which cannot be built .*more than 3\d\d MiB"):
+        open_model("a.pt")
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from pathlib import Path
 
 from torchvision import datasets
@@ -54,6 +55,9 @@ class ArchiveData(FilesData):
             raise ValueError(
                 f"root={self.root} holds files of {self.title} that are not as published ({error!r}). {remedy}"
             ) from error
+
+    def _files(self, source: VisionDataset) -> Iterable[tuple[str, Path]]:  # noqa: ARG002
+        return ((file, self.root / file) for file in self.files)
 
     def _augmented(self) -> Transform:
         return shifted(self.size, self.statistics, flip=self.flip)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch.utils.data import Dataset, Subset
 from torchvision.datasets import VisionDataset
 
 from experiments.tasks.seeded import KeyedSet, Seeded
+from experiments.training.data.contents import digest
 from experiments.training.data.module import IndexedData
 
 Transform = Callable[[Any], Any]
@@ -63,12 +63,14 @@ class FilesData(IndexedData):
     def _labels(self, source: VisionDataset) -> list[int]:
         return [int(label) for label in source.targets]
 
-    def _identity(self, source: VisionDataset) -> list[Any]:
-        """What changes where images are added, removed or moved to another class."""
-        return self._labels(source)
+    @abstractmethod
+    def _files(self, source: VisionDataset) -> Iterable[tuple[str, Path]]:
+        """Names and paths of what it is read from, for `digest`; a name says the label if the content does not."""
 
     def train_set(self) -> KeyedSet:
-        return self._keyed(self._split(self._source(True, self._augmented()))[0])
+        source = self._source(True, self._augmented())
+        self.contents = digest(self._files(source))
+        return self._keyed(self._split(source)[0])
 
     def val_set(self) -> KeyedSet | None:
         return self._keyed(self._split(self._source(True, self._plain()))[1]) if self.validation else None
@@ -82,7 +84,6 @@ class FilesData(IndexedData):
     def _split(self, source: VisionDataset) -> tuple[Dataset[Any], Dataset[Any]]:
         """Training and validation samples; each class is held out in proportion to its size."""
         labels = self._labels(source)
-        self.contents = hashlib.sha256(repr(self._identity(source)).encode()).hexdigest()
         if not self.validation:
             return source, Subset(source, [])
         rest = len(labels) - self.validation

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from PIL import Image
 from torchvision.datasets import ImageFolder, VisionDataset
@@ -65,9 +66,10 @@ class ImageFolderData(FilesData):
     def _require(self, folders: list[Path]) -> None:
         require("images in a folder for each class", self.root, folders, self.remedy.format(root=self.root))
 
-    def _identity(self, source: VisionDataset) -> list[Any]:
+    def _files(self, source: VisionDataset) -> Iterable[tuple[str, Path]]:
         folders = cast(_Folders, source)
-        return [(str(Path(path).relative_to(folders.root)), label) for path, label in folders.samples]
+        for path, label in folders.samples:
+            yield f"{label} {Path(path).relative_to(folders.root)}", Path(path)
 
     def _augmented(self) -> Transform:
         return self.views.training()

@@ -19,7 +19,7 @@ class ImageData(LightningDataModule, ABC):
         classes: number of labels.
         channels: number of channels of an image.
         size: height and width of the training images, in pixels.
-        contents: digest of what the training images are, once they were read; "" for data that cannot change.
+        contents: digest of the files of the training images, once these were read; "" for data that cannot change.
         place: where they are read from.
 
     Args:

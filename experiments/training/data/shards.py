@@ -6,11 +6,11 @@ A shard holds, one after another, `KEY.jpg` (or `.jpeg`, `.png`) and `KEY.cls`, 
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from webdataset.shardlists import expand_urls
 
+from experiments.training.data.contents import digest
 from experiments.training.data.files import require
 from experiments.training.data.loader import Loader
 from experiments.training.data.module import ImageData
@@ -59,8 +59,8 @@ class ShardsData(ImageData):
     def train_dataloader(self) -> Loader:
         rank, processes = self._process()
         shards = _present(self.train)
-        sizes = [(Path(shard).name, Path(shard).stat().st_size if _is_local(shard) else None) for shard in shards]
-        self.contents = hashlib.sha256(repr(sizes).encode()).hexdigest()
+        # Those that are not on the file system count by their names alone.
+        self.contents = digest((Path(shard).name, Path(shard) if _is_local(shard) else None) for shard in shards)
         if len(shards) < processes * max(self.workers, 1):
             raise ValueError(
                 f"train={self.train} names {len(shards)} shards, but each of {self.workers} workers on each of "

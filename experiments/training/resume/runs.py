@@ -13,8 +13,9 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.rank_zero import rank_zero_only, rank_zero_warn
 
 from experiments.files import write_text
+from experiments.training.resume.identity import begin, check_identity, stamp
 
-_CONFIG, _LOCK, _KEY = "config.yaml", ".lock", "config"
+_CONFIG, _LOCK, _KEY, _RUN = "config.yaml", ".lock", "config", "run"
 _PATIENCE = 20.0
 """Seconds in which the workers of a killed process end; they hold its lock until then."""
 _FREE = (
@@ -38,9 +39,9 @@ _held: dict[Path, FileLock] = {}
 
 
 class SaveConfig(SaveConfigCallback):
-    """Writes the configuration into the folder of the run at the start of `fit`, and into each checkpoint.
+    """Writes configuration and identity into the folder of the run at the start of `fit`, and into each checkpoint.
 
-    A run depends on its configuration alone, so that a checkpoint with the configuration of a run could be its own.
+    A checkpoint with another configuration or identity than its folder is refused, unless the user names it.
     """
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
@@ -48,19 +49,24 @@ class SaveConfig(SaveConfigCallback):
             folder = Path(trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)
             write_text(folder / _CONFIG, self.parser.dump(self.config))
+            begin(folder)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
         checkpoint[_KEY] = yaml.safe_load(self.parser.dump(self.config))
+        if trainer.is_global_zero:  # which alone writes checkpoints
+            checkpoint[_RUN] = stamp(Path(trainer.default_root_dir))
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
         # Whoever names a checkpoint may want one of another run.
-        found = trainer.state.fn == TrainerFn.FITTING and self.config.ckpt_path is None
-        differences = _differences(checkpoint[_KEY], self.parser, self.config) if found and _KEY in checkpoint else ""
-        if differences:
+        if trainer.state.fn != TrainerFn.FITTING or self.config.ckpt_path is not None:
+            return
+        if differences := _differences(checkpoint[_KEY], self.parser, self.config) if _KEY in checkpoint else "":
             raise ValueError(
                 f"{trainer.ckpt_path} is a checkpoint of another run: {differences}. Put the one of this run back, or "
                 "remove it together with its checksum, and the same command resumes from the one before"
             )
+        if _RUN in checkpoint:
+            check_identity(str(trainer.ckpt_path), checkpoint[_RUN], Path(trainer.default_root_dir))
 
 
 def check_same_run(out: Path, parser: LightningArgumentParser, config: Namespace) -> None:
@@ -101,13 +107,13 @@ def reserve(out: Path) -> None:
 
 
 @rank_zero_only
-def set_aside(folder: Path) -> None:
-    """Renames a folder, so that its name becomes free."""
-    if folder.exists():
+def set_aside(path: Path) -> None:
+    """Renames a folder or file, so that its name becomes free."""
+    if path.exists():
         number = 1
-        while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
+        while (aside := path.with_name(f"{path.name}.{number}")).exists():
             number += 1
-        folder.rename(aside)
+        path.rename(aside)
 
 
 def _read(path: Path) -> dict[str, Any]:

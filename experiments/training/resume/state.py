@@ -52,7 +52,8 @@ class ExactResume(Callback):
         if self._loaded["contents"] != _contents(data):
             raise ValueError(
                 f"the training images in {data.place} have changed since {trainer.ckpt_path} was written: some were "
-                "added, removed or moved to another class. Restore them to resume, or start over with --resume=false"
+                "altered, added, removed or moved to another class. Restore them to resume, or start over with "
+                "--resume=false"
             )
         trainer.train_dataloader.load_state_dict(self._loaded["loader"])  # type: ignore[union-attr]
         # Not in on_load_checkpoint: what Lightning sets up after it may draw random numbers.

@@ -184,3 +184,19 @@ def test_files_without_checksums_are_refused_if_damaged(
     (tmp_path / "FashionMNIST" / "raw" / "train-images-idx3-ubyte").write_bytes(content)
     with pytest.raises(ValueError, match=r"holds files of Fashion-MNIST that are not as published \(.*Download"):
         FashionMNISTData(tmp_path).train_dataloader()
+
+
+def test_contents_change_with_a_byte_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of Fashion-MNIST, whose unpacked files torchvision compares with nothing."""
+
+    def contents() -> str:
+        data = FashionMNISTData(tmp_path, validation=50)
+        data.train_dataloader()
+        return data.contents
+
+    write_fashion_mnist(tmp_path, monkeypatch)
+    before = contents()
+    assert contents() == before
+    file = tmp_path / "FashionMNIST" / "raw" / "train-images-idx3-ubyte"
+    file.write_bytes(file.read_bytes()[:-1] + b"\x00")
+    assert contents() != before
