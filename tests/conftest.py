@@ -1,8 +1,14 @@
+import os
+
+# The tensors are small: threads would only wait for one another. Before torch and NumPy, which read it once when they
+# are imported; the processes that tests start read it too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 import torch
 from hypothesis import settings
 
-torch.set_num_threads(1)  # the tensors are small: threads would only wait for one another
+torch.set_num_threads(1)
 
 settings.register_profile("nifconv", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile("nifconv")

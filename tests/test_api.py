@@ -1,14 +1,10 @@
 import importlib
 import importlib.metadata
 import pkgutil
-import subprocess
-import sys
-from pathlib import Path
 
 import nifconv
 from nifconv import footprint, frequency, functional
-
-ROOT = Path(__file__).parent.parent
+from tests import programs
 
 PUBLIC = {
     "Baked",
@@ -99,19 +95,20 @@ def test_every_public_object_is_described() -> None:
 
 
 OPTIONAL = ["huggingface_hub", "jinja2", "lightning", "matplotlib", "onnx", "onnxruntime", "onnxscript", "pandas"]
-OPTIONAL += ["PIL", "rich", "safetensors", "scipy", "sklearn", "timm", "torchvision", "typer", "yaml"]
+OPTIONAL += ["PIL", "rich", "safetensors", "scipy", "sklearn", "timm", "torchvision", "torch._dynamo", "typer", "yaml"]
 
 
 def test_importing_is_silent_and_light() -> None:
     """With every public name, and beyond what torch itself imports where it finds it."""
     program = f"""
-import sys, torch
+import sys, warnings
+warnings.simplefilter("error")
 optional = set({OPTIONAL!r}) - set(sys.modules)
 from nifconv import *
 from nifconv import models
 print(Conversion.__name__, sorted(optional & set(sys.modules)), len(optional) > 10)
 """
-    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, cwd=ROOT)
+    done = programs.run(program)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "Conversion [] True", "")
 
 

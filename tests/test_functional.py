@@ -111,7 +111,7 @@ def test_gradients(grouping: tuple[int, int, int], stride: int) -> None:
         return spectral_conv(x, frequency.taps_to_spectrum(taps, (3, 4)), groups=grouping[2], stride=stride)
 
     assert torch.autograd.gradcheck(apply, (x, taps))
-    assert torch.autograd.gradgradcheck(apply, (x, taps))
+    assert torch.autograd.gradgradcheck(apply, (x, taps), fast_mode=True)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])

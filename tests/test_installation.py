@@ -12,6 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from tests import programs
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -45,8 +47,8 @@ def test_installs_without_a_compiler(command: str, tmp_path: Path) -> None:
         zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
     program = "import nifconv.spectral.native as n; print(n.__file__, n.engine(), n.absence())"
     folder = tmp_path / "installed" if command == "bdist_wheel" else tmp_path
-    printed = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True)
-    assert printed.stdout.startswith(str(folder)), printed.stdout
+    printed = programs.run(program, folder=folder)
+    assert printed.stdout.startswith(str(folder)), printed.stdout + printed.stderr
     assert "None the native engine was not built" in printed.stdout
 
 

@@ -1,18 +1,14 @@
 """Processes and threads that share layers: forked, spawned, training one set of weights, or ending in between."""
 
 import multiprocessing
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from nifconv import FrequencyConv2d, LCConv2d
-
-ROOT = Path(__file__).parent.parent
+from tests import programs
 
 
 def net() -> nn.Sequential:
@@ -94,7 +90,5 @@ signal.setitimer(signal.ITIMER_REAL, 0.05)
 while True:
     layer(x).sum().backward()
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
+    done = programs.run(code)
     assert done.returncode in statuses, done.stderr

@@ -1,10 +1,11 @@
 """What every function of the library leaves as it found it: the model, and the settings of the process."""
 
+import functools
 import inspect
 import random
+import tempfile
 import warnings
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def X() -> Tensor:  # noqa: N802 - as in the formulas
     return torch.ones(2, 3, *SIZE)
 
 
-exact = partial(TableFilter, size=9)
+exact = functools.partial(TableFilter, size=9)
 CALLS: dict[str, Callable[[nn.Module, Path], Any]] = {
     "survey": lambda net, _: footprint.survey(net, X()),
     "survey beside its null distribution": lambda net, _: footprint.survey(net, X(), null=2),
@@ -160,6 +161,13 @@ def test_the_table_has_every_public_function() -> None:
     assert functions - words == changing
 
 
+@functools.cache
+def warm_up(name: str) -> None:
+    """Whatever is imported or cached once, by the first call in a process."""
+    with tempfile.TemporaryDirectory() as folder:
+        {**CALLS, **DRAWING}[name](model(), Path(folder))
+
+
 @pytest.mark.parametrize("name", [*CALLS, *DRAWING])
 @pytest.mark.parametrize("other", [False, True], ids=["usual settings", "other settings"])
 def test_everything_else_is_left_as_it_was(name: str, other: bool, tmp_path: Path) -> None:
@@ -168,7 +176,7 @@ def test_everything_else_is_left_as_it_was(name: str, other: bool, tmp_path: Pat
         pytest.skip("benchmarks and the runtime of ONNX have single precision")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of poor matches, and by torch of its own code; compared below
-        call(net, tmp_path)  # whatever is imported or cached once
+        warm_up(name)
         torch.set_num_threads(2 if other else 1)
         torch.set_default_dtype(torch.float64 if other else torch.float32)
         net = net.to(torch.get_default_dtype())

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 from torchvision import models
+from torchvision.models.resnet import Bottleneck
 
 from experiments.footprint.published import HIDDEN, LABELS, TRAINED, kernels, labelled_mass
 from experiments.study.environment import environment
@@ -34,6 +35,7 @@ class Recipe:
         seed: of all draws.
         layers: untrained layers of the published filter that are averaged at each map size.
         input_size: of the models, in pixels.
+        blocks: in each stage of the ResNet, by default those of ResNet-50.
         maps: sizes at which the published filter is evaluated, and its channels there.
         null: re-initialised copies of ConvNeXt in its survey.
     """
@@ -41,11 +43,12 @@ class Recipe:
     seed: int = 0
     layers: int = 12
     input_size: int = 224
+    blocks: tuple[int, ...] = (3, 4, 6, 3)
     maps: tuple[tuple[int, int], ...] = ((56, 64), (28, 256), (14, 512))
     null: int = 5
 
 
-SMOKE = Recipe(layers=2, input_size=64, maps=((28, 8), (14, 8)), null=1)
+SMOKE = Recipe(layers=2, input_size=64, blocks=(1, 1, 1, 1), maps=((28, 8), (14, 8)), null=1)
 """The same code path in seconds."""
 
 
@@ -69,7 +72,7 @@ def resnet_rows(recipe: Recipe) -> tuple[list[dict[str, Any]], dict[str, Survey]
     x = torch.zeros(1, 3, recipe.input_size, recipe.input_size)
     for name, factory in FILTERS.items():
         torch.manual_seed(recipe.seed)
-        net = convert(models.resnet50(), filter=factory).model
+        net = convert(models.ResNet(Bottleneck, list(recipe.blocks)), filter=factory).model
         start = time.perf_counter()
         found = footprint.survey(net, x)
         found.to_dict()

@@ -7,14 +7,14 @@ measures every convolution at the size at which it runs, and puts the null distr
 measure when they are re-initialised and not trained.
 """
 
+import timm
 import torch
-import torchvision
 
 from nifconv import convert, footprint
 
 torch.manual_seed(0)
-# With weights="DEFAULT" these are the kernels that ImageNet made; the random ones need no download.
-net = torchvision.models.convnext_tiny(weights=None).eval()
+# With pretrained=True these are the kernels that ImageNet made; the random ones need no download.
+net = timm.create_model("convnext_atto").eval()
 image = torch.randn(1, 3, 96, 96)
 plain = footprint.survey(net, image, null=5)
 print(plain)
@@ -41,4 +41,4 @@ found.plot("depth")
 
 # %%
 # ``found.to_html("page.html")`` writes all of this as one page that opens without a network, and
-# ``nifconv inspect convnext_tiny --null 20 --html page.html`` does so without a line of Python.
+# ``nifconv inspect convnext_atto --null 20 --html page.html`` does so without a line of Python.

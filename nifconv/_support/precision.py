@@ -14,6 +14,10 @@ def full_precision(device: torch.device) -> AbstractContextManager[object]:
     return nullcontext()
 
 
-@torch.compiler.assume_constant_result  # the compiler of torch 2.8 cannot look inside
 def _has_autocast(kind: str) -> bool:
     return torch.amp.is_autocast_available(kind)
+
+
+# The compiler of torch 2.8 cannot look inside. This is what `torch.compiler.assume_constant_result` does after it has
+# imported the compiler, which takes longer than importing all of this library.
+_has_autocast._dynamo_marked_constant = True  # type: ignore[attr-defined]

@@ -64,7 +64,7 @@ def layers(draw: st.DrawFn, *, lc: bool = False) -> tuple[Any, Tensor]:
 
 
 @given(layers())
-@settings(max_examples=120)
+@settings(max_examples=60)
 def test_a_baked_layer_is_the_layer(case: tuple[Any, Tensor]) -> None:
     layer, x = case
     baked = bake(layer, x)
@@ -76,7 +76,6 @@ def test_a_baked_layer_is_the_layer(case: tuple[Any, Tensor]) -> None:
 
 
 @given(layers(lc=True))
-@settings(max_examples=80)
 def test_a_baked_block_is_the_block_with_the_fewer_multiplications(case: tuple[Any, Tensor]) -> None:
     block, x = case
     baked = bake(block, x)
@@ -90,7 +89,6 @@ def test_a_baked_block_is_the_block_with_the_fewer_multiplications(case: tuple[A
 
 
 @given(layers(), st.sampled_from([1e-3, 0.05, 0.3]))
-@settings(max_examples=80)
 def test_the_bound_holds_for_inputs_between_minus_one_and_one(case: tuple[Any, Tensor], tolerance: float) -> None:
     layer, x = case
     layer.bias = None

@@ -74,7 +74,7 @@ def global_layers(draw: st.DrawFn) -> tuple[Any, Tensor]:
 
 
 @given(global_layers())
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_products_are_the_convolution_with_the_taps(case: tuple[Any, Tensor]) -> None:
     layer, x = case
     model = as_matmul(layer, x).model

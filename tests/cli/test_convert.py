@@ -1,7 +1,6 @@
 """`nifconv convert`, and what all commands have in common."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -13,13 +12,13 @@ from click.testing import Result
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
-import nifconv
 from nifconv import cli, load
 from nifconv.cli import _convert, _export
 from nifconv.cli._app import app
 from nifconv.cli._words import in_options
 from nifconv.functional import PADDING_MODES
 from nifconv.models import FORMS, NamedModel
+from tests import programs
 
 FACTORY = """
 from torch import nn
@@ -178,18 +177,25 @@ def test_words_that_help_shows_without_torch_are_those_of_the_library() -> None:
 
 
 def test_help_and_version_do_not_wait_for_torch() -> None:
-    program = "import sys; sys.argv = ['nifconv', *sys.argv[1:]]; from nifconv.cli import main\ntry: main()\n"
-    program += "except SystemExit: pass\nprint('torch' in sys.modules)"
-    for arguments in (["--help"], ["--version"], ["convert", "--help"], ["inspect", "--help"], ["bake", "--help"]):
-        done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
-        assert done.stdout.endswith("False\n"), arguments
+    asked = (["--help"], ["--version"], ["convert", "--help"], ["inspect", "--help"], ["bake", "--help"])
+    program = f"""
+import sys
+from nifconv.cli import main
+for arguments in {asked}:
+    sys.argv = ["nifconv", *arguments]
+    try:
+        main()
+    except SystemExit:
+        print("after", arguments, "torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert re.findall("^after .*", done.stdout, re.MULTILINE) == [f"after {arguments} False" for arguments in asked]
     assert re.search(r"nifconv \d+\.\d+", CliRunner().invoke(app, ["--version"]).output)
 
 
 def test_errors_have_no_traceback_on_the_terminal(folder: Path) -> None:
-    command = [sys.executable, "-m", "nifconv.cli", "convert", "own_nets:net", "--where", "nothing"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(nifconv.__file__).parents[1])}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
+    program = "import runpy; runpy.run_module('nifconv.cli', run_name='__main__', alter_sys=True)"
+    done = programs.run(program, "convert", "own_nets:net", "--where", "nothing", folder=folder)
     assert done.returncode == 2
     assert "--where nothing matches none of the 2 convolutions" in re.sub(r"[│\s]+", " ", done.stderr)
     assert "Traceback" not in done.stderr

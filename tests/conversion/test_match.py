@@ -60,7 +60,7 @@ def with_zeros(conv: Any) -> Any:
 
 
 @given(convs())
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_dense_taps_keep_the_function_of_every_convolution(conv: Any) -> None:
     new, residual = matched(conv, to="dense")
     assert residual == 0

@@ -149,5 +149,5 @@ def test_a_match_that_is_none_warns_and_says_what_would_fit(options: dict[str, A
     assert caught[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        convert(net, match=True, tolerance=1.0, **options)  # asked for
+        convert(net[0], match=True, tolerance=1.0, **options)  # asked for
         convert(net, match=True, to="dense", filter=SpatialFilter)

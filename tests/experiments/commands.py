@@ -2,8 +2,6 @@
 
 import csv
 import multiprocessing
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,23 +32,20 @@ def run(args: list[str]) -> None:
         train.main(args)
 
 
-def start(args: list[str], timeout: float = 300) -> int:
-    """The exit status of a command in a process of its own; that of a signal is negative."""
-    return subprocess.run(
-        [sys.executable, "-m", "experiments.train", *args],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        timeout=timeout,
-        check=False,
-    ).returncode
+def start(args: list[str], timeout: float = 300) -> int | None:
+    """The exit status of a command in a process of its own; that of a signal is negative.
+
+    The process is forked from a server that has imported the command, which takes longer than such a run.
+    """
+    multiprocessing.set_forkserver_preload(["experiments.train"])
+    process = multiprocessing.get_context("forkserver").Process(target=run, args=(args,))
+    process.start()
+    process.join(timeout)
+    return process.exitcode
 
 
 def start_together(args: list[str], processes: int) -> None:
-    """Runs a command with the launcher of torchrun; an error in a process is raised here, too.
-
-    The processes are forked from a server that has imported the command, which takes longer than such a run.
-    """
+    """Runs a command with the launcher of torchrun; an error in a process is raised here, too."""
     multiprocessing.set_forkserver_preload(["experiments.train"])
     config = LaunchConfig(
         min_nodes=1,

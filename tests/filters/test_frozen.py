@@ -1,9 +1,5 @@
 import hashlib
-import os
-import subprocess
-import sys
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,10 +21,9 @@ from nifconv import (
     frozen,
 )
 from nifconv.filters._factory import for_layer
+from tests import programs
 from tests.filter_contract import FilterContract
 from tests.tolerances import assert_near
-
-ROOT = Path(__file__).parents[2]
 
 FACTORIES: dict[str, Any] = {
     "implicit": ImplicitFilter,
@@ -87,15 +82,15 @@ def test_the_draw_depends_on_seed_and_specification_alone(factory: Any) -> None:
     assert not all(torch.equal(a, b) for a, b in zip(first, weights(4), strict=True))
 
 
-@pytest.mark.parametrize("threads", ["1", "2"])
-def test_another_process_draws_the_same_bits(threads: str) -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_another_process_draws_the_same_bits(threads: int) -> None:
     program = (
-        "import torch, hashlib; from nifconv import ImplicitFilter, frozen; torch.rand(3); "
+        f"import torch, hashlib; from nifconv import ImplicitFilter, frozen; torch.set_num_threads({threads}); "
+        "torch.rand(3); "
         "made = frozen(ImplicitFilter, seed=11)(128, 128, 2); "
         "print(hashlib.sha256(b''.join(made.get_buffer(n).numpy().tobytes() for n in made.frozen_names)).hexdigest())"
     )
-    environment = {**os.environ, "OMP_NUM_THREADS": threads}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, env=environment)
+    done = programs.run(program)
     made = frozen(ImplicitFilter, seed=11)(128, 128, 2)
     here = hashlib.sha256(b"".join(made.get_buffer(n).numpy().tobytes() for n in made.frozen_names)).hexdigest()
     assert done.stdout.strip() == here, done.stderr

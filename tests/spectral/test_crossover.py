@@ -1,9 +1,6 @@
 """The choice of method: never what is computed, only how."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,7 @@ import torch
 from nifconv import FrequencyConv1d, FrequencyConv2d, FrequencyConv3d, LCConv2d
 from nifconv.functional import fft_conv
 from nifconv.spectral import Crossover, _crossover, _direct, use_crossover
-from tests import oracles
+from tests import oracles, programs
 from tests.tolerances import assert_near
 
 CIRCULAR = {"depthwise circular": [(64, 4)], "dense circular": [(64, 1)]}
@@ -97,9 +94,8 @@ def test_a_table_in_use_can_be_given_as_an_object_and_put_back(path: Path) -> No
 
 def test_the_environment_names_a_table(path: Path) -> None:
     code = "from nifconv.spectral import _crossover; print(_crossover._active['cpu'].limits['training']['dense'])"
-    environment = {**os.environ, _crossover.VARIABLE: str(path)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[(64, 1)]"
+    done = programs.run(code, **{_crossover.VARIABLE: str(path)})
+    assert done.stdout.strip() == "[(64, 1)]", done.stderr
 
 
 @pytest.mark.parametrize(
@@ -204,8 +200,7 @@ for padding_mode in ("zeros", "circular"):
             torch.testing.assert_close(ours, other, rtol=1e-4, atol=1e-6)
 print("survived")
 """
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    done = programs.run(code)
     assert done.stdout.endswith("survived\n"), done.stdout + done.stderr
 
 

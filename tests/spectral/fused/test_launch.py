@@ -1,7 +1,5 @@
 """What the fused kernels take on, and that without a GPU torch.fft does everything."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +10,7 @@ from nifconv import FrequencyConv2d, frequency
 from nifconv.spectral import _products, fused
 from nifconv.spectral._transforms import Placement
 from nifconv.spectral.fused import _launch, _plans
+from tests import programs
 
 
 class OnGpu:
@@ -142,4 +141,5 @@ def test_that_torch_fft_stands_in_is_said_once(monkeypatch: pytest.MonkeyPatch) 
 
 def test_importing_needs_no_triton() -> None:
     program = "import sys; sys.modules['triton'] = None; import nifconv.spectral.fused"
-    subprocess.run([sys.executable, "-c", program], check=True)
+    done = programs.run(program)
+    assert done.returncode == 0, done.stderr

@@ -1,13 +1,11 @@
 """What is said and done where the engine is missing, switched off or asked for something it has not."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from nifconv.spectral.native import _library
+from tests import programs
 
 
 def test_it_is_switched_off_by_the_environment() -> None:
@@ -37,9 +35,9 @@ def test_an_unknown_instruction_set() -> None:
 @pytest.mark.parametrize("wanted", ["0", "avx1024", "baseline"])
 def test_a_process_under_that_environment(wanted: str) -> None:
     program = "from nifconv.spectral.native._library import engine, absence; print(engine(), absence())"
-    environment = {**os.environ, "NIFCONV_NATIVE": wanted}
-    command = [sys.executable, "-c", program]
-    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    done = programs.run(program, NIFCONV_NATIVE=wanted)
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout
     if wanted == "baseline" and _library.engine() is not None:
         assert "instruction_set='baseline'" in printed
     else:
