@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,10 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     (folder / "notes.txt").write_text("mine")
     app = typer.Typer()
     app.command()(main)
-    return folder, CliRunner().invoke(app, ["--smoke", "--out", str(folder)], env={"COLUMNS": "200", "NO_COLOR": "1"})
+    arguments = ["--smoke", "--out", str(folder)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # as in a process of its own; of torch, from Matplotlib
+        return folder, CliRunner().invoke(app, arguments, env={"COLUMNS": "200", "NO_COLOR": "1"})
 
 
 def positions(canvas: Tensor, digit: Tensor) -> set[tuple[int, int]]:

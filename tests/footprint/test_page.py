@@ -21,10 +21,17 @@ from tests.footprint.surveys import EVIL, surveyed
 RED, BLUE = (0x67, 0x00, 0x1F), (0x05, 0x30, 0x61)
 
 
-def test_the_page_needs_no_other_file_and_says_what_made_it(tmp_path: Path) -> None:
-    surveyed(null=2).to_html(tmp_path / "page.html", title="A & B")
-    page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "<title>A &amp; B</title>" in page
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[footprint.Survey, str]:
+    """A survey of layers whose names try to break out, and its page, whose title tries it too."""
+    survey, path = surveyed(null=2), tmp_path_factory.mktemp("page") / "page.html"
+    survey.to_html(path, title=f"A & B {EVIL}")
+    return survey, path.read_text(encoding="utf-8")
+
+
+def test_the_page_needs_no_other_file_and_says_what_made_it(written: tuple[footprint.Survey, str]) -> None:
+    _, page = written
+    assert "<title>A &amp; B &lt;script&gt;" in page
     sources = re.findall(r'(?:src|href)="([^"]*)"', page)
     assert all(source.startswith(("data:image/png;base64,", "#")) for source in sources)
     assert not re.search(r"https?://|@import|<link", page)
@@ -35,18 +42,15 @@ def test_the_page_needs_no_other_file_and_says_what_made_it(tmp_path: Path) -> N
     assert "learned\nreach if re-initialised layers have it too" in page
 
 
-def test_names_are_escaped_everywhere(tmp_path: Path) -> None:
-    surveyed(null=2).to_html(tmp_path / "page.html", title=EVIL)
-    page = (tmp_path / "page.html").read_text()
+def test_names_are_escaped_everywhere(written: tuple[footprint.Survey, str]) -> None:
+    _, page = written
     assert "<script>document.title" not in page
     assert "<img src=x" not in page
     assert "&lt;script&gt;document.title" in page
 
 
-def test_values_are_those_of_the_survey(tmp_path: Path) -> None:
-    survey = surveyed(null=3)
-    survey.to_html(tmp_path / "page.html")
-    page = (tmp_path / "page.html").read_text()
+def test_values_are_those_of_the_survey(written: tuple[footprint.Survey, str]) -> None:
+    survey, page = written
     for layer in survey.layers:
         median = layer.values("rms_radius").quantile(0.5).item()
         assert f'data-v="{median!r}">{median:.2f}<' in page
