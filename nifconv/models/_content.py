@@ -50,7 +50,7 @@ class Content:
 
     @property
     def numbers(self) -> int:
-        """How many numbers the weights have; memory that several tensors share counts once, since views repeat numbers."""
+        """How many numbers the weights have, each once where several tensors share memory: views repeat at will."""
         kept = [x for x in self.tensors.values() if isinstance(x, Tensor) and (x.device.type, x.layout) == _PLAIN]
         memory = {x.untyped_storage().data_ptr(): x.untyped_storage().nbytes() // x.element_size() for x in kept}
         return sum(memory.values())
