@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nifconv import frequency
 from nifconv._support.arguments import at_least_single, choice, ints_per_axis
+from nifconv._support.matrices import bmm
 from nifconv._support.precision import full_precision
 from nifconv.filters._base import DEFAULT_GAIN, FrequencyFilter
 from nifconv.filters._budget import Budget
@@ -209,18 +210,22 @@ class ImplicitFilter(FrequencyFilter):
         return self._evaluated(lambda heads: heads, size)
 
     def _evaluated(self, combination: Callable[[Tensor], Tensor], size: Sequence[int]) -> Tensor:
-        """The spectrum of heads that are combined first: where it is dense by bin, as the product reads it."""
+        """The spectrum of heads that are combined first; if dense, outputs lie side by side, as the product reads it."""
         with full_precision(self.real.weight.device):
             dtype = at_least_single(self.real.weight.dtype)
             heads = combination(self._heads(dtype))
             features = rearrange(torch.stack(self._features(size, heads.dtype)), "two ... h -> two h ...")
             features = torch.cat([features, torch.ones_like(features[:, :1])], dim=1)  # (2, hidden[-1] + 1, *half)
-            features = self._limited(features, size).to(heads.dtype).flatten(2)
-            heads, kernels = rearrange(heads, "o i two h -> two (o i) h"), heads.shape[:2]
-            by_bin = torch.bmm(features.mT, heads.mT) if kernels[1] > 1 else torch.bmm(heads, features).mT
-        parts = by_bin.unflatten(2, kernels).unflatten(1, frequency.half_shape(size))
-        spectrum = rearrange(parts, "two ... o i -> o i ... two")
-        return spectrum if kernels[1] > 1 else spectrum.contiguous()
+            features, half = self._limited(features, size).to(heads.dtype).flatten(2), frequency.half_shape(size)
+            if heads.shape[1] == 1:
+                parts = torch.bmm(rearrange(heads, "o 1 two h -> two o h"), features)
+                return rearrange(parts.unflatten(2, half), "two o ... -> o 1 ... two").contiguous()
+            # Both heads at once, each with zeros for the features of the other: (2 * bins, 2 * (hidden[-1] + 1)).
+            apart = torch.eye(2, dtype=features.dtype, device=features.device)[:, None, :, None]
+            both = (features.mT[:, :, None] * apart).flatten(2).flatten(0, 1)
+            by_input = rearrange(heads, "o i two h -> i (two h) o")
+            parts = bmm(both.expand(len(by_input), -1, -1), by_input)  # (in, 2 * bins, out)
+        return rearrange(parts.unflatten(1, (2, *half)), "i two ... o -> o i ... two")
 
     def _heads(self, dtype: torch.dtype) -> Tensor:
         """The weights of both linear heads, `(out, in, 2, hidden[-1] + 1)`: a bias is that of a constant feature.

@@ -246,7 +246,7 @@ def test_combined_kernels_are_combinations_of_the_kernels(options: dict[str, Any
         assert_near(ours, theirs)
 
 
-def test_a_spectrum_that_sums_over_channels_lies_bin_by_bin() -> None:
+def test_the_outputs_of_a_spectrum_that_sums_over_channels_lie_side_by_side() -> None:
     dense = ImplicitFilter(6, 2).spectrum_as_real((7, 8))
-    assert dense.permute(-1, 2, 3, 0, 1).is_contiguous()
+    assert dense.permute(1, -1, 2, 3, 0).is_contiguous()
     assert ImplicitFilter(6, 1).spectrum_as_real((7, 8)).is_contiguous()
