@@ -90,13 +90,19 @@ class FrequencyFilter(DrawnModule):
 
         return self.cached(("spectrum", size), compute)
 
-    def combined_as_real(self, size: Sequence[int], combination: Callable[[Tensor], Tensor]) -> Tensor:
+    def combined_as_real(
+        self,
+        size: Sequence[int],
+        combination: Callable[[Tensor], Tensor],
+        terms: int,  # noqa: ARG002 - for filters that have a choice
+    ) -> Tensor:
         """`combination(self.spectrum_as_real(size))`, possibly by combining what the kernels are linear in instead.
 
         Args:
             size: of the map.
             combination: a linear map over the axes of channels: `(out, in, *axes)` -> `(other out, other in, *axes)`,
                 whatever the further axes.
+            terms: how many kernels each combination sums.
         """
         return combination(self.spectrum_as_real(size))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -200,17 +201,19 @@ class ImplicitFilter(FrequencyFilter):
         self.imag.weight.copy_(weights[:, last:-1])
         self.real.bias.copy_(weights[:, -1])
 
-    def combined_as_real(self, size: Sequence[int], combination: Callable[[Tensor], Tensor]) -> Tensor:
-        if not self._is_plain:
-            return super().combined_as_real(size, combination)
-        # Kernels are linear in the heads, which are smaller than the spectra of many kernels.
-        return self._evaluated(combination, ints_per_axis("size", size, self.ndim))
+    def combined_as_real(self, size: Sequence[int], combination: Callable[[Tensor], Tensor], terms: int) -> Tensor:
+        size, weights = ints_per_axis("size", size, self.ndim), 2 * (self.hidden[-1] + 1)
+        values = 2 * math.prod(frequency.half_shape(size))
+        # Kernels are linear in the heads too, which is less to combine, but their spectra have yet to be evaluated.
+        if not self._is_plain or terms * values <= weights * (terms + values):
+            return super().combined_as_real(size, combination, terms)
+        return self._evaluated(combination, size)
 
     def _real_spectrum(self, size: Sequence[int]) -> Tensor:
         return self._evaluated(lambda heads: heads, size)
 
     def _evaluated(self, combination: Callable[[Tensor], Tensor], size: Sequence[int]) -> Tensor:
-        """The spectrum of heads that are combined first; if dense, outputs lie side by side, as the product reads it."""
+        """The spectrum of heads that are combined first; if dense, outputs lie side by side, as products read it."""
         with full_precision(self.real.weight.device):
             dtype = at_least_single(self.real.weight.dtype)
             heads = combination(self._heads(dtype))

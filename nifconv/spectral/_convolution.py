@@ -119,6 +119,8 @@ def combine(kernels: Tensor, pointwise: Tensor, groups: int) -> Tensor:
     # q: groups of the 1x1 convolution; g: groups of the first one within each; k: kernels of a group.
     by_group = kernels.unflatten(0, (groups, -1))  # (q * g, k, i, *axes)
     weights = rearrange(pointwise, "(q o) (g k) -> (q g) k o", q=pointwise_groups, g=groups // pointwise_groups)
-    combined = bmm(by_group.flatten(2).mT, weights)  # (q * g, i * axes, o): outputs side by side
+    # Few numbers beside the weights, laid out so that their gradient is a product of rows too.
+    rows = by_group.flatten(2).mT.contiguous()  # (q * g, i * axes, k)
+    combined = bmm(rows, weights)  # (q * g, i * axes, o): outputs side by side
     combined = combined.unflatten(1, by_group.shape[2:]).unflatten(0, (pointwise_groups, -1))
     return rearrange(combined, "q g i ... o -> (q o) (g i) ...")

@@ -162,7 +162,7 @@ def _bin_stride(planes: Tensor) -> int | None:
 
     Bins have to be evenly spaced, and outputs or inputs side by side.
     """
-    axes = [(n, step) for n, step in zip(planes.shape, planes.stride(), strict=True)][1:-2]
+    axes = list(zip(planes.shape, planes.stride(), strict=True))[1:-2]  # (*half)
     (n, step), *others = [axis for axis in reversed(axes) if axis[0] > 1] or [(1, 0)]
     is_even = all(other == n * step for _, other in others)
     return step if is_even and 1 in planes.stride()[-2:] else None
