@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from einops import rearrange
+from einops import rearrange, repeat
 from torch import Tensor, nn
 
 from nifconv import frequency
@@ -223,12 +223,10 @@ class ImplicitFilter(FrequencyFilter):
             if heads.shape[1] == 1:
                 parts = torch.bmm(rearrange(heads, "o 1 two h -> two o h"), features)
                 return rearrange(parts.unflatten(2, half), "two o ... -> o 1 ... two").contiguous()
-            # Both heads at once, each with zeros for the features of the other: (2 * bins, 2 * (hidden[-1] + 1)).
-            apart = torch.eye(2, dtype=features.dtype, device=features.device)[:, None, :, None]
-            both = (features.mT[:, :, None] * apart).flatten(2).flatten(0, 1)
-            by_input = rearrange(heads, "o i two h -> i (two h) o")
-            parts = bmm(both.expand(len(by_input), -1, -1), by_input)  # (in, 2 * bins, out)
-        return rearrange(parts.unflatten(1, (2, *half)), "i two ... o -> o i ... two")
+            # One product for each input and part, whose result is written where the engine reads it.
+            by_input = rearrange(heads, "o i two h -> (i two) h o")
+            parts = bmm(repeat(features, "two h bins -> (i two) bins h", i=heads.shape[1]), by_input)
+        return rearrange(parts.unflatten(1, half).unflatten(0, (-1, 2)), "i two ... o -> o i ... two")
 
     def _heads(self, dtype: torch.dtype) -> Tensor:
         """The weights of both linear heads, `(out, in, 2, hidden[-1] + 1)`: a bias is that of a constant feature.

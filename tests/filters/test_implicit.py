@@ -253,11 +253,11 @@ def test_combined_kernels_are_combinations_of_the_kernels(options: dict[str, Any
 @pytest.mark.parametrize("size", [(7, 7), (14, 14)])
 @pytest.mark.parametrize("terms", [2, 64])
 def test_combining_takes_the_fewest_multiplications(size: tuple[int, int], terms: int) -> None:
-    subject, weight = ImplicitFilter(16 * terms, 1), torch.randn(16, 16 * terms)
+    subject, weight = ImplicitFilter(8 * terms, 1), torch.randn(512, 8 * terms)
 
     def operations(terms: int) -> int:
         with FlopCounterMode(display=False) as counter:
-            subject.combined_as_real(size, lambda kernels: combine(kernels, weight, 16), terms)
+            subject.combined_as_real(size, lambda kernels: combine(kernels, weight, 8), terms)
         return counter.get_total_flops()
 
     of_spectra, of_heads = operations(0), operations(10**9)

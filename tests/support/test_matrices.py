@@ -30,6 +30,7 @@ def test_derivatives(dtype: torch.dtype) -> None:
     assert_close(bmm(*operands(dtype)), torch.bmm(*operands(dtype)))
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit")  # which torch uses for derivatives in forward mode
 def test_transformations_see_an_ordinary_product() -> None:
     a, b = (t.detach() for t in operands())
     expected = torch.bmm(a, b)
