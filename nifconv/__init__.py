@@ -1,7 +1,7 @@
 """nifconv: convolutions whose kernels are small functions of frequency.
 
-The names are imported when one of them is first used, so that the command line can show its help without torch. Import
-`nifconv.functional` to have the operator `nifconv::spectral_conv` registered, as loading an exported program requires.
+Names are imported on first use, so that the command line can show its help without torch. Import `nifconv.functional`
+to register the operator `nifconv::spectral_conv`, as loading an exported program requires.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("nifconv")
-    # One room asks for another while both are being imported, when `_api`, which imports all, would be a circle.
+    # Submodules are imported directly: rooms import one another, and `_api`, which imports them all, would be a circle.
     if importlib.util.find_spec(f"{__name__}.{name}") is not None:
         return importlib.import_module(f"{__name__}.{name}")
     return getattr(importlib.import_module("nifconv._api"), name)

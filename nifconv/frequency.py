@@ -29,7 +29,7 @@ def half_shape(size: Sequence[int]) -> tuple[int, ...]:
 
     Raises:
         TypeError: `size` is not a sequence of integers.
-        ValueError: it is empty, or an axis has no pixel.
+        ValueError: it is empty, or an axis has no pixels.
     """
     size = map_size("size", size)
     return (*size[:-1], size[-1] // 2 + 1)
@@ -49,7 +49,7 @@ def grid(size: Sequence[int], *, dtype: torch.dtype | None = None, device: torch
 
     Raises:
         TypeError: `size` is not a sequence of integers.
-        ValueError: it is empty, or an axis has no pixel.
+        ValueError: it is empty, or an axis has no pixels.
     """
     size = map_size("size", size)
     axes = [count.double() / n for count, n in zip(_half_counts(size, device), size, strict=True)]
@@ -62,8 +62,8 @@ def mirrored_grid(
     """Frequencies of the half grid and of the bins that mirror them, `(2, *half_shape(size), d)`.
 
     A real kernel has H[-k] = conj H[k] for bins k, modulo the size. Which frequency a bin stands for matters to a
-    function of frequency that is not periodic: here the one in [-1/2, 1/2), so that the Nyquist bin of an even axis
-    is at -1/2 on the last axis too, and is its own mirror image.
+    function of frequency that is not periodic: here it is in [-1/2, 1/2), so that the Nyquist bin of an even axis is
+    at -1/2 on the last axis too, and is its own mirror image.
 
     >>> mirrored_grid((4,)).squeeze(-1)
     tensor([[ 0.0000,  0.2500, -0.5000],
@@ -71,7 +71,7 @@ def mirrored_grid(
 
     Raises:
         TypeError: `size` is not a sequence of integers.
-        ValueError: it is empty, or an axis has no pixel.
+        ValueError: it is empty, or an axis has no pixels.
     """
     size = map_size("size", size)
     counts = _half_counts(size, device)
@@ -85,7 +85,7 @@ def mirrored_grid(
 def project_hermitian(spectrum: Tensor, size: Sequence[int]) -> Tensor:
     """The nearest half spectrum of a real kernel: afterwards `rfftn(irfftn(H)) == H`.
 
-    On the self-conjugate bins H(f) becomes (H(f) + conj H(-f)) / 2, an orthogonal projection; others do not change.
+    On the self-conjugate bins H(f) becomes (H(f) + conj H(-f)) / 2, an orthogonal projection; other bins are unchanged.
 
     Args:
         spectrum: complex, `(..., *half_shape(size))`.
@@ -100,7 +100,7 @@ def project_hermitian(spectrum: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def project_pairs(pairs: Tensor, size: Sequence[int]) -> Tensor:
-    """`project_hermitian` of real and imaginary parts, `(..., *half_shape(size), 2)`, without complex numbers."""
+    """`project_hermitian` on real and imaginary parts, `(..., *half_shape(size), 2)`, without complex numbers."""
     nyquist = size[-1] // 2 if size[-1] % 2 == 0 else size[-1]  # past the end for an odd size, which has no such bin
     first, last = pairs[..., :1, :], pairs[..., nyquist:, :]  # f_d = 0 and f_d = 1/2
     between = pairs[..., 1:nyquist, :]
@@ -128,7 +128,7 @@ def taps_to_spectrum(
 
     Raises:
         TypeError: `taps` are not real and floating, or another argument does not hold integers.
-        ValueError: an axis has no pixel, `taps` have fewer axes than `size` or no tap, `dilation` is below 1, or
+        ValueError: an axis has no pixels, `taps` have fewer axes than `size` or no taps, `dilation` is below 1, or
             `origin` is below 0.
     """
     size = map_size("size", size)
@@ -165,7 +165,7 @@ def offsets(size: Sequence[int], *, device: torch.device | str | None = None) ->
 
     Raises:
         TypeError: `size` is not a sequence of integers.
-        ValueError: it is empty, or an axis has no pixel.
+        ValueError: it is empty, or an axis has no pixels.
     """
     size = map_size("size", size)
     axes = [torch.arange(n, dtype=torch.float64, device=device) - n // 2 for n in size]
@@ -179,7 +179,7 @@ def resize_taps(taps: Tensor, size: Sequence[int]) -> Tensor:
 
     Raises:
         TypeError: `taps` are not real and floating.
-        ValueError: an axis has no pixel, or `taps` have fewer axes than `size` or no tap.
+        ValueError: an axis has no pixels, or `taps` have fewer axes than `size` or no taps.
     """
     size = map_size("size", size)
     _check_taps(taps, len(size))
@@ -193,8 +193,8 @@ def resize_taps(taps: Tensor, size: Sequence[int]) -> Tensor:
 def fold(spectrum: Tensor, size: Sequence[int], stride: Sequence[int]) -> Tensor:
     """Half spectrum of every `stride`-th sample: `irfftn(fold(rfftn(x))) == x[::s]`.
 
-    Sampling adds up aliases: Z(f) = mean over m of Y(f + m / s). With this a strided convolution needs only an
-    inverse transform of the small output.
+    Sampling adds up aliases: Z(f) = mean over m of Y(f + m / s). A strided convolution then needs only an inverse
+    transform of the small output.
 
     Args:
         spectrum: complex, `(..., *half_shape(size))`, of a real map.
@@ -226,7 +226,7 @@ def fold(spectrum: Tensor, size: Sequence[int], stride: Sequence[int]) -> Tensor
 
 
 def fast_length(minimum: int, *, multiple_of: int = 1) -> int:
-    """The smallest length >= `minimum` that is quick to transform: `multiple_of` times a product of 2, 3, 5 and 7.
+    """The smallest length >= `minimum`, in pixels, with a quick FFT: `multiple_of` times a product of 2, 3, 5 and 7.
 
     >>> fast_length(223), fast_length(223, multiple_of=2)
     (224, 224)
@@ -246,7 +246,7 @@ def _is_smooth(n: int) -> bool:
 
 def _half_counts(size: Sequence[int], device: torch.device | str | None) -> list[Tensor]:
     """Cycles per map of the bins of each axis."""
-    # Without fftfreq and rfftfreq, which the ONNX exporter cannot translate.
+    # Not fftfreq and rfftfreq, which the ONNX exporter cannot translate.
     counts = [_centred(torch.arange(n, device=device), n) for n in size[:-1]]
     return [*counts, torch.arange(size[-1] // 2 + 1, device=device)]
 

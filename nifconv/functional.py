@@ -30,27 +30,27 @@ def spectral_conv(
     output_size: Sequence[int] | None = None,
     pointwise: Tensor | None = None,
 ) -> Tensor:
-    """Multiplies the spectrum of every channel by a filter, sums over the input channels and goes back to space.
+    """Multiplies the spectrum of every channel by a filter, sums over the input channels and transforms back to pixels.
 
     Y[o](f) = sum_i H[o, i](f) X[i](f), with i over the input channels of o's group. On the grid of the input itself
     this is a circular convolution. On a larger grid (`size`) the input is continued by zeros, which makes the
     convolution linear as long as the kernel's reach fits into the margin.
 
     Args:
-        x: real, `(batch, in_channels, *map)`; any floating dtype, an empty batch included.
+        x: real, of any floating dtype, `(batch, in_channels, *map)`; the batch may be empty.
         spectrum: complex, `(out_channels, in_channels // groups, *half_shape(size))`.
         groups: number of channel groups; `in_channels` for a depthwise convolution, with
             `out_channels // in_channels` filters for each input channel.
-        stride: keep every stride-th output pixel of each axis, starting with the first.
+        stride: keep every stride-th output pixel along each axis, starting with the first.
         size: the grid the spectrum is sampled on; by default the map itself (circular padding).
-        output_size: number of output pixels before the stride, starting with the first; by default that of the map.
+        output_size: number of output pixels along each axis before the stride is applied; by default that of the map.
         pointwise: weight of a 1x1 convolution that follows, `(mixed_channels, out_channels // pointwise_groups)` with
             any number of axes of length 1 after these. Where it reduces the number of channels, it is multiplied into
             the spectrum, so that only mixed_channels maps are transformed back.
 
     Returns:
-        `(batch, out_channels, *ceil(output_size / stride))`, or with mixed_channels, in the dtype of
-        `x`. Transforms run in the wider precision of `x` and `spectrum`, and in float32 at least.
+        `(batch, out_channels, *ceil(output_size / stride))`, or mixed_channels of them if `pointwise` is given, in the
+        dtype of `x`. Transforms run in the wider precision of `x` and `spectrum`, and in float32 at least.
 
     Raises:
         TypeError: `x` is not real and floating, or `spectrum` is not complex.
@@ -85,7 +85,7 @@ def fft_conv(
     pointwise: Tensor | None = None,
     method: str = "fft",
 ) -> Tensor:
-    """`torch.nn.functional.convNd` by FFT: the same sum over the same pixels, at a cost independent of the taps.
+    """`torch.nn.functional.convNd` by FFT: the same sum over the same pixels, at a cost independent of the kernel size.
 
     Args:
         x: real, `(batch, in_channels, *map)`.
@@ -94,7 +94,7 @@ def fft_conv(
         padding: pixels (before, after) for each axis.
         padding_mode: what the padding holds: "zeros", "circular", "reflect" or "replicate".
         pointwise: see `spectral_conv`.
-        method: see `FrequencyConv2d`.
+        method: how to compute it, one of "auto", "fft", "native", "fused" and "direct"; see `FrequencyConv2d`.
 
     Returns:
         `(batch, out_channels, *output)`, output = floor((map + before + after - span) / stride) + 1 with
@@ -106,11 +106,13 @@ def fft_conv(
             ranks, channels or groups do not fit one another, or the method is unknown.
     """
     ndim = real_floating("taps", taps).dim() - 2
-    # Ranks before all that is read off the shapes: with an axis too few, a channel would be taken for a pixel.
+    # Ranks are checked before shapes are read: with one axis too few, a channel would be taken for a pixel.
     choice("padding_mode", padding_mode, PADDING_MODES)
     choice("method", method, METHODS)
     if real_floating("x", x).dim() != ndim + 2:
-        raise ValueError(f"x has {x.dim()} axes, but taps of shape {tuple(taps.shape)} need batch, channels and {ndim}")
+        raise ValueError(
+            f"x has {x.dim()} axes, but taps of shape {tuple(taps.shape)} need 2 + {ndim}: (batch, channels, *map)"
+        )
     geometry = Geometry(
         map_size_of(x, ndim),
         tuple(taps.shape[2:]),
@@ -126,7 +128,7 @@ def fft_conv(
 def _check_operands(x: Tensor, spectrum: Tensor, groups: int) -> None:
     real_floating("x", x)
     complex_spectrum(spectrum)
-    # Here the axes of `half` have to exist; whether they are those of the grid is known only with its size.
+    # Only the number of axes can be checked here; `_check_sizes` compares their lengths with the grid.
     if spectrum.dim() < 3 or x.dim() != spectrum.dim():
         raise ValueError(
             f"x has {x.dim()} axes and spectrum {spectrum.dim()}, but both need 2 + the number of spatial axes: "
@@ -139,8 +141,8 @@ def _check_channels(x: Tensor, kernel_shape: tuple[int, ...], groups: int, name:
     groups_of(groups, x.shape[1], kernel_shape[0])
     if kernel_shape[1] * groups != x.shape[1]:
         raise ValueError(
-            f"x has {x.shape[1]} channels, but {name} of {kernel_shape[1]} input channels in groups={groups} needs "
-            f"{kernel_shape[1] * groups}"
+            f"x has {x.shape[1]} channels, but {name} with {kernel_shape[1]} input channels per group and "
+            f"groups={groups} needs {kernel_shape[1] * groups}"
         )
 
 
@@ -153,14 +155,14 @@ def _check_sizes(
             f"spectrum has the frequency axes {half}, but the half grid of size={size} has "
             f"{frequency.half_shape(size)}; evaluate the filter at that size"
         )
-    # On a smaller grid the map would be cropped by rfftn, without a word.
+    # On a smaller grid, rfftn would silently crop the map.
     for name, smaller in (("the map of x", map_size), ("output_size", output_size)):
         if any(a > b for a, b in zip(smaller, size, strict=True)):
             raise ValueError(f"{name} is {smaller}, larger than the grid size={size}; use a grid that holds it")
 
 
 def _padding_pairs(padding: object, ndim: int) -> list[tuple[int, int]]:
-    # One error for all that is not pairs: an int, a string, too few or too many entries in a pair.
+    # One error for anything that is not pairs: an int, a string, too few or too many entries in a pair.
     try:
         pairs = [(integer("padding", before), integer("padding", after)) for before, after in padding]  # type: ignore[attr-defined]
     except (TypeError, ValueError) as error:

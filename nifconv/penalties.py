@@ -26,8 +26,8 @@ def locality_penalty(
 ) -> Tensor:
     r"""Sum over all spatial kernels of p(|n|) w[n]^2, with |n| the distance of a tap from the centre in pixels.
 
-    It covers frequency layers and `nn.ConvNd` with more than one tap, without frozen filters and weights that do not
-    require gradients. Source: the locality-promoting regularisation of Schneider 2020.
+    It covers frequency layers and `nn.ConvNd` with more than one tap, but neither frozen filters nor weights that do
+    not require gradients. Source: the locality-promoting regularisation of Schneider 2020.
 
     The quadratic profile is smoothness in frequency: for each axis a, and the trigonometric polynomial
     H(f) = sum_n w[n] exp(2 pi i f . n) through the taps,
@@ -54,7 +54,7 @@ def locality_penalty(
     weigh = _PROFILES[choice("profile", profile, tuple(_PROFILES))]
     penalty = torch.zeros(())
     for name, module, convolution in spatial_convolutions(model):
-        # Asked of the weights, not of the kernels, which need no gradient under `torch.no_grad`.
+        # The weights are asked, not the kernels, which never require gradients under `torch.no_grad`.
         if not any(weight.requires_grad for weight in convolution.weights()):
             continue
         taps = convolution.kernels(_map_size(name, module, convolution, size))
@@ -74,6 +74,6 @@ def _map_size(
     if given is None and convolution.kernel_size is None:
         raise ValueError(
             f"size={size} gives no map size for {name or type(module).__name__!r}, whose kernels are as large as "
-            "the map; give one size for all layers, or those by name that footprint.survey finds"
+            "the map; give one size for all layers, or sizes by layer name, which footprint.survey finds"
         )
     return given

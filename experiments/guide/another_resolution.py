@@ -28,7 +28,7 @@ def shown(scene: Scene) -> Batches:
 
 
 # %%
-# Two nets learn digits of 12 pixels on a canvas of 16. They differ in the coordinates alone.
+# Two nets learn digits of 12 pixels on a canvas of 16. They differ only in their coordinates.
 
 nets = {}
 for coordinates in ("periodic", "image"):

@@ -35,7 +35,7 @@ for axes, response, title in zip(panels, responses, ('padding_mode="circular"', 
 figure.colorbar(shown, ax=panels, label="response to one pixel", shrink=0.8)
 
 # %%
-# With a finite kernel the layer is ``nn.Conv2d``, number by number.
+# With a kernel of fixed size the layer is ``nn.Conv2d``, number for number.
 
 layer = FrequencyConv2d(4, 4, kernel_size=7, padding_mode="zeros")
 maps = torch.randn(1, 4, 24, 24)

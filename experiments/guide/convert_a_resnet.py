@@ -39,8 +39,8 @@ for name, counted in (("before", net), ("after", model)):
 print(count_parameters(model))
 
 # %%
-# The kernels, each on the map size on which its layer runs. Untrained filters start small, around their centre, and
-# training decides how far they extend.
+# These are the kernels, each at the map size at which its layer runs. Untrained filters start small, around their
+# centre, and training decides how far they extend.
 
 survey = footprint.survey(model.eval(), torch.randn(1, 3, 64, 64))
 survey.plot("kernels")

@@ -2,7 +2,7 @@
 Frozen filters and compact checkpoints
 ======================================
 
-Gavrikov & Keuper 2023 found that convolutions need not be learned where a 1x1 convolution follows that combines them.
+Gavrikov & Keuper 2023 found that convolutions need not be learned if a 1x1 convolution after them combines them.
 Here all spatial filters are drawn once from a seed and never trained.
 """
 

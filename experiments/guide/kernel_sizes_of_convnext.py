@@ -31,11 +31,11 @@ found = footprint.survey(global_net, image, null=5)
 found.plot("mass")
 
 # %%
-# The figure shows which share of a kernel lies within a centred window. An untrained implicit filter is local on a map
+# The figure shows what share of a kernel lies within a centred window. An untrained implicit filter is local on a map
 # of any size, because it is smooth in frequency. A trained kernel is large only if it leaves the dashed null
 # distribution.
 #
-# The same as one number for each layer, from the first to the last: the side of the window that holds 90 %.
+# The next figure shows one number for each layer, from the first to the last: the side of the window that holds 90 %.
 
 found.plot("depth")
 

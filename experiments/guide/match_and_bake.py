@@ -42,7 +42,7 @@ baked = bake(model.eval(), image, tolerance=0.01)
 print(baked.report)
 
 # %%
-# Its kernels, each in the size that it needs. One step of training has hardly changed them.
+# These are its kernels, each at the size that it needs. One step of training has hardly changed them.
 
 footprint.survey(baked.model, image).plot("kernels")
 

@@ -71,6 +71,6 @@ survey = footprint.survey(model.eval(), image)
 survey.plot("kernels")
 
 # %%
-# And the way back: the smallest plain kernels that keep 1 %.
+# The way back works too, with the smallest plain kernels within a tolerance of 1 %.
 
 print(bake(model, image, tolerance=0.01).report)

@@ -14,15 +14,15 @@ from torch import Tensor, fx, nn
 
 
 def integer(name: str, value: object) -> int:
-    """Returns `value` as a Python integer; integers of numpy and symbolic ones of torch.export are accepted.
+    """Returns `value` as a Python integer; NumPy integers and the symbolic ones of torch.export are accepted.
 
     Raises:
         TypeError: `value` is not an integer; `True` is refused, not read as 1.
     """
-    # operator.index would replace the symbol by the number of the example and fix it in the exported graph.
+    # operator.index would replace the symbol by the number in the example, and fix it in the exported graph.
     if isinstance(value, torch.SymInt):
         return value  # type: ignore[return-value]
-    if not isinstance(value, (bool, np.bool_)):  # bool is a subclass of int; "|" stops the compiler of torch 2.8
+    if not isinstance(value, (bool, np.bool_)):  # bool is a subclass of int; "|" breaks the compiler of torch 2.8
         try:
             return operator.index(value)  # type: ignore[arg-type]
         except TypeError:

@@ -1,4 +1,4 @@
-"""Descriptions of models in files: whoever wrote one may have meant harm, or another version of this library."""
+"""Descriptions of models, read from files that may be malicious or written by another version of this library."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ ANOTHER_FILE = "give a file that Conversion.save or Baked.save wrote"
 
 @contextmanager
 def refused(source: str, reason: str, remedy: str = ANOTHER_FILE) -> Iterator[None]:
-    """Inside, an error names the file: its checksum says that it is whole, not that nifconv wrote it."""
+    """A context in which errors name the file: its checksum says that it is complete, not that nifconv wrote it."""
     try:
         yield
-    except Exception as error:  # whatever our classes raise for arguments that nobody gave them
+    except Exception as error:  # our classes may raise anything for arguments that were never meant for them
         found = f"{error!s:.200}" or type(error).__name__
         raise ValueError(f"{source!r} {reason} ({found}); {remedy}") from error
 
@@ -28,4 +28,4 @@ def check_size(name: str, module: nn.Module, numbers: int) -> None:
     """
     wanted = sum(tensor.numel() for tensor in module.state_dict().values())
     if wanted > numbers:
-        raise ValueError(f"{name!r} would have {wanted} numbers, and the whole file has {numbers}")
+        raise ValueError(f"{name!r} would have {wanted} numbers, but the whole file has {numbers}")

@@ -18,10 +18,10 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         FileNotFoundError: the folder of `path` does not exist.
     """
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"{str(path)!r} cannot be written: {str(path.parent)!r} is not a folder; make it first")
-    path = path.resolve()  # through links, which are to point to the new content and not to be replaced by it
-    # In the same folder, since a file cannot be renamed to another disk in one step; and with a name of its own, since
-    # two processes that wrote one draft would publish a mixture.
+        raise FileNotFoundError(f"{str(path)!r} cannot be written: {str(path.parent)!r} is not a folder; create it")
+    path = path.resolve()  # follows links, which should point to the new content and not be replaced by it
+    # In the same folder, since a file cannot be renamed to another disk in one step; and under a unique name, since two
+    # processes that wrote one draft would publish a mixture.
     draft = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.draft")
     try:
         with draft.open("wb") as file:

@@ -38,7 +38,7 @@ def run(model: nn.Module, example_input: ExampleInput) -> Any:
 def counted(model: nn.Module, example_input: ExampleInput) -> tuple[Any, int]:
     """What `run` returns, and the floating-point operations it took; a multiplication and an addition are two.
 
-    Counted are matrix products, convolutions, attention and products of spectra, as `torch.utils.flop_counter` does.
+    It counts matrix products, convolutions, attention and products of spectra, as `torch.utils.flop_counter` does.
     """
     with FlopCounterMode(display=False) as counter:
         output = run(model, example_input)
@@ -57,13 +57,13 @@ def map_sizes(
     Raises:
         TypeError, Exception: as `run`.
     """
-    # A dict as an ordered set: a shared layer runs at several sizes, and mostly again at the same one.
+    # A dict as an ordered set: a shared layer may run at several sizes, and usually runs at one several times.
     seen: dict[tuple[nn.Module, tuple[int, ...]], None] = {}
 
     def record(module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
         x = given[0] if given else next(iter(named.values()))  # conv(x) or conv(input=x)
         ndim = len(module.stride)  # type: ignore[arg-type]
-        if x.numel():  # a batch without examples, such as a detector's that found nothing, shows no map
+        if x.numel():  # an empty batch, as in a detector that found nothing, shows no map
             seen[module, tuple(x.shape[-ndim:])] = None
 
     hooks = [layer.register_forward_pre_hook(record, with_kwargs=True) for layer in layers]
@@ -78,7 +78,7 @@ def map_sizes(
 def relative_change(before: Any, after: Any) -> float:
     """The largest |after - before| / |before| over the floating and complex tensors that two outputs of a model hold.
 
-    Inf if shapes differ, for example because a detector finds another number of objects.
+    Inf if shapes differ, for example because a detector finds a different number of objects.
     """
     pairs = zip(_pytree.tree_leaves(before), _pytree.tree_leaves(after), strict=True)
     tensors = [
@@ -91,9 +91,10 @@ def relative_change(before: Any, after: Any) -> float:
 
 def relative_error(error: Tensor, reference: Tensor) -> float:
     """|error| / |reference| in the Euclidean norm over all entries; 0 if error is 0, inf if only reference is 0."""
-    size = error.norm().item()
-    # `size and`: an error of 0 is 0 even if the reference is 0 too. NaN counts as true and stays NaN.
-    return size and (size / norm if (norm := reference.norm().item()) else math.inf)
+    size, norm = error.norm().item(), reference.norm().item()
+    if size == 0:  # even if the reference is 0 too
+        return 0.0
+    return size / norm if norm else math.inf
 
 
 @contextmanager

@@ -1,6 +1,6 @@
-"""What a model was made of: a base model, and the conversions and bakes since, as plain data on the module itself.
+"""How a model came about: its base model, then conversions and bakes, as plain data on the module itself.
 
-So a file can say how to build the model again, whatever happened to it in between: copies carry it along.
+Copies carry it along, so a file can say how to build the model again, whatever happened to it in between.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ _ATTRIBUTE = "_nifconv_history"
 
 
 def start(model: nn.Module, base: dict[str, Any] | None) -> None:
-    """Notes what a newly built model is, as `NamedModel.to_spec` says it."""
+    """Records what a newly built model is, as `NamedModel.to_spec` describes it."""
     vars(model)[_ATTRIBUTE] = {"base": base, "conversions": []}
 
 
 def name_base(model: nn.Module, base: dict[str, Any] | None) -> None:
-    """Notes what a model was before all conversions, unless that is known."""
+    """Records what a model was before all conversions, unless that is known already."""
     made = of(model)
     vars(model)[_ATTRIBUTE] = {**made, "base": base if made["base"] is None else made["base"]}
 
 
 def add(model: nn.Module, before: dict[str, Any], step: dict[str, Any]) -> None:
-    """Notes on a changed model what it was before, and how it was changed.
+    """Records on a changed model what it was before, and how it was changed.
 
     Args:
         model: the model after the change.
-        before: what `of` returned before.
+        before: what `of` returned before the change.
         step: a conversion, with the names of the new layers under "layers"; or a bake, with the plain layers by name
             under "baked".
     """
@@ -45,9 +45,9 @@ def of(model: nn.Module) -> dict[str, Any]:
 
 
 def needed(model: nn.Module) -> dict[str, Any]:
-    """What `of` returns, without conversions of which later bakes have left nothing.
+    """What `of` returns, without the conversions whose layers were all baked later.
 
-    They need not be repeated, since plain layers can be put straight in the places of the base model.
+    They need not be repeated, since the plain layers can be put straight into the base model.
     """
     made = of(model)
     steps: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""The Hugging Face Hub: the file of a repository, by its address."""
+"""The Hugging Face Hub: fetching the file of a repository by its address."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ADDRESS = re.compile(rf"{PREFIX}([^/@\s]+/[^/@\s]+)(?:@(\S+))?")
 
 
 def fetched(path: str | Path, *, revision: str | None = None, token: str | bool | None = None) -> Path:
-    """The file of an address on the Hub, in huggingface_hub's cache; any other path as it is.
+    """The file at an address on the Hub, in huggingface_hub's cache; any other path is returned unchanged.
 
     Only this one file is fetched, and none of the code that a repository may hold.
 
@@ -24,12 +24,12 @@ def fetched(path: str | Path, *, revision: str | None = None, token: str | bool 
         token: by default that of `hf auth login` or of the variable HF_TOKEN.
 
     Raises:
-        FileNotFoundError: the Hub does not give the file.
-        ValueError: the address has another form, `revision` is given twice, or there is one for a path.
+        FileNotFoundError: the file cannot be fetched.
+        ValueError: the address is malformed, `revision` is given twice, or `revision` or `token` is given for a path.
         ImportError: huggingface_hub is not installed.
     """
     if isinstance(path, Path) and path.parts[:1] == (_SCHEME,):
-        path = PREFIX + "/".join(path.parts[1:])  # a Path makes one slash of two
+        path = PREFIX + "/".join(path.parts[1:])  # Path turns two slashes into one
     if not str(path).startswith(PREFIX):
         for name, value in (("revision", revision), ("token", token and "...")):  # a token is never shown
             if value:
@@ -57,7 +57,7 @@ def required(what: str) -> Any:
     """The package huggingface_hub.
 
     Raises:
-        ImportError: it is not installed, with what needs it and what to install.
+        ImportError: it is not installed; the message says what needs it and what to install.
     """
     try:
         import huggingface_hub

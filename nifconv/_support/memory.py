@@ -19,7 +19,7 @@ def in_huge_pages(new: Tensor) -> Tensor:
     """Asks the system for huge pages under a tensor that has not been written yet, and returns the tensor.
 
     A large tensor made in each training step is new memory in each, and the first access to each of its pages of 4 KiB
-    is a page fault: for kernels as large as the map and dense, faults took a third of the processor time of a step.
+    is a page fault. With dense kernels as large as the map, a step spends much of its time on these.
     On Linux on a CPU; elsewhere, and for tensors below 32 MiB, nothing happens.
     """
     advise = _advise()

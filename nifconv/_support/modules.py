@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-# Without the hooks of state_dict and load_state_dict, which speak of the old module's parameters.
+# Without the hooks of state_dict and load_state_dict, which refer to the old module's parameters.
 _RUN_TIME_HOOKS = (
     "_forward_hooks",
     "_forward_hooks_with_kwargs",

@@ -1,4 +1,4 @@
-"""Models by name: from torchvision, from timm, or from a function of the user."""
+"""Models by name: from torchvision, from timm, or from a user's function."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nifconv._support import history
 
 LIBRARIES = ("torchvision", "timm")
 _CLASSES, _CHANNELS = ("num_classes", "classes"), ("in_channels", "in_chans", "channels")
-"""What functions call these arguments, the usual word first."""
+"""What functions call these arguments, the most usual name first."""
 _FETCHING = (
     "weights",
     "weights_backbone",
@@ -29,20 +29,20 @@ _FETCHING = (
     "checkpoint_path",
     "cache_dir",
 )
-"""Arguments of torchvision and timm for which they download files, or read files of the machine."""
+"""Arguments that make torchvision and timm download files, or read local ones."""
 
 
 @dataclass(frozen=True)
 class NamedModel:
-    """A model that can be built from its name, and that a file can say it was made of.
+    """A model that can be built from its name, so that a file can say what it started from.
 
     Attributes:
         name: "resnet50" (from torchvision if it has one of that name, else from timm), "torchvision:resnet50",
             "timm:convnext_tiny", or "package.module:function" of a function that returns a module, which is also
             looked up in the working directory.
-        num_classes: number of outputs of the head, or None for that of the architecture.
-        in_channels: number of input channels, or None for that of the architecture.
-        arguments: other arguments of the function that builds it, plain data.
+        num_classes: number of outputs of the head, or None for the default of the architecture.
+        in_channels: number of input channels, or None for the default of the architecture.
+        arguments: other keyword arguments of the function that builds it, as plain data.
     """
 
     name: str
@@ -51,11 +51,11 @@ class NamedModel:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def build(self, *, pretrained: bool = False) -> nn.Module:
-        """The model, which remembers what it was made of.
+        """Builds the model, and records on it how it was built.
 
         Args:
             pretrained: load the weights that torchvision or timm publishes (a download), except those of a head with
-                another `num_classes`; a function of the user is called with `pretrained=True`. By default the model is
+                another `num_classes`; a user's function is called with `pretrained=True`. By default the model is
                 newly initialised.
 
         Raises:
@@ -80,20 +80,20 @@ class NamedModel:
 
     @property
     def fetching(self) -> list[str]:
-        """The arguments that make torchvision or timm download a file, or read one of the machine."""
+        """The arguments that make torchvision or timm download a file, or read a local one."""
         return sorted(name for name, value in self.arguments.items() if name in _FETCHING and value)
 
     def to_spec(self) -> dict[str, Any]:
-        """Data ready for JSON, without what has its default."""
+        """Data ready for JSON, without values that are the default."""
         spec = {**vars(self), "arguments": dict(self.arguments)}
         return {key: value for key, value in spec.items() if value not in (None, {})}
 
     @classmethod
     def from_spec(cls, spec: Any) -> NamedModel:
-        """What `to_spec` described.
+        """The model that `to_spec` described.
 
         Raises:
-            ValueError: it did not describe this.
+            ValueError: `spec` does not describe one.
         """
         known = isinstance(spec, dict) and set(spec) <= set(cls.__dataclass_fields__)
         if not known or not isinstance(spec.get("name"), str) or not isinstance(spec.get("arguments", {}), dict):
@@ -142,7 +142,7 @@ def _from_torchvision(name: str, model: NamedModel, pretrained: bool) -> nn.Modu
 
     if model.in_channels not in (None, 3):
         raise ValueError(
-            f"'torchvision:{name}' reads 3 channels, not {model.in_channels}; use one of timm, which reads any number"
+            f"'torchvision:{name}' reads 3 channels, not {model.in_channels}; use a timm model, which reads any number"
         )
     builder = models.get_model_builder(name)
     arguments = dict(model.arguments)
@@ -211,7 +211,7 @@ def made_of(model: nn.Module, base: str | NamedModel | None = None) -> dict[str,
 
 
 def takes(name: str, role: str) -> bool:
-    """Whether the model of that name can be told its "num_classes" or "in_channels"."""
+    """Whether the model of that name has an argument for its "num_classes" or "in_channels"."""
     named = NamedModel(name)
     known = _parameters(_imported(name)) if named.is_code else {"**"}
     return "**" in known or any(word in known for word in (_CLASSES if role == "num_classes" else _CHANNELS))
@@ -239,7 +239,7 @@ def _parameters(factory: Callable[..., Any]) -> set[str]:
 
 @contextmanager
 def _arguments_named(model: NamedModel) -> Iterator[None]:
-    """Names the model where its function refuses its arguments."""
+    """A context in which an error over arguments names the model."""
     try:
         yield
     except TypeError as error:

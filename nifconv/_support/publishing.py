@@ -83,12 +83,12 @@ class Publishable(ABC):
     ) -> None:
         """Writes `model.safetensors`, as `save` does, and a model card `README.md` into a folder.
 
-        A card that is there already is replaced if it is as nifconv wrote it, and else left as it is.
+        An existing card is replaced only if it still has the mark that nifconv leaves in its cards.
 
         Args:
-            save_directory: the folder, which is created where it does not exist.
+            save_directory: the folder, created if it does not exist.
             base: see `save`.
-            repo_id: "owner/name" on the Hub, for the card; by default the card tells how to load the file.
+            repo_id: "owner/name" on the Hub, for the card; by default the card says how to load the file itself.
 
         Raises:
             Exception: whatever `save` raises.
@@ -110,12 +110,12 @@ class Publishable(ABC):
         Read it with `nifconv.load("hf://owner/name")`; every command takes that address for a model.
 
         Args:
-            repo_id: "owner/name", or "name" under your own account; created where it does not exist.
+            repo_id: "owner/name", or "name" under your own account; created if it does not exist.
             base: see `save`.
-            commit_message: of the one commit, which also replaces the card of an earlier one.
-            private: whether a new repository is private; by default as its owner has set.
+            commit_message: message of the single commit, which also replaces an earlier card.
+            private: whether a new repository is private; by default what its owner has set.
             token: by default that of `hf auth login` or of the variable HF_TOKEN.
-            revision: the branch, created where it does not exist; the main branch by default.
+            revision: the branch, created if it does not exist; the main branch by default.
 
         Returns:
             The address of the commit.
@@ -151,7 +151,7 @@ def _card(description: Mapping[str, Any], report: str, repo_id: str | None) -> s
     named = None if description["base"] is None else NamedModel.from_spec(description["base"])
     address = f'"{hub.FILE}"' if repo_id is None else f'"{hub.PREFIX}{repo_id}"'
     needs = "It needs nifconv and safetensors." if repo_id is None else "It needs nifconv with its extra `hub`."
-    # The Hub's own field `base_model` takes repositories only, which a model by its name in a library is not.
+    # The Hub's own field `base_model` takes only repositories, and a model named in a library is not one.
     if named is None:
         base = "Base model: not recorded."
         arguments = f"{address}, base_model"

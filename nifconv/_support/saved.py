@@ -47,10 +47,10 @@ def write(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[
         else:
             aliases[name] = first
     content = {"format": _FORMAT, "aliases": aliases, "description": description}
-    # Of everything but itself: `read` takes it out before it computes the same.
+    # Over everything but itself: `read` removes it before computing the same checksum.
     content["checksum"] = _checksum(unique, content)
     with replacing(Path(path)) as file:
-        # Not `save_file`, which would put a file of its own in the place of the draft, unreadable to others.
+        # Not `save_file`, which would put a file of its own in place of the draft, unreadable to others.
         file.write(serialise(unique, metadata={_KEY: json.dumps(content)}))
 
 
@@ -67,7 +67,7 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise FileNotFoundError(f"path={str(path)!r} is not a file; give one that nifconv saved")
     if _is_pickle(path):
         raise ValueError(
-            f"{str(path)!r} was written by torch.save, and does not say how its model was made; give a file of "
+            f"{str(path)!r} was written by torch.save, and does not say how its model was made; give a file from "
             "Conversion.save or Baked.save, or build the model and read this file with torch.load and load_state_dict"
         )
     try:
@@ -79,7 +79,7 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"{str(path)!r} is not a complete safetensors file ({error}); copy or save it again"
         ) from error
     if _KEY not in metadata:
-        raise ValueError(f"{str(path)!r} does not say how its model was made; give a file of Conversion.save")
+        raise ValueError(f"{str(path)!r} does not say how its model was made; give a file from Conversion.save")
     try:
         content = json.loads(metadata[_KEY])
         version, checksum = content["format"], content.pop("checksum")
@@ -119,7 +119,7 @@ def _is_pickle(path: str | Path) -> bool:
     """Whether a file begins as those of torch.save do: a zip archive, or before torch 1.6 a bare pickle."""
     with Path(path).open("rb") as file:
         head = file.read(2)
-    return head in (b"PK", b"\x80\x02") and not is_safetensors(path)  # whose length may be any two bytes at the start
+    return head in (b"PK", b"\x80\x02") and not is_safetensors(path)  # its length may start with these bytes too
 
 
 def _checksum(tensors: Mapping[str, Tensor], content: Mapping[str, Any]) -> str:

@@ -35,19 +35,21 @@ def assemble(
 
 
 def complete(layer: SpatialLayer, modules: Sequence[Any], way: Composition) -> nn.Module:
-    """The module for a layer: those for its spatial part, then its 1x1 convolution and its bias; it takes its hooks.
+    """The module that replaces a layer: its spatial part, then its 1x1 convolution and bias; the hooks move to it.
 
     Args:
         layer: the layer with the bias.
-        modules: they end in one with a `bias` that is None.
-        way: the composition with the 1x1 convolution, if there is one.
+        modules: the modules of the spatial part, the last of which has a `bias` that is None.
+        way: the composition, for the 1x1 convolution that follows, if there is one.
     """
     if way.pointwise is not None:
         modules = [*modules, _from_weight(way.pointwise, groups=way.pointwise_groups)]
     bias = layer.bias_holder.bias
     if bias is not None:
+        # The last module is the one whose channels the bias belongs to: the 1x1 convolution, if there is one.
         modules[-1].bias = nn.Parameter(bias.detach().clone())  # type: ignore[operator]
     module = modules[0] if len(modules) == 1 else nn.Sequential(*modules)
+    # All or nothing: a plain kernel may combine weights that are trained with weights that are not.
     module.requires_grad_(any(p.requires_grad for p in layer.parameters()))
     move_hooks(module, layer)
     return module

@@ -17,7 +17,7 @@ from nifconv.baking._plain import write_layers
 from nifconv.baking._report import Baked, BakedLayer, BakeReport
 
 _FAR = 10
-"""How many times the tolerance the output of the model may change by without a warning."""
+"""The output of the model may change by this many times the tolerance without a warning."""
 
 
 def bake(
@@ -44,7 +44,7 @@ def bake(
     Args:
         model: any module; it is not changed.
         example_input: its argument, a tuple or list of its positional arguments, or a mapping of its keyword
-            arguments, of the size the model will be deployed at.
+            arguments, of the size at which the model will be deployed.
         tolerance: largest change of an output pixel, relative to the largest output that the layer can give for inputs
             of that size, at least 0 and below 1. The report says how far each layer is from this bound, and beside it
             the change of its output relative to that output.
@@ -92,14 +92,15 @@ def bake(
     copied = model
     model = substitute(model, {layer: cut.module for layer, cut in cuts.items()})
     baked = write_layers(model, [layer.name for layer in layers.values() if layer.replaced])
-    # Also if it is empty: `Baked.save` takes the last step for this bake.
+    # Even if it is empty: `Baked.save` takes the last step to be this bake.
     history.add(model, history.of(copied), {"baked": baked})
     after, seconds_after = timed_run(model, example_input)
     total = forward.relative_change(before, after)
     if 0 < _FAR * tolerance < total:
         warnings.warn(
-            f"tolerance={tolerance} changed the output of the model by {total:.2g} of its norm: it bounds a pixel by "
-            "the largest output that a layer can give, and the maps here stay far below that; use a smaller tolerance",
+            f"tolerance={tolerance} changed the output of the model by {total:.2g} of its norm: it bounds a pixel "
+            "relative to the largest output that a layer can give, and the outputs here are far smaller; use a "
+            "smaller tolerance",
             stacklevel=2,
         )
     return Baked(model, BakeReport(tuple(layers.values()), tolerance, total, seconds_before, seconds_after))

@@ -17,7 +17,7 @@ _RUNS = 3
 def measure_errors(
     model: nn.Module, example_input: forward.ExampleInput, cuts: Mapping[nn.Module, Cut]
 ) -> dict[nn.Module, tuple[float, float]]:
-    """How far the new module of each layer is from it on the inputs that reach it; the largest where it runs twice.
+    """How far each layer's new module is from it on the inputs that reach it; the largest error where it runs twice.
 
     Returns:
         max |new - old| / (norm of the layer * max |input|), which `Cut.bound` bounds; and the Euclidean |new - old| /
@@ -30,16 +30,17 @@ def measure_errors(
             return
         cut = cuts[layer]
         with forward.evaluating(cut.module):
-            # Not called but run, since the hooks of the layer are those of the new module too.
+            # `forward`, not a call, which would run the hooks that the new module has taken over from the layer.
             baked = cut.module.forward(*args, **kwargs)
         difference = (baked - output).double()
         x = args[0] if args else next(iter(kwargs.values()))
         scale = cut.norm * x.detach().abs().amax().item()
         largest = difference.abs().amax().item()
-        found = (largest and largest / scale if scale else largest, forward.relative_error(difference, output.double()))
+        # A scale of 0 is a layer or an input of zeros, to which an error cannot be relative.
+        found = (largest / scale if scale else largest, forward.relative_error(difference, output.double()))
         errors[layer] = tuple(map(max, found, errors.get(layer, found)))
 
-    # Before other hooks, which may change the output.
+    # Prepended, since other hooks may change the output.
     hooks = [layer.register_forward_hook(compare, with_kwargs=True, prepend=True) for layer in cuts]
     try:
         forward.run(model, example_input)

@@ -33,7 +33,7 @@ class Cut:
     Attributes:
         module: an `nn.ConvNd`, or several in an `nn.Sequential`.
         kernel_before: taps per axis of the kernels as applied.
-        kernel_after: the same of the plain convolution.
+        kernel_after: taps per axis of the plain convolution.
         bound: the largest change of an output for inputs between -1 and 1, relative to `norm`.
         norm: the largest output of the layer, without its bias, for such inputs (see `operator_norm`).
         smallest_map: the smallest map on which the convolutions run, in pixels per axis.
@@ -76,7 +76,7 @@ def check_reached(map_sizes: Sequence[MapSize]) -> None:
     """
     if not map_sizes:
         raise CannotBakeError(
-            "kept: the example input does not reach it in eval mode, so that the size of its kernels is unknown"
+            "kept: the example input does not reach it in eval mode, so the size of its kernels is unknown"
         )
 
 
@@ -97,8 +97,10 @@ def _cut(layer: SpatialLayer, by_size: dict[MapSize, Composition], tolerance: fl
     outside = mass_outside(way)
     if not outside.isfinite().all():
         raise CannotBakeError("kept: its kernels are not finite")
+    # The smallest window: what lies outside only falls from one window to the next.
     window = windows(way.taps.shape[2:])[int((outside <= tolerance).nonzero().min())]
     kernel, padding = _crop(layer, way.taps, window)
+    # The cut is made on one map; this is what it does on every map that reaches the layer.
     bound = max(_distance(kernel, other) for other in by_size.values())
     if bound > max(tolerance, _ROUNDING[kernel.dtype]):
         raise CannotBakeError(
@@ -134,12 +136,12 @@ def _crop(layer: SpatialLayer, taps: Tensor, window: int) -> tuple[Tensor, list[
 
 
 def _distance(kernel: Tensor, way: Composition) -> float:
-    """|kernel - taps| / |taps| in `operator_norm`, centre on centre."""
+    """|kernel - taps| / |taps| in `operator_norm`, with their centres aligned."""
     size = tuple(map(max, kernel.shape[2:], way.taps.shape[2:]))
-    # The difference counts from the larger of both, so that what was cut is in it: (out, in_per_group, *size).
+    # Both at the larger size, (out, in_per_group, *size), so that the taps that were cut are part of the difference.
     difference = resize_taps(kernel, size) - resize_taps(way.taps, size)
     change = _norm(difference, way)
-    return change and change / _norm(way.taps, way)  # 0 / 0 is a layer of zeros, which is exact
+    return change / _norm(way.taps, way) if change else 0.0  # a layer of zeros is exact: 0, not 0 / 0
 
 
 def _norm(taps: Tensor, way: Composition) -> float:

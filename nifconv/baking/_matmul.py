@@ -31,7 +31,7 @@ class ProductLayer(LayerChange):
         parameters_before: parameters of the layer, frozen ones included.
         parameters_after: constants of what replaced it, the matrices included.
         map_sizes: sizes of the maps that reach it for the example input, in pixels.
-        map_size: the only map that its matrix products take, in pixels; None if it is not made of these.
+        map_size: the only map size that its matrix products take, in pixels; None if it has no matrix products.
     """
 
     map_sizes: tuple[MapSize, ...]
@@ -51,7 +51,7 @@ class Products:
     """A model of matrix products and the report on it.
 
     A product for one size is stored in the form in which it is deployed, by `nifconv.models.export_onnx` with
-    form="matmul" or by `torch.export.save`; to make it again, save the `Conversion`, which is smaller and of any size.
+    form="matmul" or by `torch.export.save`; to build it again, save the `Conversion`, a smaller file for any size.
 
     Attributes:
         model: the model.
@@ -79,7 +79,7 @@ def as_matmul(model: nn.Module, example_input: forward.ExampleInput) -> Products
 
     Args:
         model: any module; it is not changed.
-        example_input: as `bake` takes it, of the size the model will be deployed at.
+        example_input: as for `bake`, of the size at which the model will be deployed.
 
     Returns:
         `Products(model, report)`. A layer is kept, with the reason in the report, if the example input does not reach
@@ -123,7 +123,7 @@ def _product(layer: SpatialLayer, map_sizes: tuple[MapSize, ...]) -> nn.Module:
     check_reached(map_sizes)
     if len(map_sizes) > 1:
         raise CannotBakeError(
-            f"kept: maps of {', '.join(map(str, map_sizes))} reach it, and constant matrices are for maps of one size"
+            f"kept: maps of {', '.join(map(str, map_sizes))} reach it, but constant matrices are for maps of one size"
         )
     with forward.evaluating(layer), torch.no_grad():
         # As the layer is written: the kernels of a block combined with its 1x1 weights would be more constants.
@@ -132,6 +132,7 @@ def _product(layer: SpatialLayer, map_sizes: tuple[MapSize, ...]) -> nn.Module:
 
 
 def _reported(found: Found, module: nn.Module | None, reason: str | None) -> ProductLayer:
+    # A product may be inside an `nn.Sequential`, before the 1x1 convolution of a block.
     inside = () if module is None else tuple(module.modules())
     constants = count(found.layer) if module is None else sum(t.numel() for t in module.state_dict().values())
     return ProductLayer(

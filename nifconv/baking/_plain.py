@@ -1,4 +1,4 @@
-"""Plain convolutions and padding layers as data, from it, and into a model."""
+"""Plain convolutions and padding layers: written as data, read from it and put into a model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _KINDS: dict[str, type[nn.Module]] = {
 
 
 def is_plain(module: object) -> bool:
-    """Whether it is a layer such as `bake` puts in the place of a frequency layer."""
+    """Whether it is a module of the kind that `bake` puts in place of a frequency layer."""
     if isinstance(module, nn.Sequential):
         return all(map(is_plain, module))
     return type(module).__name__ in _KINDS
@@ -55,7 +55,7 @@ def put_layers(source: str, written: Mapping[str, Any], model: nn.Module, *, num
         source: where the description is from, for messages.
         written: the layers by name.
         model: the model that was baked, or what it was before it was converted; changed in place.
-        numbers: how many the weights beside the description hold; a layer that would have more is not built.
+        numbers: how many numbers the weights in the file have; a layer that would have more is not built.
 
     Returns:
         The model, which may itself be replaced; its history has one more step.
@@ -71,6 +71,7 @@ def put_layers(source: str, written: Mapping[str, Any], model: nn.Module, *, num
             f"{source!r} was saved from another model: there is nothing at {absent[0]!r}; give a base_model of the "
             "architecture that was baked"
         )
+    # Built on the meta device; memory is taken only now that every place is known to exist.
     for name, new in built.items():
         old = modules[name]
         like = next(old.parameters(), torch.empty(0))
@@ -91,11 +92,12 @@ def _module(written: Any) -> nn.Module:
     if isinstance(written, list):
         return nn.Sequential(*map(_module, written))
     ((kind, spec),) = written.items()
+    # Only names in this table are looked up: a file cannot ask for code of its own.
     return _KINDS[kind](**as_tuples(spec))
 
 
 def as_tuples(data: Mapping[str, Any]) -> dict[str, Any]:
-    """With lists, which is what JSON makes of tuples, as tuples again."""
+    """Turns lists, which is what JSON makes of tuples, back into tuples."""
 
     def as_tuple(value: Any) -> Any:
         return tuple(map(as_tuple, value)) if isinstance(value, list | tuple) else value

@@ -49,7 +49,7 @@ class SpectralProduct(nn.Module):
         origin: list[int] = []
         for axis, geometry in enumerate(geometries):
             is_last = axis == self.ndim - 1
-            # Padding copies pixels, so that of the unit vectors is its matrix: (pixels, padded pixels).
+            # Padding is linear, so padding the unit vectors gives its matrix: (pixels, padded pixels).
             units, (size,), (before,) = geometry.on_grid(torch.eye(map_size[axis], dtype=torch.float64)[None])
             grid.append(size)
             origin.append(before)
@@ -72,7 +72,7 @@ class SpectralProduct(nn.Module):
         """The convolution.
 
         Raises:
-            ValueError: the map is not of `map_size`, or an exporter leaves it open.
+            ValueError: the map does not have `map_size`, or an exporter leaves its size open.
         """
         self._check(input)
         batched = input.dim() == self.ndim + 2
@@ -113,7 +113,7 @@ class SpectralProduct(nn.Module):
         size = tuple(input.shape[-self.ndim :])
         if torch.compiler.is_exporting() and any(isinstance(n, torch.SymInt) for n in size):
             raise ValueError(
-                f"input has a map of open size {size}, but its constant matrices are for maps of {self.map_size}; "
+                f"input has a map of dynamic size {size}, but its constant matrices are for maps of {self.map_size}; "
                 "leave these axes out of dynamic_shapes"
             )
         # A tracer would warn that it records the comparison as a constant.
@@ -135,10 +135,10 @@ def _analysis(units: Tensor, size: int, is_last: bool) -> Tensor:
     """The DFT of one axis, on a grid of `size`, as a matrix from the right.
 
     Args:
-        units: `(pixels, padded pixels)`, the padding.
-        size: of the grid; zeros come after the padded pixels.
-        is_last: real numbers to pairs of the half spectrum, `(pixels, 2 * bins)`; else pairs to pairs,
-            `(2 * pixels, 2 * size)`.
+        units: the matrix of the padding, `(pixels, padded pixels)`.
+        size: pixels of the grid; zeros follow the padded pixels.
+        is_last: whether to take real numbers to pairs of the half spectrum, `(pixels, 2 * bins)`, as on the last axis;
+            else pairs to pairs, `(2 * pixels, 2 * size)`.
     """
     if is_last:
         half = torch.fft.rfft(units, n=size)
@@ -149,6 +149,7 @@ def _analysis(units: Tensor, size: int, is_last: bool) -> Tensor:
 def _synthesis(outputs: Tensor, size: int, is_last: bool) -> Tensor:
     """The inverse DFT of one axis at some positions, from pairs: `(2 * bins, outputs)` or `(2 * size, 2 * outputs)`."""
     if is_last:
+        # The inverse is linear over the reals only, so the unit vectors are 1 and i at each bin: (2 * bins, size).
         bins = torch.eye(size // 2 + 1, dtype=torch.float64)
         maps = torch.fft.irfft(torch.cat([torch.complex(bins, 0 * bins), torch.complex(0 * bins, bins)]), n=size)
         return maps[:, outputs]

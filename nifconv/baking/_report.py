@@ -34,7 +34,7 @@ class BakedLayer(LayerChange):
         kernel_after: taps per axis of the plain convolution; None if the layer was kept.
         bound: the largest change of an output pixel for inputs between -1 and 1, relative to the largest output
             that such inputs can give; None if the layer was kept.
-        error: what `bound` bounds, found on the maps of the example input: the largest change of an output pixel,
+        error: what `bound` bounds, measured on the maps of the example input: the largest change of an output pixel,
             relative to the largest output that inputs up to the largest there can give; None if the layer was kept.
         change: |new output - old output| / |old output| there, in the Euclidean norm, which no bound on pixels
             limits where outputs stay far below the largest possible one; None if the layer was kept.
@@ -56,11 +56,11 @@ class BakedLayer(LayerChange):
         before, after, smallest = (
             "x".join(map(str, size or ())) for size in (self.kernel_before, self.kernel_after, self.smallest_map)
         )
-        # Without a cut there is an error too, of rounding, which no bound on the taps includes.
-        bound = f"of at most {self.bound:.2g}" if self.bound else "of rounding"
+        # Rounding makes an error even without a cut, and no bound on the taps includes it.
+        error = f"error {self.error:.2g} (bound {self.bound:.2g})" if self.bound else f"rounding error {self.error:.2g}"
         return (
-            f"{before} -> {after} taps, error {self.error:.2g} {bound}, output changed by {self.change:.2g} of its "
-            f"norm, maps from {smallest}"
+            f"{before} -> {after} taps, {error}, output changed by {self.change:.2g} of its norm, maps of at least "
+            f"{smallest}"
         )
 
 
@@ -118,13 +118,13 @@ class Baked(Publishable):
         `dataclasses.replace(baked, model=copy)`; wrappers such as torch.compile and AveragedModel are taken off.
 
         Args:
-            path: of the file.
-            base: what the model was before it was converted, such as "resnet50", so that `load` needs no model; known
-                for a model that was built by that name with `nifconv.models`.
+            path: file to write.
+            base: name of the model before it was converted, such as "resnet50", so that `load` needs no model; already
+                known for a model that was built by name with `nifconv.models`.
 
         Raises:
-            ValueError: frequency layers were kept that a function or a filter of your own has made; or the model is
-                not the baked one.
+            ValueError: a kept frequency layer was made by a function or a filter of your own, which a file cannot hold;
+                or the model is not the baked one.
             FileNotFoundError: the folder of `path` does not exist.
             TypeError: the state_dict holds something other than tensors.
             ImportError: safetensors is not installed.
@@ -155,7 +155,7 @@ class Baked(Publishable):
             if not missing:
                 return inner
         raise ValueError(
-            f"the {type(inner).__name__} has no plain convolution at {missing[0]!r}, where this bake put one, so that "
+            f"the {type(inner).__name__} has no plain convolution at {missing[0]!r}, where this bake put one, so "
             "the file could not be loaded; save the baked model or a copy of it, not converted again"
         )
 

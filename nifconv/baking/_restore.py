@@ -1,4 +1,4 @@
-"""A baked model from what `Baked.save` wrote of it."""
+"""Rebuilding a baked model from what `Baked.save` wrote."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nifconv.baking._report import Baked, BakedLayer, BakeReport
 
 
 def restore(source: str, description: Mapping[str, Any], model: nn.Module, *, numbers: int) -> Baked:
-    """Puts plain convolutions, still without weights of their own, where `bake` had put them; in place.
+    """Puts plain convolutions, with weights yet to be loaded, where `bake` had put them; in place.
 
     Args:
         source, model, numbers: see `put_layers`.

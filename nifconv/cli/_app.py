@@ -37,6 +37,7 @@ def doctor() -> None:
 
 
 def _show_version(asked: bool) -> None:
+    # Eager: the version is shown and the command ends before other options are read, so they may be missing.
     if asked:
         typer.echo(f"nifconv {version('nifconv')}")
         raise typer.Exit

@@ -36,11 +36,12 @@ def bake_model(
     num_classes: ClassesOption = None,
     trust: TrustOption = False,
     output: Annotated[
-        Path | None, typer.Option(help="File for the baked model (.safetensors), which every command takes.")
+        Path | None, typer.Option(help="File for the baked model (.safetensors), which every command accepts as MODEL.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="JSON file for the report.")] = None,
 ) -> None:
-    """Turns every frequency layer into plain convolutions, with kernels of the maps that this input size gives."""
+    """Turns every frequency layer into plain convolutions, with kernels for the maps that this input size produces."""
+    # Paths and sizes are checked before torch is imported and a model is loaded, so that a typing error costs no time.
     check_writable("--output", output, (".safetensors",), read=(model, weights))
     check_writable("--report", report)
     size = parse_pixels("--input-size", input_size)
@@ -55,10 +56,10 @@ def bake_model(
     found = baked.report
     if not found.layers:
         raise typer.BadParameter(
-            f"{source.name} has no frequency layer to bake; convert it first, or give what convert or a training wrote",
+            f"{source.name} has no frequency layer to bake; convert it first, or give a file of a converted model",
             param_hint="MODEL",
         )
-    header = ["layer", "taps, px", "baked, px", "bound", "error", "output change", "maps from, px"]
+    header = ["layer", "taps, px", "baked, px", "bound", "error", "output change", "smallest map, px"]
     say(
         table(
             header,
@@ -76,7 +77,8 @@ def bake_model(
             ],
         )
     )
-    say("bound and error: change of a pixel, relative to the largest output; output change: of its norm")
+    say("bound, error: change of a pixel, relative to the largest output; output change: relative to its norm")
+    # Below the table: a kept layer has a reason instead of numbers.
     for layer in found.kept:
         say(f"{layer.name}: {layer.reason}")
     say(f"{described(source)}\n{found.summary}")

@@ -27,20 +27,22 @@ def bench(
     model: Annotated[
         str | None, typer.Argument(metavar="[MODEL]", help="A model, as for inspect (default: single layers).")
     ] = None,
-    compare: Annotated[list[str] | None, typer.Option(help="Another model; repeatable.")] = None,
+    compare: Annotated[list[str] | None, typer.Option(help="Another model, timed beside MODEL; repeatable.")] = None,
     input_size: InputOption = "224",
     channels: ChannelsOption = 3,
-    batch: Annotated[int, typer.Option(min=1, help="Size of a batch, for MODEL.")] = 1,
+    batch: Annotated[int, typer.Option(min=1, help="Batch size, for MODEL.")] = 1,
     weights: WeightsOption = None,
     pretrained: PretrainedOption = False,
     num_classes: ClassesOption = None,
     trust: TrustOption = False,
     crossover: Annotated[
-        Path | None, typer.Option(help="File for a table of where direct sums are faster, measured here.")
+        Path | None, typer.Option(help="File for a table, measured here, of where direct sums are faster.")
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Number of rounds of each comparison.")] = 7,
     quick: Annotated[bool, typer.Option("--quick", help="Run only the smallest sizes, to try the command.")] = False,
-    device: Annotated[str | None, typer.Option(help="Where to measure: cpu or cuda; the GPU if there is one.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Where to measure: cpu or cuda (default: the GPU if there is one).")
+    ] = None,
 ) -> None:
     """Times a model, or global depthwise kernels against nn.Conv2d; or measures a table of crossovers.
 
@@ -54,7 +56,7 @@ def bench(
         )
     if model is not None and crossover is not None:
         raise typer.BadParameter("it measures single layers; leave out MODEL", param_hint="--crossover")
-    from nifconv.cli import _timings
+    from nifconv.cli import _timings  # here, since it imports torch
 
     place = _timings.device_of(device)
     if crossover is not None:
@@ -62,6 +64,7 @@ def bench(
     elif model is None:
         _timings.time_layers(repeats, quick, place)
     else:
+        # Options such as --weights belong to MODEL; what it is compared with is opened as it is.
         sources = [opened(model, weights, pretrained, num_classes, channels, trust)]
         sources += [opened(other, None, False, None, channels, trust) for other in compare or []]
         for source in sources:

@@ -37,18 +37,26 @@ PaddingMode = Enum(  # type: ignore[misc]
 
 def convert_model(
     model: ModelArgument,
-    to: Annotated[To, typer.Option(help="Structure of the new layers.")] = To["split"],
+    to: Annotated[
+        To,
+        typer.Option(
+            help="split: one depthwise filter per input channel, then a 1x1 convolution; lc: several per channel; "
+            "dense: channels and groups as before."
+        ),
+    ] = To["split"],
     expansion: Annotated[int, typer.Option(min=1, help="Filters per input channel, for --to lc.")] = 1,
     filter: Annotated[
         str,
         typer.Option(
-            help="implicit, spatial, table, niff-small, niff-big or niff-tiny; or YAML or JSON, also in a file: "
-            "'{ImplicitFilter: {hidden: [8, 4]}}', or a filter for each name or pattern, null to keep layers: "
+            help="implicit, spatial, table, niff-small, niff-big or niff-tiny; or YAML or JSON, inline or as a file: "
+            "'{ImplicitFilter: {hidden: [8, 4]}}', or a filter for each name or pattern, with null to keep layers: "
             "'{stages.2.*: implicit, _default: null}'."
         ),
     ] = "implicit",
     table_size: Annotated[int, typer.Option(min=1, help="Base size in pixels, for --filter table.")] = 14,
-    frozen_seed: Annotated[int | None, typer.Option(help="Draw the filters from this seed and freeze them.")] = None,
+    frozen_seed: Annotated[
+        int | None, typer.Option(help="Freeze the filters at random weights drawn from this seed.")
+    ] = None,
     where: Annotated[list[str] | None, typer.Option(help="Name pattern of the layers to replace; repeatable.")] = None,
     kernel_size: Annotated[int | None, typer.Option(help="Taps per axis (default: as large as the map).")] = None,
     padding_mode: Annotated[
@@ -59,11 +67,12 @@ def convert_model(
         ),
     ] = None,
     match: Annotated[
-        bool, typer.Option("--match", help="Keep the function of the model as closely as possible.")
+        bool, typer.Option("--match", help="Keep the function of the model, as closely as the filters can.")
     ] = False,
     tolerance: Annotated[float | None, typer.Option(help="Largest residual that --match accepts.")] = None,
     input_size: Annotated[
-        str | None, typer.Option(help="Input size in pixels, 224 or 224x160: count flops and, with --match, compare.")
+        str | None,
+        typer.Option(help="Input size in pixels, 224 or 224x160: count flops and, with --match, compare outputs."),
     ] = None,
     channels: ChannelsOption = 3,
     weights: WeightsOption = None,
@@ -71,7 +80,8 @@ def convert_model(
     num_classes: ClassesOption = None,
     trust: TrustOption = False,
     output: Annotated[
-        Path | None, typer.Option(help="File for the converted model (.safetensors), which every command takes.")
+        Path | None,
+        typer.Option(help="File for the converted model (.safetensors), which every command accepts as MODEL."),
     ] = None,
     report: Annotated[Path | None, typer.Option(help="JSON file for the report.")] = None,
 ) -> None:
@@ -94,7 +104,7 @@ def convert_model(
             match=match,
             tolerance=tolerance,
             example_input=None if size is None else noise(source.module, 1, channels, size),
-            inplace=True,
+            inplace=True,  # nothing else uses the model
             progress=Bar("matching"),
         )
     _show(conversion.report)
@@ -104,6 +114,7 @@ def convert_model(
     if output is None:
         return
     if not conversion.report.replaced:
+        # An error, since a script that goes on to use the file would otherwise fail later.
         raise typer.BadParameter("nothing was replaced, so nothing was written", param_hint="--output")
     with errors_in_options("--output"):
         conversion.save(output)
@@ -111,7 +122,7 @@ def convert_model(
 
 
 def _show(report: ConversionReport) -> None:
-    """A row for each layer, and the reasons below; those that have nothing spatial are only counted."""
+    """A row for each layer, with the reasons below; 1x1 convolutions are only counted."""
     shown = [layer for layer in report.layers if layer.replaced or not (layer.reason or "").startswith("1x1")]
     rows = [
         [
@@ -121,6 +132,7 @@ def _show(report: ConversionReport) -> None:
         ]
         for layer in shown
     ]
+    # The last column is left out where nothing was matched, and every residual is missing.
     columns = [0, 1] if all(not row[2] for row in rows) else [0, 1, 2]
     header = ["layer", "parameters", "residual"]
     if rows:
@@ -128,7 +140,7 @@ def _show(report: ConversionReport) -> None:
     for reason, names in _by_reason(report).items():
         say_listed(in_options(reason), names)
     if hidden := len(report.layers) - len(shown):
-        say(f"{hidden} of 1x1: nothing spatial to replace")
+        say(f"1x1 convolutions, with nothing spatial to replace: {hidden}")
 
 
 def _by_reason(report: ConversionReport) -> dict[str, list[str]]:

@@ -43,14 +43,14 @@ def _native() -> str:
 
 
 def _fused(gpu: torch.device | None) -> Iterator[str]:
-    """What comes of comparisons made now; those at first use, which count, are made in the process that asks."""
+    """The results of comparisons made now; those that decide are made by each process at first use."""
     if gpu is None or fused.absence():
         yield f"none; torch.fft computes everything on GPUs: {fused.absence()}"
         return
     yield f"{device_name(gpu)}; compared with torch.fft just now, as they will be at first use of each shape"
     shapes = [(_BATCH, _CHANNELS, size, size) for size in _SIZES]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of refusals, which are listed
+        warnings.simplefilter("ignore", RuntimeWarning)  # a refusal warns, and is listed here anyway
         yield from _verdicts(fused.examine(fused.proven, shapes, gpu))
 
 
@@ -61,7 +61,7 @@ def _verdicts(verdicts: Iterable[fused.Verdict]) -> Iterator[str]:
         found.setdefault(f"{str(verdict.dtype).removeprefix('torch.')}, {verdict.direction}", []).append(verdict)
     for name, group in found.items():
         right = ", ".join(str(verdict.size[0]) for verdict in group if verdict.proven)
-        yield f"{name}: " + (f"right at {right} px" if right else "nothing is right")
+        yield f"{name}: " + (f"right at {right} px" if right else "right at no size")
         for verdict in group:
             if not verdict.proven:
                 yield f"  {verdict.size[0]} px is computed by torch.fft: {verdict.reason}"

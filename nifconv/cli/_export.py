@@ -24,6 +24,7 @@ from nifconv.cli._options import parse_pixels
 from nifconv.cli._output import check_writable, say, working, write_json
 from nifconv.cli._words import errors_in_options, warnings_in_options
 
+# Written out, as in `_convert`: --help must not wait for torch, which nifconv.models.FORMS would import.
 Form = Enum("Form", {word: word for word in ("baked", "matmul", "dft")}, type=str)  # type: ignore[misc]
 
 
@@ -39,15 +40,15 @@ def export_model(
     ] = Form["baked"],
     input_size: InputOption = "224",
     channels: ChannelsOption = 3,
-    batch: Annotated[int, typer.Option(min=1, help="Size of a batch.")] = 1,
-    tolerance: Annotated[float, typer.Option(help="Of bake, for --form baked.")] = 0.0,
+    batch: Annotated[int, typer.Option(min=1, help="Batch size.")] = 1,
+    tolerance: Annotated[float, typer.Option(help="Tolerance of bake, for --form baked.")] = 0.0,
     weights: WeightsOption = None,
     pretrained: PretrainedOption = False,
     num_classes: ClassesOption = None,
     trust: TrustOption = False,
     report: Annotated[Path | None, typer.Option(help="JSON file for the report.")] = None,
 ) -> None:
-    """Exports a model to ONNX and tells the size of the file, its nodes, its error and its speed in onnxruntime."""
+    """Exports a model to ONNX and reports the size of the file, its nodes, its error and its speed in onnxruntime."""
     check_writable("--output", output, (".onnx",))
     check_writable("--report", report)
     size = parse_pixels("--input-size", input_size)

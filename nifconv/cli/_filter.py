@@ -20,8 +20,8 @@ def parse_filter(text: str, table_size: int, frozen_seed: int | None) -> Filters
     Args:
         text: a name; or JSON or YAML, or a file of it: a name, {ImplicitFilter: {hidden: [8, 4]}}, or a mapping of
             names and patterns of layers to these or null.
-        table_size: for the name "table".
-        frozen_seed: seed of filters that are drawn once, if they are.
+        table_size: base size in pixels, for the name "table".
+        frozen_seed: seed of frozen filters; None for filters that are trained.
 
     Raises:
         ValueError: it is none of these.
@@ -45,12 +45,12 @@ def _data(text: str) -> Any:
         try:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise ValueError(f"filter={given!r} is not text in UTF-8: {error}; save it as that") from error
+            raise ValueError(f"filter={given!r} is not text in UTF-8: {error}; save it as UTF-8") from error
     elif not text.lstrip().startswith("{"):
         return text
     try:
         import yaml
-    except ImportError:
+    except ImportError:  # JSON is nearly a subset of YAML, so only files that use more of YAML need the package
         load, wrong = json.loads, json.JSONDecodeError
     else:
         load, wrong = yaml.safe_load, yaml.YAMLError
@@ -62,7 +62,7 @@ def _data(text: str) -> Any:
 
 
 def _with_size(data: Any, table_size: int) -> Any:
-    """With "table" as the data it stands for."""
+    """Replaces the name "table" by the data it stands for, also inside a mapping."""
     if data == TABLE:
         return {"TableFilter": {"size": table_size}}
     return {key: _with_size(value, table_size) for key, value in data.items()} if isinstance(data, dict) else data

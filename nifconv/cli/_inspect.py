@@ -53,10 +53,11 @@ def inspect_model(
         list[str] | None, typer.Option(help="Input size for --erf; repeatable (default: --input-size).")
     ] = None,
     erf_output: Annotated[
-        str | None, typer.Option(help="Index or key of an output, of a layer that returns several.")
+        str | None, typer.Option(help="Index or key of the output to use, if the layer returns several.")
     ] = None,
     erf_grid: Annotated[
-        str | None, typer.Option(help="Grid of a layer's tokens, such as 14x14 (default: that of the input's shape).")
+        str | None,
+        typer.Option(help="Grid of the layer's tokens, such as 14x14 (default: found from the input's shape)."),
     ] = None,
     erf_image: Annotated[
         Path | None, typer.Option(help="Image file over which --html draws the receptive field.")
@@ -68,13 +69,13 @@ def inspect_model(
         bool,
         typer.Option(
             "--every-epoch",
-            help="Kernel sizes over the training of MODEL, the folder of a run: what FootprintSurvey found, or with "
-            "--html or without such surveys, those of the checkpoints there.",
+            help="Kernel sizes over the training run in the folder MODEL: from the surveys of FootprintSurvey; or, "
+            "with --html or without such surveys, from the checkpoints.",
         ),
     ] = False,
     csv: Annotated[Path | None, typer.Option(help="CSV file for every measure of every layer.")] = None,
     html: Annotated[Path | None, typer.Option(help="HTML file for a page with tables and figures.")] = None,
-    json_path: Annotated[Path | None, typer.Option("--json", help="JSON file for everything.")] = None,
+    json_path: Annotated[Path | None, typer.Option("--json", help="JSON file for all results.")] = None,
 ) -> None:
     """Measures the kernels of a model at the map sizes they run at, and compares them with re-initialised models."""
     size = parse_pixels("--input-size", input_size)
@@ -104,7 +105,7 @@ def inspect_model(
         given = (weights, pretrained, num_classes) if name == model else (None, False, None)
         source = _subject(name, model, given, channels, trust)
         key = source.name
-        # One architecture initialised twice, or two files with one name, are still two surveys.
+        # One architecture initialised twice, or two files of the same name, are still two surveys.
         while key in found:
             key += " again"
         x = noise(source.module, 8, channels, size, seed)
@@ -140,7 +141,7 @@ def _measure(source: OpenedModel, x: Tensor, null: int, seed: int, wanted: Field
     from nifconv import footprint
 
     try:
-        # Whole models are re-initialised, as this architecture does it itself.
+        # Whole models are re-initialised, in the way the architecture does it itself.
         survey = footprint.survey(
             source.module, x[:1], null=null, seed=seed, fresh=source.fresh, progress=Bar(f"{source.name}: kernels")
         )
@@ -158,6 +159,6 @@ def _show(source: OpenedModel, found: Found) -> None:
     heading(described(source))
     say(found.survey.to_text(width()) if found.survey.layers else "no spatial convolution ran")
     if found.fields:
-        heading("\neffective receptive field, side in pixels (part of the input)")
+        heading("\neffective receptive field, side in pixels (share of the input's area)")
         say(fields_table(found.fields))
     say("")

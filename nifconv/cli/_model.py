@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from nifconv.models import OpenedModel
 
 MODEL_HELP = (
-    "A model: a name of torchvision or timm, 'package.module:function', a file that convert or bake wrote, such a file "
-    "on the Hugging Face Hub as hf://owner/name, or a checkpoint of experiments.train or the folder of its run."
+    "A model: a name from torchvision or timm, 'package.module:function', a file that convert or bake wrote, such a "
+    "file on the Hugging Face Hub as hf://owner/name, a checkpoint of experiments.train, or the folder of its run."
 )
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)]
 WeightsOption = Annotated[
@@ -24,15 +24,17 @@ WeightsOption = Annotated[
     typer.Option(help="Weights for MODEL: .safetensors, .pt (read without running code), or hf://owner/name."),
 ]
 PretrainedOption = Annotated[
-    bool, typer.Option("--pretrained", help="Download the weights that the library publishes.")
+    bool, typer.Option("--pretrained", help="Download the weights that torchvision or timm publishes.")
 ]
-ClassesOption = Annotated[int | None, typer.Option(min=1, help="Number of outputs of a model by name.")]
-TrustOption = Annotated[bool, typer.Option("--trust", help="Call the function that a file says its model is made by.")]
+ClassesOption = Annotated[int | None, typer.Option(min=1, help="Number of outputs, if MODEL is a name.")]
+TrustOption = Annotated[
+    bool, typer.Option("--trust", help="Do what a file asks for: call a function, or fetch other files.")
+]
 InputOption = Annotated[
     str,
-    typer.Option(help="Input size in pixels: 224x160, 64x64x64, or 224 for every axis of the model, also if just one."),
+    typer.Option(help="Input size in pixels: 224x160, 64x64x64, or 224 for every axis of the model."),
 ]
-ChannelsOption = Annotated[int, typer.Option(min=1, help="Input channels.")]
+ChannelsOption = Annotated[int, typer.Option(min=1, help="Number of input channels.")]
 
 
 def opened(
@@ -43,7 +45,7 @@ def opened(
     channels: int = 3,
     trust: bool = False,
 ) -> OpenedModel:
-    """The model, or an error that speaks of options.
+    """Opens a model; errors speak of options.
 
     Raises:
         typer.BadParameter: it cannot be opened.
@@ -51,7 +53,7 @@ def opened(
     from nifconv.models import is_file, open_model, takes
 
     with errors_in_options("MODEL" if weights is None else "--weights"):
-        # A function without such an argument returns a model of some number of channels, and this is taken to be it.
+        # A user's function without such an argument is taken to return a model that reads this many channels.
         told = channels != 3 and not is_file(what) and takes(what, "in_channels")
         return open_model(
             what,
@@ -75,6 +77,7 @@ def noise(model: nn.Module, batch: int, channels: int, size: Pixels, seed: int =
 
     from nifconv.layers import as_convolution
 
+    # Only its convolutions tell whether a model reads signals, images or volumes.
     convolutions = (as_convolution(module) for module in model.modules())
     ndim = next((len(found.stride) for found in convolutions if found is not None), 2)
     shape = (batch, channels, *((size,) * ndim if isinstance(size, int) else size))

@@ -24,13 +24,13 @@ def check_writable(
     """Checks before the work that its result can be written.
 
     Args:
-        option: that names the path.
-        path: of the result.
-        suffixes: it must have one of them, if there are any.
-        read: names and paths of what the result is made of, which it must not replace.
+        option: the option that gives the path, for messages.
+        path: file to write; None if the option was not given.
+        suffixes: the suffixes allowed, any if empty.
+        read: names and paths of the inputs, which the result must not replace.
 
     Raises:
-        typer.BadParameter: it cannot, or should not.
+        typer.BadParameter: it cannot be written, or would replace an input.
     """
     if path is None:
         return
@@ -43,7 +43,7 @@ def check_writable(
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is not a folder; create it first", param_hint=option)
     if path.exists() and any(Path(other).exists() and path.samefile(other) for other in read if other):
-        raise typer.BadParameter(f"{path} is what the result is made of; name another file", param_hint=option)
+        raise typer.BadParameter(f"{path} is an input of this command; name another file", param_hint=option)
     if not os.access(path if path.exists() else folder, os.W_OK):
         raise typer.BadParameter(f"{path} cannot be written; choose a place where you may write", param_hint=option)
 
@@ -83,7 +83,8 @@ def heading(text: str) -> None:
 
 @contextmanager
 def working(label: str) -> Iterator[None]:
-    """Shows on the terminal that something is being done whose length nobody knows."""
+    """Shows a spinner on the terminal while something of unknown length is being done."""
+    # On stderr, since stdout may be a pipe that wants the results alone.
     if not sys.stderr.isatty():
         yield
         return
@@ -95,7 +96,7 @@ def working(label: str) -> Iterator[None]:
 
 
 class Bar:
-    """Progress of a loop on the terminal, with what remains; nothing where there is no terminal.
+    """Progress of a loop on the terminal, with the time remaining; nothing where there is no terminal.
 
     Args:
         label: what is being done.

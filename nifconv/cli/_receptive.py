@@ -24,10 +24,10 @@ class FieldOptions:
     """The options whose names start with --erf.
 
     Attributes:
-        sizes: of the inputs.
-        layer: whose unit is looked from; None for the last with a spatial output.
+        sizes: input sizes, in pixels.
+        layer: name of the layer whose central unit is measured; None for the last with a spatial output.
         output: index or key of the output of a layer that returns several.
-        grid: of tokens whose number does not tell it.
+        grid: grid of the layer's tokens, where their number does not tell it.
     """
 
     sizes: Sequence[Pixels]
@@ -39,6 +39,7 @@ class FieldOptions:
         """A field for each size; `x` is interpolated to it."""
         from nifconv.footprint import effective_receptive_field
 
+        # An index of a tuple or list arrives as text, as does the key of a mapping.
         output = int(self.output) if self.output and self.output.lstrip("-").isdecimal() else self.output
         return effective_receptive_field(
             source.module,

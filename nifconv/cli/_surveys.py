@@ -1,4 +1,4 @@
-"""Surveys of a command as files, and over a training."""
+"""Writing the surveys of a command to files, and showing those made during training."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def write(
 
 
 def over_training(run: Path, csv: Path | None, json: Path | None) -> None:
-    """Shows the kernel sizes that a training wrote down along the way."""
+    """Shows the kernel sizes that FootprintSurvey recorded during training, and writes them to files."""
     from nifconv import footprint
 
     with errors_in_options("MODEL"):
@@ -66,6 +66,7 @@ def over_training(run: Path, csv: Path | None, json: Path | None) -> None:
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:
+    # allow_nan=False: a survey holds None for NaN, and NaN would make a file that is not JSON.
     path.write_text(json_text.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 

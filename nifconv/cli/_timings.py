@@ -84,7 +84,7 @@ def device_of(name: str | None) -> torch.device:
         typer.BadParameter: there is no such device.
     """
     if name not in (None, "cpu", "cuda"):
-        raise typer.BadParameter(f"{name!r} is none of: cpu, cuda", param_hint="--device")
+        raise typer.BadParameter(f"{name!r} is unknown; use cpu or cuda", param_hint="--device")
     gpu = current_gpu()
     if name == "cuda" and gpu is None:
         raise typer.BadParameter("torch sees no GPU; choose cpu", param_hint="--device")
@@ -92,12 +92,13 @@ def device_of(name: str | None) -> torch.device:
 
 
 def _own_randomness(device: torch.device) -> AbstractContextManager[object]:
-    """Inside, random numbers do not change those of a caller from Python."""
+    """A context that leaves the random state as it was, for callers from Python."""
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 def _training_step(module: nn.Module, x: torch.Tensor) -> None:
     module.train()
+    # Every output counts, since a model may return several: the sum stands for a loss, at almost no cost.
     outputs = [leaf for leaf in tree_leaves(module(x)) if isinstance(leaf, torch.Tensor)]
     torch.stack([leaf.sum() for leaf in outputs]).sum().backward()
     module.zero_grad()

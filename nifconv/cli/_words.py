@@ -13,8 +13,10 @@ _OPTIONS = (
     *("expansion", "tolerance", "kernel_size", "padding_mode", "where", "to", "filter", "match", "trust", "pretrained"),
     *("num_classes", "in_channels", "weights", "seed", "null", "form"),
 )
+# Options whose name differs from that of the argument, and names of filters as --filter takes them.
 _NAMES = {"in_channels": "channels"}
 _FILTERS = {"SpatialFilter": "spatial", "ImplicitFilter": "implicit", "TableFilter": "table"}
+# An argument with its value, and an argument alone: in backquotes, or if no ordinary word is spelled like it.
 _GIVEN = re.compile(rf"`?\b({'|'.join(_OPTIONS)})=(\[[^\]]*\]|'[^']*'|-?[\w.]+)`?")
 _NAMED = re.compile(rf"`({'|'.join(_OPTIONS)})`|\b(kernel_size|padding_mode)\b(?!=)")
 

@@ -14,7 +14,7 @@ from nifconv.conversion._report import ConversionReport, Decision
 from nifconv.conversion._select import Where, convolutions, user_choice
 
 _FAR = 0.1
-"""A residual above which a layer no longer has the function of the convolution that it replaces."""
+"""A residual above which a layer no longer computes what the convolution that it replaces did."""
 _LISTED = 3  # layers named in a message; a large model has hundreds
 
 
@@ -30,11 +30,11 @@ def check_replaced(report: ConversionReport, model: nn.Module, where: Where | No
     if where is None or (callable(where) and not isinstance(where, type)):
         warnings.warn(
             f"convert replaced none of {len(report.layers)} convolutions{_reasons(report.layers)}; `where` chooses "
-            "others than the default, and `convolutions(model)` lists them",
+            "others than the default, from those that `nifconv.conversion.convolutions(model)` lists",
             stacklevel=3,  # the line that calls `convert`
         )
         return
-    # Once more, since a candidate that cannot be replaced has only that reason, and not whether it was chosen.
+    # Chosen again, since a candidate that cannot be replaced records only that, and not whether `where` chose it.
     chosen = user_choice(convolutions(model), where).values()
     matched = [layer for layer, reason in zip(report.layers, chosen, strict=True) if reason is None]
     raise ValueError(

@@ -41,9 +41,10 @@ def build_layer(candidate: Candidate, plan: Plan) -> None:
     spatial_layer = layer if isinstance(layer, SpatialLayer) else None
     if parametrize.is_parametrized(conv) and not _move_parametrization(spatial_layer, conv, keep_taps=plan.match):
         return candidate.keep(
-            "its weight is parametrized, and the new layer has none of that shape; use filter=SpatialFilter with "
+            "its weight is parametrized, and the new layer has no weight of that shape; use filter=SpatialFilter with "
             "to='dense', or remove the parametrization first"
         )
+    # A module that `to` returned is moved too: it may have been built on the CPU for a model on a GPU.
     weight = effective_weight(conv)
     layer.to(weight.device, weight.dtype).train(conv.training)
     if spatial_layer is None:
@@ -70,18 +71,18 @@ def inherit_state(layer: SpatialLayer, conv: ConvNd) -> None:
 
 
 def _move_parametrization(layer: SpatialLayer | None, conv: ConvNd, *, keep_taps: bool) -> bool:
-    """Moves the parametrization of the weight of `conv` to the taps of the new layer; False if it has none like it.
+    """Moves the parametrization of the weight of `conv` to the taps of the new layer; False if they do not fit.
 
     Args:
         layer: the new layer, if it is a `SpatialLayer`.
         conv: a convolution with a parametrized weight.
-        keep_taps: whether the taps are those of `conv` afterwards, or the nearest to those of the new layer that the
-            parametrization can express; without an inverse of the parametrization they are those of `conv` in any case.
+        keep_taps: whether the taps become those of `conv`, or the nearest to those of the new layer that the
+            parametrization can express; without an inverse of it they become those of `conv` in any case.
     """
     target = None if layer is None else layer.taps_module
     if target is None or target.get_parameter("weight").shape != effective_weight(conv).shape:
         return False
-    # The new layer is not yet where `conv` is, nor of its dtype.
+    # The new layer does not have the device and dtype of `conv` yet.
     initial = target.get_parameter("weight").detach().clone().to(effective_weight(conv))
     # From a copy in eval mode: registering a parametrization may set its buffers from the weight that it finds.
     parametrize.transfer_parametrizations_and_params(copy.deepcopy(conv).eval(), target.eval(), "weight")

@@ -43,9 +43,9 @@ def convert(
     convolution, if it reads an image: at most 4 channels), as in Grabinski, Keuper & Keuper 2024. 1x1 convolutions are
     never replaced, and a convolution that cannot be replaced faithfully is kept, with the reason in the report.
 
-    The filters are newly initialised, with the std(output) / std(input) under white input of the replaced layer,
-    unless `match` is given. New layers inherit bias, device, dtype, train/eval state, `requires_grad` and hooks. A
-    module at several places is replaced by one module at all of them, and convolutions that share a weight by layers
+    Unless `match` is given, the filters are newly initialised with the gain of the replaced layer, std(output) /
+    std(input) under white input. New layers inherit bias, device, dtype, train/eval state, `requires_grad` and hooks.
+    A module at several places is replaced by one module at all of them, and convolutions that share a weight by layers
     that share a filter. A parametrization of the weight moves to the taps of a `SpatialFilter` of that shape.
 
     With `match`, a `SpatialFilter` or a `TableFilter` that is large enough copies the taps exactly, and other filters
@@ -60,7 +60,7 @@ def convert(
             depthwise already becomes a depthwise frequency convolution alone. "dense": a frequency convolution with
             the channels and groups of the original. Or a function `(name, conv)` that returns the new module, or None
             to keep `conv`; a `nifconv.layers.SpatialLayer` of your own takes part in all that follows. Without `match`
-            it is given subclasses of `nn.ConvNd` from other libraries too, and answers for what these compute.
+            it is also called with subclasses of `nn.ConvNd` from other libraries, and must know what these compute.
         expansion: E, spatial filters per input channel, for "lc".
         filter: as in `FrequencyConv2d`. `SpatialFilter` without a size gets that of the replaced convolution; a
             `frozen` filter is drawn for each layer from the seed and the layer's name; a `FilterBank` is shared. Or a
@@ -101,7 +101,7 @@ def convert(
     torch_module("model", model)
     plan = Plan(to, expansion, filter, kernel_size, padding_mode, match)
     if tolerance is not None and not match:
-        raise ValueError(f"tolerance={tolerance} without match=True: nothing is compared then; give match=True")
+        raise ValueError(f"tolerance={tolerance} needs match=True, since nothing is compared without it")
     if tolerance is not None:
         positive_float("tolerance", tolerance)
     conversion = convert_inplace(
@@ -130,6 +130,7 @@ def convert_inplace(
     before = history.of(model)
     matching = plan.match and not weights_follow
     candidates = choose(model, where, plan)
+    # Up to `_substitute` only candidates change, so that an error leaves the model as it was.
     for candidate in candidates:
         if candidate.reason is None:
             build_layer(candidate, plan)
@@ -137,14 +138,15 @@ def convert_inplace(
         _match(candidates, _map_sizes(model, example_input, candidates), progress)
     # After matching, which would otherwise fit a shared filter once for each layer that uses it.
     tie_filters(model, candidates, match=matching)
-    _check_tolerance([candidate for candidate in candidates if candidate.layer is not None], tolerance)
+    # After tying, which may keep layers whose residual would otherwise count.
     chosen = [candidate for candidate in candidates if candidate.layer is not None]
+    _check_tolerance(chosen, tolerance)
     if tolerance is None:
         warn_of_misfits(chosen, plan)
     new = {candidate.conv: candidate.layer for candidate in chosen if candidate.layer is not None}
     model, change, flops = _substitute(model, new, example_input, compare=matching)
     conversion = Conversion(model, report_on(candidates, change, flops), plan)
-    if new:  # else nothing has happened that a file would have to repeat
+    if new:  # otherwise a file has nothing to repeat
         history.add(model, before, conversion.step())
     return conversion
 
@@ -152,7 +154,7 @@ def convert_inplace(
 def _match(
     candidates: Sequence[Candidate], map_sizes: Mapping[nn.Module, set[tuple[int, ...]]], progress: Progress
 ) -> None:
-    """Fits filters to taps: what takes long, layer by layer."""
+    """Fits filters to taps, layer by layer: the step that takes long."""
     for candidate in progress([candidate for candidate in candidates if candidate.layer is not None]):
         assert candidate.layer is not None  # noqa: S101 - for the type checker
         candidate.residual = match_layer(candidate.layer, candidate.conv, map_sizes.get(candidate.conv, set()))
@@ -186,7 +188,7 @@ def _substitute(
         after, flops_after = forward.counted(converted, example_input)
         change = forward.relative_change(before, after) if compare else None
     except Exception:
-        set_children(old)  # with `inplace` the caller keeps the model, whole
+        set_children(old)  # with `inplace` the caller's model has to stay as it was
         raise
     return converted, change, (flops_before, flops_after)
 

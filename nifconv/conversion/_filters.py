@@ -34,12 +34,13 @@ def check_filters(filters: Filters) -> None:
 
 
 def entry_for(filters: Mapping[str, FilterFactory | None], names: tuple[str, ...]) -> str | None:
-    """The key that counts for a layer with these names, None if there is none."""
+    """The key that applies to a layer with these names, None if none does."""
     exact = (key for key in filters if key in names and key != DEFAULT)
     patterns = (key for key in filters if is_pattern(key) and any(matches(key, name) for name in names))
     found = next(exact, None)
-    # Not `or`: a convolution that is the whole model has the name "".
-    return next(patterns, DEFAULT if DEFAULT in filters else None) if found is None else found
+    if found is not None:  # "" is a name too: that of a convolution that is the whole model
+        return found
+    return next(patterns, DEFAULT if DEFAULT in filters else None)
 
 
 def read_filters(data: Any) -> Filters:
@@ -65,7 +66,7 @@ def write_filters(filters: Filters) -> Any:
 
 
 def read_written(spec: Any) -> Filters:
-    """What `write_filters` was given."""
+    """The filters that `write_filters` described."""
     if isinstance(spec, list):
         return {key: read_spec(written) for key, written in spec}
     return read_spec(spec)

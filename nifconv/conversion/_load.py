@@ -1,4 +1,4 @@
-"""Converting a model again as a description says."""
+"""Converting a model again, as a description says."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def convert_again(source: str, step: Mapping[str, Any], model: nn.Module, *, num
         source: where the description is from, for messages.
         step: the conversion, with the entries "plan" and "layers".
         model: the model as it was before.
-        numbers: how many the weights beside the description hold; a layer that would have more is not built.
+        numbers: how many numbers the weights in the file have; a layer that would have more is not built.
 
     Raises:
         ValueError: the description is incomplete or absurd, or does not fit `model`, which may be converted already.
@@ -43,6 +43,7 @@ def convert_again(source: str, step: Mapping[str, Any], model: nn.Module, *, num
     with refused(source, "describes a conversion that base_model does not allow", _OTHER_BASE):
         # By name, since the file does not hold the original `where`.
         conversion = convert_inplace(plan, model, lambda name, _: name in layers, weights_follow=True)
+    # A base model of another architecture may have a layer of that name that cannot be replaced, or lack one.
     replaced = {decision.name for decision in conversion.report.replaced}
     if replaced != layers:
         raise ValueError(
@@ -88,7 +89,7 @@ def check_unconverted(description: Mapping[str, Any], model: nn.Module) -> None:
 
 
 def check_tensors(source: str, tensors: Mapping[str, Tensor], expected: Mapping[str, Any]) -> None:
-    """Checks names, shapes and dtypes.
+    """Checks names, shapes and dtypes of the tensors in a file against those of the model.
 
     Raises:
         ValueError: some differ.
@@ -112,7 +113,7 @@ def check_tensors(source: str, tensors: Mapping[str, Tensor], expected: Mapping[
 
 def _check_sizes(spec: dict[str, Any], model: nn.Module, layers: Collection[str], numbers: int) -> None:
     """Builds the layers without memory first: a line of text can ask for more than there is."""
-    # Entry by entry: a plan with one for each layer of a deep network is long, and none of them is.
+    # Entry by entry: a plan with a filter for each layer of a deep network is long, but no single filter is.
     for part in _parts(spec):
         if len(json.dumps(part)) > _LONGEST:
             raise ValueError(f"a filter of its plan is longer than {_LONGEST} characters")

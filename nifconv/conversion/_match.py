@@ -12,7 +12,7 @@ from nifconv import frequency
 from nifconv._support import forward
 from nifconv.layers import ConvNd, ConvNdView, SpatialLayer, effective_weight
 
-# Used if no example input tells the map sizes. Filters in image coordinates have their stated gain at 32 pixels.
+# Used where no example input shows the map sizes. Filters in image coordinates have their stated gain at 32 pixels.
 _USUAL_MAP = {1: 32, 2: 32, 3: 16}
 
 
@@ -30,7 +30,7 @@ def match_layer(layer: nn.Module, conv: ConvNd, map_sizes: Collection[tuple[int,
 
     Raises:
         ValueError: the layer cannot be matched, or has other channels, groups or alignment than `conv`; a filter that
-            cannot be fitted stands alone; or the weights are on the meta device.
+            cannot be fitted has no 1x1 convolution after it; or the weights are on the meta device.
     """
     if effective_weight(conv).is_meta:
         raise ValueError(f"match=True cannot read {conv}, which is on the meta device; load its weights first")
@@ -41,8 +41,8 @@ def match_layer(layer: nn.Module, conv: ConvNd, map_sizes: Collection[tuple[int,
             residual = layer.match_(taps, _compared_size(layer, taps, max(map_sizes, key=math.prod, default=None)))
     if residual is None:
         raise ValueError(
-            f"match=True cannot give {type(layer).__name__}({layer.extra_repr()}) the function of {conv}; make a layer "
-            "of its channels, groups, stride and alignment, FrequencyConv or depthwise LCConv, or convert without match"
+            f"match=True cannot give {type(layer).__name__}({layer.extra_repr()}) the function of {conv}; use a "
+            "FrequencyConv or depthwise LCConv of its channels, groups, stride and alignment, or convert without match"
         )
     assert isinstance(layer, SpatialLayer)  # noqa: S101 - for the type checker
     return max([residual, *(_error_on_small_map(layer, taps, size) for size in map_sizes)])
@@ -65,7 +65,7 @@ def centred_taps(conv: ConvNd, layer: SpatialLayer) -> Tensor:
     placed = taps.new_zeros(*taps.shape[:2], *(2 * r + 1 for r in reach))
     geometry = zip(reach, before, after, conv.dilation, strict=True)
     places: tuple[Any, ...] = (..., *(slice(r - b, r + a + 1, d) for r, b, a, d in geometry))
-    placed[places] = taps
+    placed[places] = taps  # (out, in / groups, *(2 * reach + 1)), zeros between dilated taps
     return placed
 
 
@@ -79,7 +79,7 @@ def _compared_size(layer: SpatialLayer, taps: Tensor, map_size: Sequence[int] | 
 
 
 def _error_on_small_map(layer: SpatialLayer, taps: Tensor, map_size: Sequence[int]) -> float:
-    """|taps of the layer - taps of conv| / |taps of conv| as applied to a map too small for `taps`; 0 on another map.
+    """|taps of the layer - taps of conv| / |taps of conv| as applied to a map too small for `taps`; 0 on larger maps.
 
     There a kernel as large as the map differs from that on a larger map, in a way that depends on the filter.
     """
@@ -94,13 +94,14 @@ def _error_on_small_map(layer: SpatialLayer, taps: Tensor, map_size: Sequence[in
     inside = frequency.resize_taps(taps, applied)
     if layer.padding_mode == "zeros":  # the taps outside multiply zeros
         return forward.relative_error(found - inside, inside)
+    # With reflected or repeated borders no smaller kernel gives the same output: taps outside count as error.
     reach = tuple(map(max, applied, taps.shape[2:]))
     error = frequency.resize_taps(found, reach) - frequency.resize_taps(taps, reach)
     return forward.relative_error(error, taps)
 
 
 def _is_aligned(layer: SpatialLayer, conv: ConvNdView) -> bool:
-    """Whether the taps of a layer, centre on centre, read the same pixels as those of `conv`."""
+    """Whether the taps of a layer, with their centres aligned, read the same pixels as those of `conv`."""
     if (layer.in_channels, layer.out_channels, layer.groups) != (conv.in_channels, conv.out_channels, conv.groups):
         return False
     if layer.stride != conv.stride:

@@ -9,7 +9,7 @@ _REGULAR = "re:"
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether the pattern, of fnmatch or a regular expression after "re:", matches the whole name.
+    """Whether a pattern, that of fnmatch or after "re:" a regular expression, matches the whole name.
 
     Raises:
         ValueError: the regular expression is invalid.
@@ -19,9 +19,11 @@ def matches(pattern: str, name: str) -> bool:
     try:
         return re.fullmatch(pattern.removeprefix(_REGULAR), name) is not None
     except re.error as error:
-        raise ValueError(f"{pattern!r} is not a regular expression: {error}; leave out 're:' for a pattern") from error
+        raise ValueError(
+            f"{pattern!r} is not a regular expression: {error}; leave out 're:' for a pattern of fnmatch"
+        ) from error
 
 
 def is_pattern(key: str) -> bool:
-    """Whether it can match other names than itself."""
+    """Whether a key can match names other than itself."""
     return key.startswith(_REGULAR) or any(character in key for character in "*?[")

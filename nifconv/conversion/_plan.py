@@ -1,4 +1,4 @@
-"""The layers that `convert` was asked to replace convolutions by."""
+"""What `convert` was asked to replace convolutions by."""
 
 from __future__ import annotations
 
@@ -78,9 +78,10 @@ class Plan:
         return None if factory is None else replace(self, filter=factory)
 
     def kernel_for(self, conv: ConvNd) -> tuple[int, ...] | None:
-        """Taps per axis of the new layer, None for as many as the map has pixels; of a plan with one filter."""
+        """Taps per axis of the new layer, None for as many as the map has pixels; for a plan with one filter."""
         if self.kernel_size is not None:
             return ints_per_axis("kernel_size", self.kernel_size, len(conv.stride))
+        # Taps need a size even where none was asked for: that of the replaced convolution.
         return conv.kernel_size if needs_kernel_size(self._filter) else None
 
     def build(self, name: str, conv: ConvNd) -> SpatialLayer:
@@ -101,6 +102,7 @@ class Plan:
         gain = conv_gain(conv)
         if self.to == "dense" or (self.to == "split" and conv.groups == conv.in_channels):
             layer = layer_class(ndim)(*geometry, conv.groups, bias, mode, filter=factory)
+            # Not `gain=` of the factory, which a function or a shared bank need not take.
             layer.filter.rescale_(gain / layer.filter.initial_gain)
             return layer
         block = lc_class(ndim)(*geometry, bias, mode, expansion=self.expansion, groups=conv.groups, filter=factory)

@@ -126,10 +126,10 @@ class Conversion(Publishable):
         such as torch.compile and AveragedModel are taken off.
 
         Args:
-            path: of the file.
-            base: what the model was before it was converted, such as "resnet50", "timm:convnext_tiny" or
-                "package.module:function", so that `load` needs no model; known for a model that was built by that name
-                with `nifconv.models`.
+            path: file to write.
+            base: name of the model before it was converted, such as "resnet50", "timm:convnext_tiny" or
+                "package.module:function", so that `load` needs no model; already known for a model that was built by
+                name with `nifconv.models`.
 
         Raises:
             ValueError: the conversion used a function or a filter of your own, which a file cannot hold; or the model
@@ -145,12 +145,12 @@ class Conversion(Publishable):
         if "obstacle" in step:
             raise ValueError(step["obstacle"])
         model = model_to_save(self.model, step["layers"])
-        # A copy that was put together by hand knows of no conversion.
+        # A copy that was put together by hand has no history.
         steps = None if history.of(model)["conversions"] else [step]
         return model.state_dict(), describe(model, base, steps)
 
     def step(self) -> dict[str, Any]:
-        """This conversion as data ready for JSON, or under "obstacle" why it has none."""
+        """This conversion as data ready for JSON, or the reason why it has none under "obstacle"."""
         try:
             return {"plan": self.plan.to_spec(), "layers": [layer.name for layer in self.report.replaced]}
         except ValueError as error:

@@ -41,7 +41,7 @@ def model_to_save(model: nn.Module, replaced: Collection[str]) -> nn.Module:
     else:
         raise ValueError(
             f"the {type(inner).__name__} has no frequency layer at {missing[0]!r}, where this conversion put one, so "
-            "that the file could not be loaded; save the converted model or a copy of it, unwrapped and not baked"
+            "the file could not be loaded; save the converted model or a copy of it, unwrapped and not baked"
         )
     known = {*replaced, *(name for step in history.of(inner)["conversions"] for name in step.get("layers", ()))}
     others = [repr(name) for name, module in modules.items() if hasattr(module, _MARK) and name not in known]
@@ -57,15 +57,15 @@ def model_to_save(model: nn.Module, replaced: Collection[str]) -> nn.Module:
 def describe(
     model: nn.Module, base: str | NamedModel | None = None, steps: Sequence[dict[str, Any]] | None = None
 ) -> dict[str, Any]:
-    """What a converted model was made of, as data from which `load` builds it again; of any other, its base.
+    """How a converted model came about, as data from which `load` builds it again; for any other model, its base.
 
     Args:
-        model: the model, out of what was wrapped around it.
-        base: what it was before, where it does not know that itself.
-        steps: its conversions, likewise.
+        model: the model, without wrappers around it.
+        base: name of the model before it was converted, where its history does not hold one.
+        steps: its conversions; by default those in its history.
 
     Raises:
-        ValueError: it was converted with a function or a filter of the user, which has no description.
+        ValueError: it was converted with a user's function or filter, which has no description.
     """
     made = made_of(model, base)
     steps = made["conversions"] if steps is None else steps

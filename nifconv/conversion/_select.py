@@ -32,14 +32,14 @@ def choose(model: nn.Module, where: Where | None, plan: Plan) -> list[Candidate]
             conv: _no_filter(filters, by_filter[conv]) or (None if conv in named else reason)
             for conv, reason in reasons.items()
         }
-    # A function of the user may know what a convolution of another library computes; to match it, we would have to.
+    # A user's function may know what a convolution of another library computes; to match it, we would have to know.
     foreign = callable(plan.to) and not plan.match
     obstacles = {conv: obstacle(conv, foreign=foreign) for conv in reasons}
     return [Candidate(conv, tuple(names[conv]), obstacles[conv] or reason) for conv, reason in reasons.items()]
 
 
 def filter_choice(names: Mapping[nn.Module, list[str]], filters: Mapping[str, Any]) -> dict[nn.Module, str | None]:
-    """For each convolution the key of `filters` that counts.
+    """For each convolution, the key of `filters` that applies to it.
 
     Raises:
         ValueError: a name or a pattern matches nothing.
@@ -106,6 +106,7 @@ def user_choice(names: Mapping[nn.Module, list[str]], where: Where) -> dict[nn.M
     else:
         chosen = _by_name(where, names)
     picked = {conv for conv, places in names.items() if any(chosen(name, conv) for name in places)}
+    # A pattern, type or mapping that matches nothing is a mistake; a predicate may well choose nothing.
     if not picked:
         raise ValueError(f"where={where!r} matches none of the {len(names)} convolutions: {_listed(names)}")
     return {conv: None if conv in picked else f"not matched by where={where!r}" for conv in names}

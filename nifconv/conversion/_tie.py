@@ -42,7 +42,8 @@ def _tie(tied: Sequence[Candidate], *, match: bool) -> bool:
     first, *others = tied
     if not isinstance(first.layer, SpatialLayer) or parametrize.is_parametrized(first.conv):
         return False
-    taps = centred_taps(first.conv, first.layer)  # to compare by value: the weights are one, their places may differ
+    # Compared by value below: the weight is one tensor, but each layer may place its taps differently.
+    taps = centred_taps(first.conv, first.layer)
     for other in others:
         if not isinstance(other.layer, SpatialLayer) or not other.layer.tie_to(first.layer):
             return False

@@ -37,7 +37,7 @@ def obstacle(conv: nn.Module, *, foreign: bool = False) -> str | None:
         if name in {own.__name__ for own in CONVS.values()}:  # of the same name but another library
             name = f"{kind.__module__}.{name}"
         if foreign and isinstance(conv, ConvNd):
-            return _nothing_spatial(conv)  # what else it holds and does is known to whoever replaces it
+            return _nothing_spatial(conv)  # the function that replaces it knows what else it holds and does
         remedy = "; a function `to` without match can replace it" if isinstance(conv, ConvNd) else ""
         return f"{name} is not a plain nn.ConvNd, and its forward may differ{remedy}"
     return _nothing_spatial(conv) or _unusual_state(conv)
@@ -111,5 +111,5 @@ def _unusual_state(conv: ConvNd) -> str | None:
     if not weight.is_floating_point():
         return f"its weights are {weight.dtype}, but those of the new layer are real and floating"
     if not weight.is_meta and not weight.isfinite().all():
-        return "its weights are not finite, so that the new layer has no gain to match"
+        return "its weights are not finite, so the new layer has no gain to match"
     return None

@@ -1,4 +1,4 @@
-"""Filters: what a frequency convolution multiplies with."""
+"""Filters: what a frequency convolution multiplies spectra by."""
 
 from nifconv.filters._bank import FilterBank
 from nifconv.filters._base import DEFAULT_GAIN, FrequencyFilter, initial_gains

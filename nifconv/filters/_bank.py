@@ -31,13 +31,12 @@ def _arguments(bank: FilterBank) -> dict[str, Any]:
 class FilterBank:
     """A set of kernels that many layers share, each evaluating it at its own resolution (Gavrikov & Keuper 2023).
 
-    A layer uses the first out_channels * in_channels_per_group kernels and rescales them to its own gain; with
-    `repeat`, a layer with more than there are uses them several times, in a pattern that is random and always the same,
-    so that a whole net can share 8 kernels. The bank is
-    a filter factory: give it as `filter=bank` to the layers of one model or to `convert`. PyTorch then sees one module
-    at many places, as with any tied weight: `parameters()` lists it once, `copy.deepcopy` keeps it shared, the
-    gradients of all layers accumulate in it, and safetensors stores it once through `save_model`. Re-initialising the
-    filter of one layer re-initialises that of all.
+    A layer uses the first out_channels * in_channels_per_group kernels and rescales them to its own gain. With
+    `repeat`, a layer that needs more kernels than there are uses them several times, in a random pattern that is always
+    the same, so that a whole net can share 8 kernels. The bank is a filter factory: give it as `filter=bank` to the
+    layers of one model or to `convert`. PyTorch then sees one module at many places, as with any tied weight:
+    `parameters()` lists it once, `copy.deepcopy` keeps it shared, the gradients of all layers accumulate in it, and
+    safetensors stores it once through `save_model`. Re-initialising the filter of one layer re-initialises all.
 
     Args:
         filter: the factory of the kernels; `frozen(...)` for a bank that is not trained.
@@ -45,7 +44,7 @@ class FilterBank:
             repeated.
         ndim: number of spatial axes.
         kernel_size: taps per axis, for a factory that needs them, such as `SpatialFilter`.
-        repeat: whether layers with more kernels than there are use them several times.
+        repeat: whether layers that need more kernels than there are use them several times.
 
     Attributes:
         filter: the `FrequencyFilter` that holds the kernels, `(kernels, 1)` channels.
@@ -112,8 +111,8 @@ class FilterSlice(FrequencyFilter):
                 f"the bank with at least kernels={needed}, or with repeat=True"
             )
         self.bank = bank
-        # Not in turn: where the bank divides in_channels, all output channels would have the same filter. By numpy's
-        # old generator, whose numbers never change; not a buffer, since it has to be the same after loading anyway.
+        # Not in turn: where the number of kernels divides in_channels, all output channels would have the same filter.
+        # NumPy's old generator never changes its numbers; no buffer is needed, since they are the same after loading.
         few = needed > bank.out_channels
         self._places = (
             torch.from_numpy(np.random.RandomState(0).randint(bank.out_channels, size=needed)) if few else None

@@ -20,7 +20,7 @@ DEFAULT_GAIN = 3**-0.5  # kaiming_uniform_(a=sqrt(5)): weights of variance 1 / (
 class FrequencyFilter(DrawnModule):
     """The filters of one layer, a function of frequency that can be evaluated on the grid of any map.
 
-    A subclass writes `_draw`, `_scale_`, and either `forward` or `_real_spectrum`. What they return is the spectrum of
+    A subclass writes `_draw`, `_scale_`, and either `forward` or `_real_spectrum`, which returns spectra of
     real kernels: H(-f) = conj H(f) on the full grid, so `rfftn(irfftn(H)) == H` (see `nifconv.frequency`).
 
     Args:
@@ -65,7 +65,7 @@ class FrequencyFilter(DrawnModule):
         """
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimizer = torch.optim.LBFGS(parameters, max_iter=steps, history_size=20, line_search_fn="strong_wolfe")
-        # A relative error, since the tolerances of L-BFGS are absolute; `tiny` for a target of zeros.
+        # The error is relative, since the tolerances of L-BFGS are absolute; `tiny` is for a target of zeros.
         scale = taps.square().sum().clamp_min(torch.finfo(taps.dtype).tiny)
 
         def closure() -> float:
@@ -96,11 +96,11 @@ class FrequencyFilter(DrawnModule):
         combination: Callable[[Tensor], Tensor],
         terms: int,  # noqa: ARG002 - for filters that have a choice
     ) -> Tensor:
-        """`combination(self.spectrum_as_real(size))`, possibly by combining what the kernels are linear in instead.
+        """`combination(self.spectrum_as_real(size))`, possibly by combining weights that the kernels are linear in.
 
         Args:
-            size: of the map.
-            combination: a linear map over the axes of channels: `(out, in, *axes)` -> `(other out, other in, *axes)`,
+            size: pixels of the map along each axis.
+            combination: a linear map over the channel axes, `(out, in, *axes)` -> `(other out, other in, *axes)`,
                 whatever the further axes.
             terms: how many kernels each combination sums.
         """

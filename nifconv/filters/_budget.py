@@ -1,4 +1,4 @@
-"""Widths of a network for a number of parameters."""
+"""Widths of a network that uses a given number of parameters."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Budget:
     """A number of parameters instead of widths: `ImplicitFilter(..., hidden=Budget(1000))`.
 
     For the channels of each layer, the widths of two hidden layers are chosen so that the filter has at most
-    `parameters` parameters, and at least 90 % of that number unless it is close to the minimum; among those pairs the
-    one closest to hidden[0] = 2 * hidden[1], as in the published (8, 4).
+    `parameters` parameters, and at least 90 % of that number unless it is close to the minimum. Of those pairs, the
+    one closest to hidden[0] = 2 * hidden[1] is taken, as in the published (8, 4).
 
     Args:
         parameters: largest number of parameters of the filter of one layer.
@@ -39,8 +39,8 @@ class Budget:
         """Widths of the two hidden layers.
 
         The filter has `trunks * ((inputs + 1) * first + (first + 1) * last) + kernels * (2 * last + 1) + fixed`
-        parameters. Of all pairs that use between 90 and 100 % of the budget, the one closest to first = 2 * last;
-        where none does, near the smallest possible filter, the one that uses most.
+        parameters. Of all pairs that use between 90 and 100 % of the budget, these are the closest to first = 2 * last;
+        where no pair does, near the smallest possible filter, those that use most.
 
         Args:
             inputs: number of inputs of the network.

@@ -24,7 +24,7 @@ _step: ContextVar[dict[Hashable, tuple[nn.Module, Tensor]] | None] = ContextVar(
 
 @contextmanager
 def evaluated_once() -> Iterator[None]:
-    """Inside, each filter is evaluated once for each size, gradients included, however many calls ask for it.
+    """A context in which each filter is evaluated once for each size, with gradients, however many calls ask for it.
 
     For a training step that meets the same filter at several places: a layer that runs repeatedly, or a `FilterBank`
     of many layers. The calls share one graph, so run backward once, after all of them, or with `retain_graph=True`;

@@ -1,4 +1,4 @@
-"""Random weights: initialised for a gain, or frozen, that is, determined by a seed."""
+"""Random weights: initialised for a gain; or frozen, which means determined by a seed."""
 
 from __future__ import annotations
 

@@ -39,8 +39,8 @@ class Encoding(ABC):
         """Initial scale of the first-layer weights of each wave, relative to those of the others: `(features,)`.
 
         An offset of amplitude 0 starts without any effect, is learned only where it helps, and only from maps that
-        hold it: those of more than 2 |n| pixels along each axis. On a smaller map the wave of an offset aliases to that
-        of a shorter one, and what it learned there would appear far out on every larger map.
+        hold it: those of more than 2 |n| pixels along each axis. On a smaller map the wave of an offset aliases to
+        that of a shorter one, and what it learned there would appear far out on every larger map.
         """
         return torch.ones(len(offsets), device=offsets.device)
 
@@ -84,7 +84,7 @@ class RandomOffsets(Encoding):
         if positive_int("reach", self.reach) > _FARTHEST:
             raise ValueError(f"reach={self.reach} must be at most {_FARTHEST} pixels")
         if positive_int("features", self.features) > _MOST:
-            raise ValueError(f"features={self.features} must be at most {_MOST}; a network sees two numbers of each")
+            raise ValueError(f"features={self.features} must be at most {_MOST}; the network gets two inputs for each")
         for name, read in (("reach", positive_int), ("features", positive_int), ("seed", integer)):
             object.__setattr__(self, name, read(name, getattr(self, name)))
 
@@ -125,9 +125,9 @@ class FourierFeatures(RandomOffsets):
 class MultiScaleFeatures(RandomOffsets):
     """Offsets from 1 pixel to `reach`, log-uniform in radius, in all directions: starts local, can learn to reach far.
 
-    The neighbours of the centre come first, and only they have an amplitude: an untrained filter has the kernels of
-    the default. The first-layer weights of the others are zero, but have a gradient, so that training adds a far offset
-    where that helps.
+    The neighbours of the centre come first, and only they have an amplitude above 0: an untrained filter has the
+    kernels of the default. The first-layer weights of the others are zero, but have a gradient, so that training adds a
+    far offset where that helps.
 
     Args:
         reach: largest |n|, in pixels. Products of waves in the network reach further, less easily.

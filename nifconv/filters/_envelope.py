@@ -25,7 +25,7 @@ class Envelope(FilterWrapper):
     """Multiplies the taps of any filter by a Gaussian of learned width: a kernel size that can be trained.
 
     w[n] exp(-|n|^2 / (2 width^2)), |n| in pixels from the centre (as in Romero et al. 2022, FlexConv, with an
-    isotropic mask). For width towards infinity it is the bare filter.
+    isotropic mask). As width goes to infinity it is the bare filter.
 
     A filter factory, used as `filter=Envelope(ImplicitFilter, width=3.0)`; it makes an `EnvelopedFilter`.
 

@@ -36,7 +36,7 @@ class FitResult:
 def fit(
     filter: FrequencyFilter, taps: Tensor, *, size: int | Sequence[int] | None = None, steps: int = 200
 ) -> FitResult:
-    """Sets the weights of a filter, in place, so that its kernels come as close as they can to given ones.
+    """Sets the weights of a filter, in place, so that its kernels come as close as possible to given ones.
 
     Minimises sum |filter.taps(size) - taps|^2, with zeros around the taps. A `SpatialFilter` or a `TableFilter` that
     is large enough takes them exactly. An `ImplicitFilter` is linear in its last layer, which is solved in closed
@@ -44,10 +44,10 @@ def fit(
     number hardly matters.
 
     Args:
-        filter: a trainable filter, not shared with other layers. Its device and dtype stay; the fit runs in float64.
+        filter: a trainable filter, not shared with other layers. Device and dtype stay; the fit runs in float64.
         taps: real, `(out_channels, in_channels, *k)`, laid out as a conv weight with the centre at k // 2.
         size: the map on which kernels are compared, at least as large as the taps; by default exactly as large. Give
-            the size of the maps the layer will run on, so that the kernels are zero beyond the taps as well.
+            the size of the maps that the layer will run on, so that the kernels are fitted to zeros beyond the taps.
         steps: largest number of L-BFGS iterations.
 
     Returns:

@@ -22,7 +22,7 @@ _SEED, _GAIN, _CHECKSUM = "frozen_seed", "frozen_gain", "frozen_checksum"
 
 
 def frozen(filter: FilterFactory, *, seed: int) -> FrozenFactory:
-    """A factory of the same filter with random weights that are determined by `seed` and never trained.
+    """A factory of the given filter, with random weights that are determined by `seed` and never trained.
 
     The weights are buffers: never among `parameters()`, untouched by `requires_grad_(True)`, stored in the
     state_dict. They depend on the filter's arguments and the seed alone, not on the order of construction, the device
@@ -87,8 +87,8 @@ def compact_state_dict(model: nn.Module) -> dict[str, Tensor]:
     Keys of a frozen filter at `name` are `name.frozen_seed`, `name.frozen_gain` and `name.frozen_checksum`.
 
     Raises:
-        ValueError: the weights of a frozen filter are not those of its seed and gain, so that they could not be
-            restored: they were loaded from elsewhere, changed, or rounded to another dtype and back.
+        ValueError: the weights of a frozen filter are not those of its seed and gain, and could not be restored: they
+            were loaded from elsewhere, changed, or rounded to another dtype and back.
     """
     state = model.state_dict()
     for name, subject in _frozen_filters(model):
@@ -114,7 +114,7 @@ def load_compact_state_dict(model: nn.Module, state: Mapping[str, Tensor]) -> No
     own seeds do not matter). A ValueError leaves the model unchanged.
 
     Raises:
-        ValueError: the frozen filters of the model and those of `state` are not the same ones, a restored filter
+        ValueError: the frozen filters of the model and of `state` are not at the same places, a restored filter
             differs from the saved one (another filter specification, dtype or version of torch), or the names or
             shapes of the other entries do not fit the model.
         RuntimeError: from `load_state_dict`, for an encoding with other random offsets.

@@ -28,7 +28,7 @@ from nifconv.filters._spec import savable
 COORDINATES = ("periodic", "pixel", "image")
 # Maps that the initial gain is averaged over, by number of axes; as large as the cost of an initialisation allows.
 _GAIN_SIZES = {1: (7, 8, 14, 28, 56, 112, 224), 2: (7, 8, 28, 56), 3: (7, 8, 14, 16)}
-_TRIES = 20  # initialisations of the trunk, until one is not zero everywhere
+_TRIES = 20  # how often the trunk is initialised until it is not zero everywhere
 
 
 @savable()
@@ -58,7 +58,7 @@ class ImplicitFilter(FrequencyFilter):
         hidden: widths of the hidden layers, or a `Budget` of parameters. The last width sets the number of parameters
             per kernel, 2 * hidden[-1] + 1 (+ 1 with two trunks), and how many shapes the kernels can be combined from.
         activation: factory of the module after each hidden layer, which must act on each frequency separately.
-        encoding: offsets of the periodic coordinates. None for the neighbours of the centre: kernels start local.
+        encoding: offsets of the periodic coordinates; None for the neighbours of the centre: kernels start local.
             `MultiScaleFeatures(reach)` starts local and can learn to reach far in any direction;
             `FourierFeatures(reach)` starts spread over the whole box.
         coordinates: "periodic", e^(2 pi i f . n) for the integer offsets n of the encoding: taps are the same on every
@@ -116,11 +116,11 @@ class ImplicitFilter(FrequencyFilter):
 
     @staticmethod
     def with_budget(parameters: int, **options: Any) -> FilterFactory:
-        """A factory of filters with two hidden layers of as many parameters as fit: `hidden=Budget(parameters)`.
+        """A factory of filters with two hidden layers, as wide as the budget allows: `hidden=Budget(parameters)`.
 
         Args:
             parameters: largest number of parameters of the filter of one layer; see `Budget`.
-            options: arguments of the class.
+            options: other keyword arguments of `ImplicitFilter`.
 
         Raises:
             TypeError, ValueError: as `Budget`.
@@ -213,7 +213,7 @@ class ImplicitFilter(FrequencyFilter):
         return self._evaluated(lambda heads: heads, size)
 
     def _evaluated(self, combination: Callable[[Tensor], Tensor], size: Sequence[int]) -> Tensor:
-        """The spectrum of heads that are combined first; if dense, outputs lie side by side, as products read it."""
+        """The spectrum of combined heads; with outputs side by side in memory where channels are summed."""
         with full_precision(self.real.weight.device):
             dtype = at_least_single(self.real.weight.dtype)
             heads = combination(self._heads(dtype))

@@ -1,6 +1,6 @@
-"""Filters by name, among them the implicit ones of Grabinski, Keuper & Keuper 2024.
+"""Filters by name, among them those of Grabinski, Keuper & Keuper 2024.
 
-Those are MLPs on integer image coordinates, one for the real and one for the imaginary part.
+The published ones are MLPs on integer image coordinates, one for the real and one for the imaginary part.
 """
 
 from collections.abc import Mapping
@@ -28,14 +28,14 @@ PRESETS: dict[str, FilterFactory] = {
     "niff-tiny": niff_tiny,
     "spatial": SpatialFilter,
 }
-"""For command lines and configuration files."""
+"""Names that command lines and configuration files accept."""
 
 
 def read_filter(data: str | Mapping[str, Any]) -> FilterFactory:
     """A filter factory from its name or its data, as command lines and configuration files give them.
 
     Args:
-        data: one of `PRESETS`, or `{"ImplicitFilter": {"hidden": [8, 4]}}` (see `write_spec`).
+        data: a name in `PRESETS`, or `{"ImplicitFilter": {"hidden": [8, 4]}}` (see `write_spec`).
 
     Raises:
         ValueError: the name is unknown, or the data describe no filter.

@@ -23,7 +23,7 @@ class SpatialFilter(FrequencyFilter):
 
     Args:
         out_channels, in_channels, ndim: see `FrequencyFilter`.
-        kernel_size: taps, one integer or one per axis. A layer that is given this class as its `filter` fills in its
+        kernel_size: taps, one integer or one per axis. A layer that is given this class as its `filter` passes its
             own.
         gain: initial std(output) / std(input) under white input. The initialisation is the uniform one of `nn.ConvNd`,
             whose gain is the default.

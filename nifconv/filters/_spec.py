@@ -1,4 +1,4 @@
-"""Filter factories as plain data, so that a saved model can say what it is made of."""
+"""Filter factories as plain data, so that a file can say which filters a model has."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ACTIVATION = "torch.nn."  # the only other place where names are looked up: a f
 def savable(
     name: str | None = None, *, arguments: Callable[[Any], dict[str, Any]] | None = None
 ) -> Callable[[_Class], _Class]:
-    """Decorator of a class that a file may name: a filter, or a class that makes or describes filters.
+    """Decorates a class that a file may name: a filter, or a class that makes or describes filters.
 
     The class itself can be written, and a `functools.partial` of it with keyword arguments; instances too, if it is a
     dataclass, or if `arguments` returns the arguments that an instance was built with.

@@ -79,7 +79,7 @@ class TableFilter(FrequencyFilter):
     def _real_spectrum(self, size: Sequence[int]) -> Tensor:
         if tuple(size) != self.size:
             return torch.view_as_real(frequency.taps_to_spectrum(self.taps(size), size).resolve_conj())
-        # Training moves the table off the Hermitian spectra; irfftn would ignore that part without a word.
+        # Training moves the table away from Hermitian spectra, and irfftn would silently ignore that part.
         return frequency.project_pairs(self.weight.to(at_least_single(self.weight.dtype)), self.size)
 
     def _set_taps(self, taps: Tensor) -> None:

@@ -1,10 +1,10 @@
-"""The instrument: how large are the filters that a network really learned?
+"""Measuring kernels: how large are the filters that a network really learned?
 
 `survey` measures every layer of a model at the map size it runs at and, if asked, compares it with its null
 distribution: what the same layer measures when it is re-initialised and not trained. `effective_receptive_field`
-measures what an output sees. The other functions take taps of any origin.
+measures what an output sees. The other functions take taps from anywhere.
 
-Modules import only from those before them in this order: names and tables as text; `measures`, functions of
+Modules import only from those that come earlier in this order: names and tables as text; `measures`, functions of
 `Kernels(taps, periodic)` with one table of them all; the null distribution; the layer (`LayerFootprint`); `figures`;
 the receptive field; files and `page`, which take layers; the results (`Survey`, `Comparison`); and `survey`, which
 reads layers from a model and re-initialises them.

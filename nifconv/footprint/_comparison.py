@@ -60,11 +60,11 @@ class Comparison:
     ) -> None:
         """Writes one self-contained page, as `Survey.to_html` does, that compares the first survey with the others.
 
-        A slider chooses the other, so that there may be any number of models, checkpoints or epochs.
+        A slider chooses which one, so there may be any number of models, checkpoints or epochs.
 
         Args:
             path, title, image: as for `Survey.to_html`.
-            fields: effective receptive fields to show as well, by the name of their survey; or without names.
+            fields: effective receptive fields to show as well: by the name of their survey, or a sequence of them.
 
         Raises:
             ImportError: jinja2 or matplotlib is not installed.
@@ -80,7 +80,7 @@ class Comparison:
 
 
 def compare(surveys: Mapping[str, Survey]) -> Comparison:
-    """Puts surveys side by side.
+    """Puts surveys, given by name, side by side.
 
     >>> import torch
     >>> from torch import nn

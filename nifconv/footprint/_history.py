@@ -1,4 +1,4 @@
-"""Surveys of one model over its training."""
+"""Surveys of one model over the course of its training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FILE = re.compile(r"epoch=(\d+)\.json")
 
 @dataclass(frozen=True, repr=False)
 class History:
-    """What the layers of a model measured at several times of its training.
+    """What the layers of a model measured at several times during its training.
 
     Attributes:
         surveys: what `Survey.to_dict` returns, by the name of the time, such as "epoch 3".
@@ -75,7 +75,7 @@ def read_history(run: str | Path) -> History:
         run: folder of the run.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: it holds no survey.
         ValueError: a file is damaged.
     """
     folder = Path(run) / "footprint"

@@ -60,7 +60,7 @@ class LayerFootprint:
         return self._kernels.energy_ratio
 
     def values(self, measure: str) -> Tensor:
-        """A measure of `footprint.MEASURES` for every kernel, float64, `(kernels,)`; of a whole layer, `(1,)`.
+        """A measure of `footprint.MEASURES` for every kernel, float64, `(kernels,)`; `(1,)` if it is of a whole layer.
 
         Raises:
             ValueError: there is no measure of that name.

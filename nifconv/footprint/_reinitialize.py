@@ -20,7 +20,7 @@ _PARAMETRIZED = (
 
 
 def reinitialized(module: nn.Module, seed: int) -> nn.Module:
-    """A copy on the CPU, in float32, re-initialised as the module does it itself; frozen filters get another seed.
+    """A copy on the CPU, in float32, re-initialised by the module's own method; frozen filters get another seed.
 
     A parametrised `nn.ConvNd` is re-initialised without its parametrisation.
 
@@ -41,7 +41,7 @@ def reinitialized(module: nn.Module, seed: int) -> nn.Module:
 
 
 def reinitialized_model(fresh: Callable[[], nn.Module], seed: int, surveyed: nn.Module) -> nn.Module:
-    """A model built by `fresh`, on the CPU, in float32; frozen filters get other seeds than those it gave them.
+    """A model built by `fresh`, on the CPU, in float32; frozen filters get seeds other than those it gave them.
 
     Raises:
         TypeError: `fresh` returns something else.

@@ -72,7 +72,7 @@ class Survey:
         }
 
     def to_csv(self, path: str | Path | None = None) -> str:
-        """One line per layer: quantiles and null distribution of every measure; also written to `path`, if given."""
+        """One line per layer: quantiles and null distribution of every measure; written to `path` too, if given."""
         return _export.to_csv(_export.rows(self.layers), path)
 
     def to_dataframe(self) -> DataFrame:
@@ -91,7 +91,7 @@ class Survey:
         fields: Sequence[ReceptiveField] = (),
         image: Tensor | None = None,
     ) -> None:
-        """Writes one self-contained page: what was found in words, pictures, sortable tables, each layer in detail.
+        """Writes one self-contained page: the findings in words, pictures, sortable tables and each layer in detail.
 
         The page opens from disk and needs no network. Names from the model are escaped.
 
@@ -99,12 +99,12 @@ class Survey:
             path: file to write, replaced if it exists.
             title: heading of the page.
             fields: effective receptive fields to show as well.
-            image: an input of the model to draw them over, `(channels, rows, columns)`, of any range of values.
+            image: an input of the model to draw the fields over, `(channels, rows, columns)`, with any range of values.
 
         Raises:
             ImportError: jinja2 or matplotlib is not installed.
             TypeError: `image` is not a real floating tensor.
-            ValueError: it has other axes.
+            ValueError: `image` does not have three axes.
         """
         from nifconv.footprint.page import _render
 
@@ -149,7 +149,7 @@ class Survey:
         if null:
             notes.append(f"In brackets z, the distance from the null distribution ({null} re-initialisations).")
             if null < LEAST_COPIES:
-                notes.append(f"With so few, z is no evidence, however large: use {LEAST_COPIES} or more.")
+                notes.append(f"With so few, z is not evidence, however large: use {LEAST_COPIES} or more.")
         if self.not_run:
             notes.append(f"Did not run: {', '.join(self.not_run)}.")
         return "\n".join(notes)

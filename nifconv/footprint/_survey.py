@@ -48,8 +48,8 @@ def survey(
         model: any module. Its weights and its train/eval state do not change.
         example_input: the model's argument, a tuple or list of its positional arguments, or a mapping of its keyword
             arguments.
-        null: number of re-initialised copies of every layer in the null distribution, which separates what training
-            did from what was there before: 20 or more, or 0 for none. Copies are re-initialised by the
+        null: number of re-initialised copies of each layer in the null distribution, which separates what training did
+            from what was there before: 20 or more, or 0 for none. Copies are re-initialised by the
             `reset_parameters` of the filter or `nn.ConvNd`.
         seed: seed of the re-initialisations; the global random state is neither used nor changed.
         fresh: function that builds an untrained model. The null distribution is then that of whole models, with the

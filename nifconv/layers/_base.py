@@ -1,4 +1,4 @@
-"""The protocol of convolutions: what conversion, baking and measurements ask of any of them."""
+"""The protocol of convolutions: what conversion, baking and measurements ask of each one."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Convolution(ABC):
     def padding_per_axis(self, kernel_size: Sequence[int]) -> list[tuple[int, int]]:
         """Pixels of padding (before, after) each axis for a kernel of that size.
 
-        With "same" the odd pixel comes after the map, as in `torch.nn.functional.convNd`.
+        With "same", an odd pixel comes after the map, as in `torch.nn.functional.convNd`.
         """
         if self.kernel_size is None:
             return [(k // 2, k - 1 - k // 2) for k in kernel_size]  # k // 2 is the centre, even if k is even
@@ -114,11 +114,11 @@ class Composition:
 
 
 class SpatialLayer(nn.Module, Convolution):
-    """A layer that `convert` can replace a convolution by, and that `bake` turns back into one.
+    """A layer that `convert` can put in place of a convolution, and that `bake` turns back into one.
 
     A subclass defines `ndim`, `forward` and `kernels`, and has a `bias`, a parameter or None. The other methods have
-    defaults that are right for any layer; `match_`, `tie_to` and `taps_module` add what `convert` does for
-    `match=True`, tied weights and parametrizations.
+    defaults that are right for any layer; override `match_`, `tie_to` and `taps_module` to support `match=True`, tied
+    weights and parametrizations in `convert`.
 
     Raises:
         TypeError: an argument has the wrong type.
@@ -190,7 +190,7 @@ class SpatialLayer(nn.Module, Convolution):
             size: taps per axis at which kernels are compared, with zeros around `taps`.
 
         Returns:
-            |kernels - taps| / |taps|, including those taps that lie outside `size`; None if a layer built like
+            |kernels - taps| / |taps|, including those taps that lie outside `size`; None if layers built like
             this one cannot be matched.
         """
         return None

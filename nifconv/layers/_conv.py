@@ -55,7 +55,7 @@ class FrequencyConv(SpatialLayer):
             nn.init.zeros_(self.bias)
 
     def forward(self, input: Tensor, pointwise: Tensor | None = None) -> Tensor:
-        """The convolution; given the weight of a 1x1 convolution that follows, both in one pass (see `LCConv2d`)."""
+        """The convolution; if given the weight of a following 1x1 convolution, both in one pass (see `LCConv2d`)."""
         batched = self._is_batched(input)
         x = input if batched else input.unsqueeze(0)
         size = map_size_of(x, self.ndim)
@@ -73,7 +73,8 @@ class FrequencyConv(SpatialLayer):
 
     def _multiplied(self, x: Tensor, size: tuple[int, ...], pointwise: Tensor | None) -> Tensor:
         """The convolution with kernels as large as the map."""
-        if pointwise is None or not combines_first(x, self.out_channels, weight := pointwise.flatten(1)):
+        weight = None if pointwise is None else pointwise.flatten(1)  # (mixed, out / pointwise groups)
+        if weight is None or not combines_first(x, self.out_channels, weight):
             spectrum = self.filter.spectrum_as_real(size)  # (out, in / groups, *half, 2)
             return multiply(x, spectrum, self.groups, size, self.stride, size, pointwise, self.method)
 
@@ -155,14 +156,14 @@ class FrequencyConv2d(FrequencyConv):
         padding: pixels, "valid", or "same": output size ceil(input / stride), aligned as in `nn.Conv2d`, and here
             allowed with a stride. A global kernel takes "same" only.
         dilation: as in `nn.Conv2d`; 1 for a global kernel.
-        padding_mode: "circular", or "zeros", "reflect", "replicate": exact linear convolutions on the padded map. With
-            circular padding no response depends on its position; near a border of zeros it can.
+        padding_mode: "circular"; or "zeros", "reflect" or "replicate", exact linear convolutions on the padded map.
+            With circular padding the response is the same at every position; near a border of zeros it can differ.
         filter: called as `filter(out_channels, in_channels // groups, ndim)`; a filter class or a
             `functools.partial` of one. `SpatialFilter` also receives the layer's `kernel_size`.
-        method: how the result is computed, not what it is: "fft" by torch.fft; "native" by the library's own engine, on
+        method: how the same result is computed: "fft" by torch.fft; "native" by the library's own engine on
             CPUs; "fused" by its kernels for GPUs, once they agree with torch.fft on the device; "direct" by a sum over
-            taps; or "auto", the fastest by measurements of sizes like these, which on a GPU have to be made there first
-            (`nifconv bench --crossover`). What an engine cannot do, torch.fft does.
+            taps; or "auto", whichever was fastest in measurements of similar sizes, which on a GPU have to be made
+            there first (`nifconv bench --crossover`). What an engine cannot do, torch.fft does.
         device, dtype: device and dtype of the parameters.
 
     Shape:
@@ -194,7 +195,7 @@ class FrequencyConv3d(FrequencyConv):
 
 
 def where_built(device: torch.device | str | None) -> AbstractContextManager[object]:
-    """A context for building a module that then moves to `device`: on the CPU, also if the default device is "meta"."""
+    """A context for building a module that then moves to `device`: on the CPU, even if the default device is "meta"."""
     return nullcontext() if device is None else torch.device("cpu")
 
 

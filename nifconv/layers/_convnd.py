@@ -85,7 +85,7 @@ def effective_weight(conv: nn.Module) -> Tensor:
 def conv_gain(conv: ConvNd) -> float:
     """std(output) / std(input) of an `nn.ConvNd` under white input, over all output channels, without the bias.
 
-    On the meta device, where weights have no values, that of a newly initialised one.
+    On the meta device, where weights have no values, the gain of a newly initialised one.
     """
     weight = effective_weight(conv)
     if weight.is_meta:

@@ -56,7 +56,7 @@ def factor_(filter: FrequencyFilter, pointwise: ConvNd, taps: Tensor, size: Sequ
     outside = torch.einsum("coe,cef,cof->", solved, around @ around.mT, solved)
     lost = 0.0 if small == tuple(taps.shape[2:]) else taps.square().sum() - wanted.square().sum()
     error = math.sqrt((inside + outside + lost).clamp_min(0))  # the second and third can round to below zero
-    return error and error / taps.norm().item()
+    return error / taps.norm().item() if error else 0.0
 
 
 def _fit_vectors_(filter: FrequencyFilter, wanted: Tensor, small: Sequence[int], size: Sequence[int]) -> None:

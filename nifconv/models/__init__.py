@@ -1,4 +1,4 @@
-"""Models by name, from files and to ONNX: what every command takes for a model, `nifconv.load`, and exporting.
+"""Models by name and from files: what every command accepts as a model, `nifconv.load`, and export to ONNX.
 
 >>> from nifconv.models import NamedModel
 >>> NamedModel("resnet18", num_classes=10).build().fc

@@ -20,10 +20,11 @@ from nifconv.filters import load_compact_state_dict
 SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt")
 DESCRIPTION = "nifconv"
 """Key of a checkpoint under which it says how to build its model, as `nifconv.conversion.describe` does."""
+# Keys under which training checkpoints hold a state_dict; then what wrappers and Lightning put before its names.
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIXES = ("module.", "net.", "model.")
 _COMPILED = "_orig_mod."
-_EXTRA = "_extra_state"  # of modules that add to their state_dict whatever they like, under this name of torch
+_EXTRA = "_extra_state"  # torch's name for what a module adds to its state_dict, which may be any object
 _STEP = re.compile(r"step=(\d+)")
 
 
@@ -32,7 +33,7 @@ class Content:
     """What was read from a file.
 
     Attributes:
-        path: of the file.
+        path: the file.
         tensors: weights by name.
         description: how to build the model, None if the file does not say; complete, and data of the right kinds.
     """
@@ -48,7 +49,7 @@ class Content:
 
     @property
     def numbers(self) -> int:
-        """How many numbers the weights are."""
+        """How many numbers the weights have."""
         return sum(value.numel() for value in self.tensors.values() if isinstance(value, Tensor))
 
     @property
@@ -77,6 +78,7 @@ class Content:
             else:
                 model.load_state_dict(state)
         except (RuntimeError, ValueError) as error:
+            # torch lists every key that does not fit, one on a line; the first few show what is wrong.
             first = " ".join(str(error).split())
             raise ValueError(
                 f"{self.path} does not fit the model: {first[:300]}; name the model it was saved from"
@@ -84,7 +86,7 @@ class Content:
 
 
 def read(path: str | Path) -> Content:
-    """Reads a file, also from the Hub, or the last checkpoint of a run, without running any code that it may contain.
+    """Reads a file, which may be on the Hub, or the last checkpoint of a run, without running any code in it.
 
     A state dict inside a training checkpoint is found under "state_dict", "model_state_dict" or "model".
 
@@ -99,6 +101,7 @@ def read(path: str | Path) -> Content:
         if not found:
             raise FileNotFoundError(f"{path} holds no checkpoint (*.ckpt); give the folder of a run, or a file")
         path = found[-1]
+    # A path without a suffix that does not exist is missing rather than of another format: the error below says so.
     if path.suffix not in SUFFIXES and (path.suffix or path.exists()):
         raise ValueError(f"{path} has the suffix {path.suffix!r}; use one of {', '.join(SUFFIXES)}")
     if not path.is_file():
@@ -149,7 +152,7 @@ def _read_safetensors(path: Path) -> Content:
 def _read_pickle(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except MemoryError:
+    except MemoryError:  # says nothing of the file
         raise
     except Exception as error:  # a damaged pickle may raise anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -159,7 +162,7 @@ def _read_pickle(path: Path) -> Any:
 
 
 def _state_dict(path: Path, content: Any) -> dict[str, Tensor]:
-    for wrapper in _WRAPPERS:
+    for wrapper in _WRAPPERS:  # one after another, since one may be inside another
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
     if not isinstance(content, Mapping) or not content:
@@ -173,7 +176,7 @@ def _checked(path: Path, tensors: dict[str, Tensor], description: Any) -> Conten
     """The content of a file, of which nothing is taken on faith.
 
     Raises:
-        ValueError: it holds something else than tensors, or its description is incomplete.
+        ValueError: it holds something other than tensors, or its description is incomplete.
     """
     for name, value in tensors.items():
         if not isinstance(value, Tensor) and not name.endswith(_EXTRA):
@@ -183,7 +186,7 @@ def _checked(path: Path, tensors: dict[str, Tensor], description: Any) -> Conten
     if description is None:
         return Content(path, tensors, None)
     with refused(str(path), "has an incomplete description"):
-        # As JSON, with all names as they would be without torch.compile around the model or parts of it.
+        # As JSON text, from which the prefix of torch.compile can be removed in all names at once.
         plain = json.loads(json.dumps(description).replace(_COMPILED, ""))
         _check_complete(plain)
     return Content(path, {name.replace(_COMPILED, ""): value for name, value in tensors.items()}, plain)
@@ -197,6 +200,7 @@ def _check_complete(description: Any) -> None:
     """
     if description["base"] is not None:
         NamedModel.from_spec(description["base"])
+    # Each mapping, with the entries it needs and the kind of each.
     parts = [(description, {"conversions": list, "gains": dict})]
     parts += [(description, {"baked": dict, "report": dict})] if "baked" in description else []
     parts += [

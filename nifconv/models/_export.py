@@ -1,11 +1,12 @@
-"""Export to ONNX, and a look at the result in onnxruntime."""
+"""Export to ONNX, and a run of the result in onnxruntime."""
 
 from __future__ import annotations
 
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,12 @@ class ExportReport:
     """What an exported file costs; printable.
 
     Attributes:
-        form: word of `FORMS`.
-        bytes: size of the file, with the weights that ONNX stores beside it.
+        form: a key of `FORMS`.
+        bytes: size of the file, including weights that ONNX stores in a second file beside it.
         nodes: how many nodes the graph has of each kind.
         error: |onnxruntime - model| / |model| on the example input, in the Euclidean norm over all outputs.
-        seconds_torch: median time of a run of the model given, in eval mode.
-        seconds_onnxruntime: the same of the file.
+        seconds_torch: median time of a run of the given model in torch, in eval mode.
+        seconds_onnxruntime: median time of a run of the file in onnxruntime.
     """
 
     form: str
@@ -61,15 +62,15 @@ def export_onnx(
 
     Args:
         model: any module; it is not changed.
-        example_input: its argument.
-        path: of the file.
+        example_input: the model's argument, of the size at which the file will run.
+        path: file to write, `.onnx`.
         form: "baked": every frequency layer as plain convolutions; "matmul": global ones as products with constant
-            matrices (`as_matmul`), exact and without an FFT; "dft": as it is, with DFT nodes.
-        tolerance: of `bake`.
+            matrices (`as_matmul`), exact and without an FFT; "dft": the model as it is, with DFT nodes.
+        tolerance: see `bake`; for "baked" only.
 
     Raises:
         TypeError: `model` is not a module.
-        ValueError: `form` is unknown, has no use for a `tolerance`, or cannot write a layer; or the model computes in
+        ValueError: `form` is unknown, does not take a `tolerance`, or cannot write a layer; or the model computes in
             bfloat16, which onnxruntime cannot on a CPU.
         ImportError: onnx, onnxscript or onnxruntime is not installed.
         Exception: whatever the model raises on the example input, or the exporter on the model.
@@ -87,32 +88,35 @@ def export_onnx(
     path = Path(path)
     prepared = how.prepare(model, example_input, tolerance)
     with forward.evaluating(prepared), warnings.catch_warnings(), _quiet():
-        warnings.simplefilter("ignore")  # of the exporter, about itself
+        warnings.simplefilter("ignore")  # the exporter warns about its own internals
         torch.onnx.export(prepared, (example_input,), path, dynamo=True, verbose=False)
     graph = onnx.load(path, load_external_data=False).graph
     session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
     feed = {session.get_inputs()[0].name: example_input.detach().cpu().numpy()}
+    # The model as given, not `prepared`: error and times are those of the whole way to the file.
     expected, seconds_torch = timed(lambda: forward.run(model, example_input), _RUNS)
     found, seconds = timed(lambda: session.run(None, feed), _RUNS)
     leaves = [leaf.cpu() for leaf in torch.utils._pytree.tree_leaves(expected) if isinstance(leaf, Tensor)]
-    # Of numbers that are computed; indices, such as those of a maximum, have no error to speak of.
+    # Only computed numbers have an error; indices, such as those of a maximum, are left out.
     pairs = [(x, torch.from_numpy(y)) for x, y in zip(leaves, found, strict=True) if x.is_floating_point()]
     error = max((forward.relative_error(y - x, x) for x, y in pairs), default=0.0)
     nodes = dict(Counter(node.op_type for node in graph.node).most_common())
+    # The exporter may write weights to a second file, since one ONNX file holds 2 GiB at most.
     beside = path.with_name(f"{path.name}.data")
     size = sum(file.stat().st_size for file in (path, beside) if file.exists())
     return ExportReport(form, size, nodes, error, seconds_torch, seconds)
 
 
-class _quiet:  # noqa: N801 - a context, used like a function
-    """Without what the exporter logs about itself."""
-
-    def __enter__(self) -> None:
-        self.level = logging.getLogger("torch.onnx").level
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-
-    def __exit__(self, *_: object) -> None:
-        logging.getLogger("torch.onnx").setLevel(self.level)
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """A context in which the exporter's log of its own steps is silent."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _onnx() -> tuple[Any, Any]:

@@ -1,4 +1,4 @@
-"""In what form a model with frequency layers is exported."""
+"""The forms in which a model with frequency layers can be exported."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Form:
     """A way to write a model with the operations of ONNX.
 
     Attributes:
-        prepare: model, example input and tolerance to the module that is exported.
-        takes_tolerance: whether it makes use of the tolerance.
+        prepare: function from model, example input and tolerance to the module that is exported.
+        takes_tolerance: whether that function uses the tolerance.
     """
 
     prepare: Callable[[nn.Module, Tensor, float], nn.Module]
@@ -33,7 +33,7 @@ def _unchanged(model: nn.Module, x: Tensor, tolerance: float) -> nn.Module:  # n
 
 def _matmul(model: nn.Module, x: Tensor, tolerance: float) -> nn.Module:  # noqa: ARG001 - likewise
     products = as_matmul(model, x)
-    # A layer that nothing reaches is not in the graph.
+    # A kept layer that no map reaches is not in the graph, and does no harm.
     for layer in products.report.kept:
         if layer.map_sizes:
             raise ValueError(

@@ -35,25 +35,25 @@ def load(
     revision: str | None = None,
     token: str | bool | None = None,
 ) -> Conversion | Baked:
-    """Builds the model again that `save` or `push_to_hub` of a `Conversion` or `Baked` wrote, and loads its weights.
+    """Rebuilds a model that `save` or `push_to_hub` of a `Conversion` or `Baked` wrote, and loads its weights.
 
     Args:
-        path: of the file, or its address on the Hugging Face Hub: "hf://owner/name" or "hf://owner/name@revision".
+        path: the file, or its address on the Hugging Face Hub: "hf://owner/name" or "hf://owner/name@revision".
         base_model: a model of the architecture that was converted, with any weights; it is not changed, and the new
             model is on its device, without torch.compile around it. By default it is built by the name that the file
             gives, if it was saved with one, in the dtype of the weights.
         trust: do what the file asks for: call the function that it names as "package.module:function", or give
             torchvision or timm arguments with which they download or read other files. Without it, neither happens,
-            and no code runs but that of nifconv, torchvision and timm, wherever the file is from.
+            and only code of nifconv, torchvision and timm runs, wherever the file is from.
         revision: branch, tag or commit on the Hub, if the address gives none; the main branch by default.
-        token: for the Hub; by default that of `hf auth login` or of the variable HF_TOKEN.
+        token: access token for the Hub; by default that of `hf auth login` or of the variable HF_TOKEN.
 
     Raises:
         FileNotFoundError: there is no such file.
         TypeError: `base_model` is not a module.
         ValueError: the file is truncated, altered or of another format, or does not fit `base_model`, which may be
-            converted already; or there is none, and the file does not name one that can be built, or asks for more
-            than is allowed without `trust`; or `revision` or `token` is given for a path.
+            converted already; or without `base_model`, the file names none that can be built, or asks for more than
+            is allowed without `trust`; or `revision` or `token` is given for a path.
         ImportError: safetensors, or for the Hub huggingface_hub, is not installed.
 
     >>> import nifconv, tempfile
@@ -78,6 +78,7 @@ def load(
     result = rebuild(content, model)[1]
     if result is None:
         raise ValueError(f"{content.source!r} was neither converted nor baked; open it with nifconv.models.open_model")
+    # Before loading, so that an error names each difference and no weight has been written yet.
     check_tensors(content.source, content.tensors, result.model.state_dict())
     result.model.load_state_dict(content.tensors)
     return result
@@ -87,11 +88,11 @@ def named_base(content: Content, *, trust: bool) -> NamedModel:
     """The base model that a file names.
 
     Args:
-        content: of the file.
+        content: what the file holds.
         trust: see `load`.
 
     Raises:
-        ValueError: it names none; or without `trust`, it names a function, or arguments that fetch files.
+        ValueError: it names none; or it names a function, or arguments that fetch files, and `trust` is not given.
     """
     spec = content.made["base"]
     if spec is None:
@@ -101,8 +102,8 @@ def named_base(content: Content, *, trust: bool) -> NamedModel:
     named = NamedModel.from_spec(spec)
     if named.is_code and not trust:
         raise ValueError(
-            f"{content.source!r} was made of {named.name!r}, a function that nothing calls unless you trust the file; "
-            "give trust=True, or the model that this function returns"
+            f"{content.source!r} was made from {named.name!r}, a function that is called only if you trust the file; "
+            "give trust=True, or the model that the function returns"
         )
     check_fetching(content, named, trust=trust)
     return named
@@ -112,7 +113,7 @@ def check_fetching(content: Content, named: NamedModel, *, trust: bool) -> None:
     """Checks that a base model as a file describes it can be built without other files.
 
     Raises:
-        ValueError: it cannot, and there is no `trust`.
+        ValueError: it needs other files, and `trust` is not given.
     """
     if named.fetching and not trust:
         raise ValueError(
@@ -125,7 +126,7 @@ def build_base(content: Content, named: NamedModel) -> nn.Module:
     """The base model that a file names, newly initialised, in the dtype of its weights.
 
     Raises:
-        ValueError: it cannot be built, for example since it would exceed the memory.
+        ValueError: it cannot be built, for example because it would exceed the memory.
     """
     with refused(content.source, f"names {named.name!r}, which cannot be built", "give the model that was converted"):
         model = named.build()
@@ -137,7 +138,7 @@ def in_dtype_of(content: Content, model: nn.Module) -> nn.Module:
     inner = uncompiled(model)
     history.name_base(inner, history.of(model)["base"])
     found, own = (_dtypes(tensors) for tensors in (content.tensors, inner.state_dict()))
-    # Of a model in several dtypes, the file does not say in which its replaced layers were.
+    # With several dtypes, the file does not say which of them each replaced layer had.
     return inner.to(dtype=next(iter(found))) if len(found) == 1 and found != own else inner
 
 
@@ -145,17 +146,18 @@ def rebuild(content: Content, model: nn.Module) -> tuple[nn.Module, Conversion |
     """Converts and bakes a model in place as a file says, with weights yet to be loaded.
 
     Args:
-        content: of the file.
-        model: its base model; or the model as its conversions left it, which are not repeated then.
+        content: what the file holds.
+        model: its base model; or the model after its conversions, which are then not repeated.
 
     Returns:
-        The model, and its last bake if the file is of that, else its last conversion.
+        The model, and its last bake if the file holds one, else its last conversion.
 
     Raises:
         ValueError: the description is incomplete or does not fit.
     """
     source, made, numbers = content.source, content.made, content.numbers
     result: Conversion | Baked | None = None
+    # In the order in which they were made: a bake in between has left plain layers that later steps built on.
     converted = is_converted(made, model)
     for step in made["conversions"]:
         if "baked" in step:

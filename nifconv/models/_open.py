@@ -15,12 +15,12 @@ from nifconv.models._load import build_base, check_fetching, in_dtype_of, named_
 
 @dataclass(frozen=True)
 class OpenedModel:
-    """A model and where it is from.
+    """A model and where it came from.
 
     Attributes:
-        name: to show.
+        name: what to call it in tables and messages.
         module: the model.
-        weights: where its weights are from: "random (newly initialised)", "pretrained", or a file.
+        weights: where its weights come from: "random (newly initialised)", "pretrained", or a file.
         fresh: builds it with newly initialised weights.
     """
 
@@ -43,11 +43,11 @@ def open_model(
 
     Args:
         what: a `NamedModel` or the name of one; or a file of `Conversion.save` or `Baked.save`, a checkpoint of
-            `experiments.train`, or the folder of such a run, whose last checkpoint is taken, or "hf://owner/name" or
+            `experiments.train`, or the folder of such a run, whose last checkpoint is used, or "hf://owner/name" or
             "hf://owner/name@revision" on the Hugging Face Hub: these say how to build their model.
-        weights: a file with weights for it, also on the Hub, full or compact, also inside a checkpoint, and
-            with the prefixes that wrappers add. One that says how its model was made from `what` is opened as that.
-        pretrained, num_classes, in_channels: of a named model; see `NamedModel`.
+        weights: a file with weights for it, local or on the Hub, full or compact, perhaps inside a checkpoint or with
+            the prefixes that wrappers add. If the file says how its model was made from `what`, that model is built.
+        pretrained, num_classes, in_channels: for a named model; see `NamedModel`.
         trust: do what a file asks for: call the function that it names, fetch other files; see `nifconv.load`.
 
     Raises:
@@ -64,21 +64,21 @@ def open_model(
         return _with_weights(named, read(weights), pretrained, trust=trust)
     refused = [name for name, value in {**given, "pretrained": pretrained or None}.items() if value is not None]
     if refused:
-        raise ValueError(f"{refused[0]}={given.get(refused[0], True)} is for a model by name; {what!r} is a file")
+        raise ValueError(f"{refused[0]}={given.get(refused[0], True)} is for a model given by name; {what!r} is a file")
     described = read(what)
     base = named_base(described, trust=trust)
 
     def fresh() -> nn.Module:
         return rebuild(described, build_base(described, base))[0]
 
-    model = fresh()
+    model = fresh()  # `fresh` builds newly initialised ones for a null distribution too; the weights come next
     content = described if weights is None else read(weights)
     content.load_into(model)
     return OpenedModel(what, model, content.source, fresh)
 
 
 def is_file(what: str) -> bool:
-    """Whether it stands for a file, a folder or a repository rather than a name."""
+    """Whether it means a file, a folder or a repository rather than a model by name."""
     return what.endswith(SUFFIXES) or "/" in what or (Path(what).is_dir() and bool(checkpoints(Path(what))))
 
 
@@ -94,7 +94,7 @@ def _with_weights(named: NamedModel, content: Content, pretrained: bool, *, trus
             check_fetching(content, named, trust=trust)
 
         def again() -> nn.Module:
-            # A function of the user may return the converted model, which `rebuild` leaves as it is.
+            # A user's function may return the converted model, which `rebuild` leaves as it is.
             return rebuild(content, in_dtype_of(content, named.build()))[0]
 
         fresh = again

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 Clock = Callable[[Callable[[], object]], float]
-"""Seconds of one call."""
+"""Makes a call and returns the seconds that it took."""
 
 
 def device_name(device: torch.device) -> str:
-    """What tables of measurements know a device by: "cpu", or the name of a GPU."""
+    """The name of a device in tables of measurements: "cpu", or the name of a GPU."""
     return torch.cuda.get_device_properties(device).name if device.type == "cuda" else device.type
 
 
@@ -29,7 +29,7 @@ def clock_for(device: torch.device) -> Clock:
 
 
 def wall(call: Callable[[], object]) -> float:
-    """By the clock of the machine, until a GPU has finished too."""
+    """Times a call by the clock of the machine, until a GPU has finished too."""
     _finish()
     start = time.perf_counter()
     call()
@@ -44,7 +44,7 @@ def timed(call: Callable[[], Any], runs: int) -> tuple[Any, float]:
 
 
 class DeviceClock:
-    """By events on a GPU, whose cache is overwritten first, as other layers do between two calls of one.
+    """Times calls by events on a GPU, whose cache is overwritten first, as other layers do between two calls of one.
 
     Overwriting also keeps the GPU busy while the host launches what is timed.
     """

@@ -41,6 +41,7 @@ def multiply(
             # (out, in / pointwise groups, *half, 2): real and imaginary parts are combined alike, since P is real.
             combined = combine(pairs.to(wide), weight.to(wide), groups)
             return multiply(x, combined, channels // weight.shape[1], size, stride, output_size, method=method)
+        # Combining would not pay: the 1x1 convolution runs on the maps instead.
         y = multiply(x, pairs, groups, size, stride, output_size, method=method).to(wide)
         return _direct.pointwise(y, weight.to(wide), channels // weight.shape[1]).to(x.dtype)
 

@@ -24,7 +24,7 @@ VARIABLE = "NIFCONV_CROSSOVER"
 MODES = ("inference", "training")
 KINDS = ("depthwise", "dense", "depthwise circular", "dense circular")
 _NATIVE_KINDS = tuple(f"{name} native" for name in KINDS)
-"""Against the native engine, where it was there to be measured; else its limits are those against torch.fft."""
+"""Measured against the native engine, where it was available; without these, the limits against torch.fft apply."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Crossover:
             zero padding or, "circular", with circular padding: a direct sum then works on a padded copy, and the FFT on
             the map as it is.
         origin: what the table was measured on, for a reader, and which "device" it is for.
-        speedups: of the fused kernels, on a GPU.
+        speedups: those of the fused kernels, in the table of a GPU.
     """
 
     limits: Mapping[str, Mapping[str, Sequence[tuple[int, int]]]]
@@ -46,7 +46,7 @@ class Crossover:
 
     @property
     def device(self) -> str:
-        """The name of the device that the table is for, see `_clocks.device_name`; it says nothing of others."""
+        """The name of the device that the table is for, see `_clocks.device_name`; it says nothing about others."""
         return str(self.origin.get("device", "cpu"))
 
     @staticmethod
@@ -84,11 +84,11 @@ class Crossover:
 def use_crossover(table: str | Path | Crossover | None) -> None:
     """Makes `method="auto"` choose by another table on the device it was measured on, in this process.
 
-    None for the committed table again, which is for CPUs; without one of its own a GPU computes by torch.fft. Without
-    a call, the table at the path in the environment variable NIFCONV_CROSSOVER is used where that is set.
+    None restores the committed table, which is for CPUs; a GPU without a table of its own computes by torch.fft.
+    Unless this is called, the table at the path in the environment variable NIFCONV_CROSSOVER is used, if that is set.
 
     Args:
-        table: as `nifconv bench --crossover` wrote it, or its path.
+        table: a table that `nifconv bench --crossover` wrote, its path, or None.
 
     Raises:
         ValueError: the file does not hold such a table.
@@ -165,7 +165,7 @@ def chosen(
         wraps=wraps,
         native=_NATIVE and x.device.type == "cpu" and len(size) <= native.LARGEST_NDIM,
     )
-    return "direct" if direct else "auto"
+    return "direct" if direct else "auto"  # which engine computes the product is for `engine_for` to choose
 
 
 def _parse(text: str, name: str) -> Crossover:

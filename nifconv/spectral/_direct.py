@@ -28,8 +28,8 @@ def sum_over_taps(
     lead = [before for before, _ in padding]
     uneven = any(before != after for before, after in padding)
     pads = [p for pad in reversed(padding) for p in pad]  # F.pad takes the last axis first
-    # Padding by nothing is left out, since exporters would put it into the graph. convNd itself pads by zeros alone, as
-    # many on both sides.
+    # Padding by nothing is left out, since exporters would put it into the graph. convNd itself pads only with zeros,
+    # and equally on both sides.
     if any(pads) and (padding_mode != "zeros" or uneven or _is_unsafe(x, taps, dilation)):
         mode = "constant" if padding_mode == "zeros" else padding_mode
         x, lead = F.pad(x, pads, mode=mode), [0] * len(padding)

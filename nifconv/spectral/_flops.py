@@ -42,7 +42,7 @@ def gradients(
     """A transform of each output's gradient; products and a transform for each gradient that is wanted."""
     wants_x, wants_spectrum = rest[-2:]
     batch, channels, filters = x_shape[0], x_shape[1], spectrum_shape[0]
-    # dX takes an inverse transform of each channel, and dH a transform of x, which was not kept.
+    # dX takes an inverse transform of each channel, and dH a transform of x, whose spectrum was not saved.
     wanted = bool(wants_x) + bool(wants_spectrum)
     return batch * ((filters + wanted * channels) * _transform(size) + wanted * _products(spectrum_shape))
 

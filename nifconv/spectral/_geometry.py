@@ -50,7 +50,7 @@ class Geometry:
         return tuple(n + sum(pad) - m for n, pad, m in zip(self.size, self.padding, margins, strict=True))
 
     def on_grid(self, x: Tensor) -> tuple[Tensor, tuple[int, ...], tuple[int, ...]]:
-        """The input, padded unless zeros will do; the grid size; how many pixels before the output pixel tap 0 lies."""
+        """The input, padded unless zeros will do; the grid size; how many pixels tap 0 lies before the output pixel."""
         before = tuple(pad[0] for pad in self.padding)
         if self.padding_mode == "circular" and self.output_size == self.size:
             return x, self.size, before  # the product of spectra is this convolution already

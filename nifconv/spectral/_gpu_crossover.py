@@ -13,7 +13,7 @@ from nifconv.spectral._crossover import KINDS, MODES, Crossover, crossover_in_us
 from nifconv.spectral._timing import MAPS, TAPS, as_table, crossovers, side_by_side
 
 SIZES = (7, 14, 20, 28, 40, 56, 64, 80, 112)
-"""Of the square maps on which the fused kernels are timed: the sizes of networks, and one in each tile besides."""
+"""Sides of the square maps on which the fused kernels are timed: those usual in networks, and one in every tile."""
 
 
 def gpu_crossover(
@@ -32,12 +32,12 @@ def gpu_crossover(
 
     Args:
         device: a GPU.
-        clock: what times one call there.
-        batch, channels: of the maps.
-        sizes: of the maps on which the fused kernels are timed.
+        clock: times one call there.
+        batch, channels: number of samples and channels of the maps.
+        sizes: sides of the square maps on which the fused kernels are timed.
         maps, taps: as for `crossovers`.
-        repeats: rounds that count.
-        say: is told each line of the table.
+        repeats: number of timed rounds.
+        say: called with each line of the table as it is measured.
     """
 
     def time(calls: Mapping[str, Callable[[], object]]) -> dict[str, float]:

@@ -26,6 +26,6 @@ class Kernel:
         return self._taps
 
     def spectrum_as_real(self, size: Sequence[int], dilation: Sequence[int], origin: Sequence[int]) -> Tensor:
-        """Their spectrum on a grid, as real and imaginary parts; see `frequency.taps_to_spectrum`."""
+        """The spectrum of the taps on a grid, as real and imaginary parts; see `frequency.taps_to_spectrum`."""
         spectrum = frequency.taps_to_spectrum(self.taps(), size, dilation=dilation, origin=origin)
         return torch.view_as_real(spectrum.resolve_conj())  # view_as_real refuses a lazy conjugate

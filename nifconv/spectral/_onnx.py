@@ -26,8 +26,8 @@ def apply(
     # The inverse of a half spectrum has to know whether the last axis is even, and ONNX fixes that with the graph.
     if any(isinstance(n, torch.SymInt) for n in size):
         raise ValueError(
-            f"the map has the open size {tuple(size)}, but a graph with DFT nodes is for one size: whether an axis is "
-            "even is part of it; leave these axes out of dynamic_shapes, or bake the model"
+            f"the map has the dynamic size {tuple(size)}, but a graph with DFT nodes is for one size: whether an axis "
+            "is even is part of it; leave these axes out of dynamic_shapes, or bake the model"
         )
     dims = tuple(range(-len(size), 0))
     wide = at_least_single(x.dtype, spectrum.dtype)

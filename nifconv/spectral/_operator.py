@@ -107,7 +107,7 @@ def _needs_function() -> bool:
 def _keep_operands(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001 - torch's signature
     x, spectrum, *ctx.rest = inputs
     ctx.save_for_backward(x, spectrum)
-    ctx.save_for_forward(x, spectrum)
+    ctx.save_for_forward(x, spectrum)  # for tangents, which are computed without a backward pass
 
 
 def _differentiate(ctx: Any, dy: Tensor) -> tuple[Any, ...]:

@@ -21,7 +21,7 @@ _DENSE_BYTES = {"cpu": 32 << 20}
 
 
 def forward(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target: Placement) -> Tensor:
-    """Y[o](f) = sum_i H[o, i](f) X_i(f), back in space.
+    """Y[o](f) = sum_i H[o, i](f) X_i(f), transformed back to a map.
 
     Args:
         x: real, `(batch, in_channels, *source.shape)`.
@@ -154,6 +154,7 @@ def _batches(x: Tensor, kernel: Tensor, source: Placement) -> Iterator[slice]:
     """Ranges of samples whose spectra take no more memory than those of the kernels, or than a fixed amount."""
     batch, channels = x.shape[:2]
     bins = math.prod(frequency.half_shape(source.size))
+    # The spectra of x and of y are in memory together; the larger one sets the number of samples.
     sample = kernel.element_size() * bins * max(channels, len(kernel))  # bytes of the spectra of one sample
     room = max(kernel.element_size() * kernel.numel(), _DENSE_BYTES.get(x.device.type, _CHUNK_BYTES_ELSEWHERE))
     width = max(1, room // sample)

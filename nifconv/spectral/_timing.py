@@ -21,7 +21,7 @@ from nifconv.spectral._kernel import Kernel
 
 MAPS = (7, 14, 28, 56)
 TAPS = (1, 3, 5, 7, 9, 11, 13, 15, 19, 23, 31)
-_CLEAR_LOSS = 1.5  # twice in a row, and larger kernels are not tried
+_CLEAR_LOSS = 1.5  # after two ratios above this in a row, larger kernels are not tried
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def side_by_side(
         calls: the calls by name.
         repeats: number of timed rounds.
         warmup: number of untimed rounds before them, for plans, caches and clocks.
-        clock: what times one call; see `clock_for`.
+        clock: times one call; see `clock_for`.
     """
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(warmup + repeats):

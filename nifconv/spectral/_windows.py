@@ -22,7 +22,7 @@ def windows(size: Sequence[int]) -> tuple[int, ...]:
 
     Raises:
         TypeError: `size` is not a sequence of integers.
-        ValueError: it is empty, or an axis has no pixel.
+        ValueError: it is empty, or an axis has no pixels.
     """
     return tuple(range(1, 2 * (max(map_size("size", size)) // 2) + 2, 2))
 

@@ -259,9 +259,9 @@ def test_the_report_counts_prints_and_serialises() -> None:
     assert lines[0] == f"baked 2 of 2 frequency layers; their parameters: {totals[0]:,} -> {totals[1]:,}"
     sides = "x".join(map(str, report.layers[0].kernel_after))
     layer = report.layers[0]
-    norm = f"error {layer.error:.2g} of at most {layer.bound:.2g}, output changed by {layer.change:.2g} of its norm"
+    norm = f"error {layer.error:.2g} (bound {layer.bound:.2g}), output changed by {layer.change:.2g} of its norm"
     assert lines[2].startswith(f"  body       8x8 -> {sides} taps, {norm}")
-    assert " of rounding, output changed by " in bake(model, x).report.layers[0].outcome  # nothing was cut
+    assert ", rounding error " in bake(model, x).report.layers[0].outcome  # nothing was cut
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_layers_that_cannot_be_products_are_kept_with_the_reason() -> None:
     model, x = Pyramid(filter=Envelope(SMALL, width=1.0)), torch.randn(1, 4, 8, 6)
     products = as_matmul(model, x)
     several, once, unused = products.report.layers
-    assert several.reason == "kept: maps of (8, 6), (4, 3) reach it, and constant matrices are for maps of one size"
+    assert several.reason == "kept: maps of (8, 6), (4, 3) reach it, but constant matrices are for maps of one size"
     assert "the example input does not reach it in eval mode" in unused.reason
     assert once.replaced
     assert once.parameters_after > once.parameters_before
@@ -188,7 +188,7 @@ def test_an_exported_layer_is_products_sums_and_views_of_real_numbers(layer: Any
 def test_an_open_map_is_refused() -> None:
     x = torch.randn(1, 2, 6, 5)
     model = as_matmul(FrequencyConv2d(2, 2), x).model
-    with pytest.raises(ValueError, match=r"open size .* but its constant matrices are for maps of \(6, 5\); leave"):
+    with pytest.raises(ValueError, match=r"dynamic size .* but its constant matrices are for maps of \(6, 5\); leave"):
         torch.export.export(model, (x,), dynamic_shapes=({2: torch.export.Dim.DYNAMIC},))
 
 

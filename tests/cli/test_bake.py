@@ -76,11 +76,11 @@ def test_an_export_says_what_it_costs(converted: str, form: str, node: str) -> N
         (("bake", "net.safetensors", "--trust", "--output", "no/a.safetensors"), "no is not a folder; create it first"),
         (
             ("bake", "net.safetensors", "--trust", "--output", "net.safetensors"),
-            "net.safetensors is what the result is made of; name another file",
+            "net.safetensors is an input of this command; name another file",
         ),
         (("bake", "net.safetensors", "--trust", "--input-size", "x"), "'x' must be pixels, such as 224 or 224x160"),
         (("bake", "net.safetensors", "--trust", "--channels", "4"), "to have 3 channels, but got 4 channels instead"),
-        (("bake", "net.safetensors"), "a function that nothing calls unless you trust the file; give --trust"),
+        (("bake", "net.safetensors"), "a function that is called only if you trust the file; give --trust"),
         (("export", "net.safetensors", "--output", "a.pt"), "a.pt must end in .onnx; name it a.onnx"),
         (
             ("export", "net.safetensors", "--trust", "--output", "a.onnx", "--form", "dft", "--tolerance", "0.1"),

@@ -47,7 +47,9 @@ def test_on_a_gpu_the_table_holds_the_fused_kernels_too(monkeypatch: pytest.Monk
     assert table.prefers_fused("gradients", torch.bfloat16, (10, 10))
 
 
-@pytest.mark.parametrize(("name", "reason"), [("tpu", "'tpu' is none of: cpu, cuda"), ("cuda", "torch sees no GPU")])
+@pytest.mark.parametrize(
+    ("name", "reason"), [("tpu", "'tpu' is unknown; use cpu or cuda"), ("cuda", "torch sees no GPU")]
+)
 def test_devices_that_are_not_there_are_refused(name: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_timings, "current_gpu", lambda: None)
     result = CliRunner(env={"COLUMNS": "300", "NO_COLOR": "1", "TERM": "dumb"}).invoke(app, ["bench", "--device", name])

@@ -125,7 +125,7 @@ def test_what_was_not_done_is_said_in_words_of_options(folder: Path) -> None:
     ("arguments", "expected"),
     [
         (("own_nets:pointwise", "--where", "0"), "--where 0 matches 1 of 1 convolutions, none of which can be"),
-        (("own_nets:net", "--tolerance", "0.1"), "--tolerance 0.1 without --match: nothing is compared then; give"),
+        (("own_nets:net", "--tolerance", "0.1"), "--tolerance 0.1 needs --match, since nothing is compared without"),
         (("own_nets:net", "--expansion", "2"), "--expansion 2 has no meaning for --to split; use --to lc, or --exp"),
         (("own_nets:net", "--where", "nothing"), "--where nothing matches none of the 2 convolutions: 0, 1; patt"),
         (("own_nets:net", "--output", "/nope/net.safetensors"), "/nope is not a folder; create it first"),
@@ -139,7 +139,7 @@ def test_what_was_not_done_is_said_in_words_of_options(folder: Path) -> None:
         (("own_nets:net", "--input-size", "9" * 30), "is too large for this machine; give fewer pixels"),
         (
             ("own_nets:net", "--weights", "own.safetensors", "--output", "./own.safetensors"),
-            "own.safetensors is what the result is made of; name another file",
+            "own.safetensors is an input of this command; name another file",
         ),
         (("resnet5000",), "unknown model 'resnet5000' (searched torchvision, timm); give a name from"),
     ],

@@ -77,7 +77,7 @@ def test_a_table_has_a_row_for_each_layer() -> None:
     assert layer[:3] == ["layer1", "16x12", "16x12"]
     assert re.search(r"5 \([+-]\d+\)", result.output)
     assert "distance from the null distribution (3 re-initialisations)" in result.output
-    assert "With so few, z is no evidence, however large: use 19 or more" in result.output
+    assert "With so few, z is not evidence, however large: use 19 or more" in result.output
 
 
 @pytest.mark.parametrize("columns", [40, 80, 100, 240])
@@ -233,7 +233,7 @@ def test_what_convert_wrote_is_measured_beside_other_weights(tmp_path: Path) -> 
     assert [layer["kind"] for layer in survey["layers"]] == ["FrequencyConv2d", "FrequencyConv2d"]
     result = inspect(str(path), "--input-size", "8")
     assert result.exit_code == 2
-    assert "a function that nothing calls unless you trust the file; give --trust, or" in message(result)
+    assert "a function that is called only if you trust the file; give --trust, or" in message(result)
     result = inspect(str(path), "--trust", "--weights", str(other), "--input-size", "8")
     assert result.exit_code == 0, result.output
     result = inspect("squeezenet1_1", "--compare", str(path), "--trust", "--input-size", "32", "--json", str(data))

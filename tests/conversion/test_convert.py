@@ -154,7 +154,7 @@ def test_known_networks_train_after_conversion(make: Any, to: str) -> None:
         ({"filter": "implicit"}, TypeError, "filter='implicit' must be a filter class"),
         ({"filter": {"body": "implicit"}}, TypeError, "filter='implicit' must be a filter class"),
         ({"filter": {3: ImplicitFilter}}, TypeError, "filter has the key 3; use the name of a layer, a pattern of nam"),
-        ({"tolerance": 0.5}, ValueError, "tolerance=0.5 without match=True: nothing is compared then; give match=True"),
+        ({"tolerance": 0.5}, ValueError, "tolerance=0.5 needs match=True, since nothing is compared without it"),
         ({"tolerance": -1, "match": True}, ValueError, "tolerance=-1 must be a finite number above 0"),
     ],
 )

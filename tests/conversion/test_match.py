@@ -240,7 +240,7 @@ def test_the_1x1_pixel_map_is_a_map() -> None:
     ],
 )
 def test_a_layer_that_cannot_have_the_function_is_refused(layer: Any, said: str) -> None:
-    message = rf"match=True cannot give .*{said}.* the function of Conv2d\(8, 8.*; make a layer of its channels"
+    message = rf"match=True cannot give .*{said}.* the function of Conv2d\(8, 8.*; use a FrequencyConv or"
     with pytest.raises(ValueError, match=message):
         convert(nn.Conv2d(8, 8, 3, padding=1), to=lambda name, conv: layer(), match=True)
 

@@ -140,7 +140,7 @@ def test_a_parametrized_weight_needs_taps_of_its_shape() -> None:
     ):
         (decision,) = convert(parametrizations.weight_norm(conv()), **options).report.decisions
         assert not decision.replaced
-        assert "its weight is parametrized, and the new layer has none of that shape; use filter=" in decision.reason
+        assert "its weight is parametrized, and the new layer has no weight of that shape; use " in decision.reason
 
 
 @pytest.mark.parametrize(

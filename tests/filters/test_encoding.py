@@ -110,7 +110,7 @@ def test_raw_coordinates_are_those_of_a_bin_between_minus_one_half_and_one_half(
     [
         ({"reach": 0}, ValueError, "reach=0 must be at least 1"),
         ({"reach": 10**7}, ValueError, "reach=10000000 must be at most 1000000 pixels"),
-        ({"reach": 200, "features": 16_385}, ValueError, "features=16385 must be at most 16384; a network sees two"),
+        ({"reach": 200, "features": 16_385}, ValueError, "features=16385 must be at most 16384; the network gets two"),
         ({"reach": 2.5}, TypeError, r"reach=2\.5 must be an integer, not float"),
         ({"reach": 2, "features": 0}, ValueError, "features=0 must be at least 1"),
         ({"reach": 2, "seed": "a"}, TypeError, "seed='a' must be an integer, not str"),

@@ -91,7 +91,7 @@ def test_few_copies_are_said_to_be_no_evidence(tmp_path: Path, copies: int, says
     survey = footprint.survey(nn.Conv2d(1, 1, 3), torch.randn(1, 1, 8, 8), null=copies)
     survey.to_html(tmp_path / "page.html")
     assert f"z is the distance from the null distribution, {says}." in (tmp_path / "page.html").read_text()
-    assert ("z is no evidence, however large: use 19 or more" in str(survey)) == (copies < 19)
+    assert ("z is not evidence, however large: use 19 or more" in str(survey)) == (copies < 19)
 
 
 def test_large_kernels_are_cut_on_a_page_of_many_and_then_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,7 +162,7 @@ def test_no_code_of_the_hub_runs_without_trust(hub: Hub, tmp_path: Path) -> None
     conversion.push_to_hub("me/own")
     (tmp_path / "called").unlink()
     for read in (load, open_model):
-        with pytest.raises(ValueError, match=rf"made of '{NET}', a function that nothing calls unless you trust"):
+        with pytest.raises(ValueError, match=rf"made from '{NET}', a function that is called only if you trust"):
             read("hf://me/own")
     assert not (tmp_path / "called").exists()
     same(open_model("hf://me/own", trust=True).module, conversion.model)

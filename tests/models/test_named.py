@@ -107,7 +107,7 @@ def test_a_name_as_data(named: NamedModel) -> None:
             ValueError,
             r"cannot be built with {'depth': 3}: .*'depth'",
         ),
-        (NamedModel("resnet18", in_channels=1), ValueError, "'torchvision:resnet18' reads 3 channels, not 1; use one"),
+        (NamedModel("resnet18", in_channels=1), ValueError, "'torchvision:resnet18' reads 3 channels, not 1; use a"),
         (NamedModel("resnet18", arguments={"weights": "V9"}), ValueError, "no weights='V9'; use one of IMAGENET1K_V1"),
         (NamedModel("resnet18", arguments={"depth": 9}), ValueError, "'resnet18' cannot be built with {'depth': 9}"),
         (

@@ -98,7 +98,7 @@ def test_a_function_named_by_a_file_is_called_only_on_trust() -> None:
     conversion = convert(NamedModel(NET, num_classes=4).build())
     conversion.save("a.safetensors")
     for refuse in (lambda: load("a.safetensors"), lambda: open_model("a.safetensors")):
-        with pytest.raises(ValueError, match=r"was made of 'nets_to_open:net', a function that nothing calls unless"):
+        with pytest.raises(ValueError, match=r"was made from 'nets_to_open:net', a function that is called only if"):
             refuse()
     same(load("a.safetensors", trust=True).model, conversion.model)
     same(open_model("a.safetensors", trust=True).module, conversion.model)
@@ -250,8 +250,8 @@ def test_weights_that_are_none(content: object, expected: str) -> None:
         ("absent.pt", {}, "absent.pt does not exist"),
         ("runs/absent", {}, "runs/absent does not exist; give the file with the state dict, or the folder of a run"),
         ("plain.pt", {}, "'plain.pt' does not say what its weights belong to; give the model by name"),
-        ("plain.pt", {"num_classes": 3}, "num_classes=3 is for a model by name; 'plain.pt' is a file"),
-        ("plain.pt", {"pretrained": True}, "pretrained=True is for a model by name"),
+        ("plain.pt", {"num_classes": 3}, "num_classes=3 is for a model given by name; 'plain.pt' is a file"),
+        ("plain.pt", {"pretrained": True}, "pretrained=True is for a model given by name"),
         ("./empty", {}, r"empty holds no checkpoint \(\*\.ckpt\)"),
         (NET, {"weights": "a.txt"}, r"a\.txt has the suffix '\.txt'; use one of \.safetensors"),
     ],

@@ -213,5 +213,5 @@ def test_exports_to_onnx() -> None:
 def test_onnx_with_an_open_map_is_refused_in_words(axis: int) -> None:
     layer, x = FrequencyConv2d(4, 4, groups=4), torch.randn(2, 4, 8, 10)
     open_axis = ({axis: torch.export.Dim.DYNAMIC},)
-    with pytest.raises(Exception, match=r"the map has the open size \(.*s\d+.*\), but a graph with DFT nodes"):
+    with pytest.raises(Exception, match=r"the map has the dynamic size \(.*s\d+.*\), but a graph with DFT nodes"):
         torch.onnx.export(layer, (x,), dynamo=True, verbose=False, dynamic_shapes=open_axis)

@@ -84,7 +84,7 @@ def test_two_writers_of_one_file_do_not_mix(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"/nowhere' is not a folder; make it first"):
+    with pytest.raises(FileNotFoundError, match=r"/nowhere' is not a folder; create it"):
         _files.write(tmp_path / "nowhere" / "file.safetensors", tensors(), DESCRIPTION)
 
 
@@ -115,7 +115,7 @@ def test_an_altered_value_is_refused(saved: Path) -> None:
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_file_of_torch_save_is_named_as_such(zipped: bool, tmp_path: Path) -> None:
     torch.save(tensors(), tmp_path / "sd.pt", _use_new_zipfile_serialization=zipped)
-    with pytest.raises(ValueError, match=r"sd\.pt' was written by torch\.save, .*give a file of Conversion\.save or"):
+    with pytest.raises(ValueError, match=r"sd\.pt' was written by torch\.save, .*give a file from Conversion\.save or"):
         _files.read(tmp_path / "sd.pt")
 
 
@@ -137,7 +137,7 @@ def test_an_altered_description_is_refused(saved: Path) -> None:
 
 def test_a_file_of_another_program_is_refused(saved: Path) -> None:
     rewritten(saved, lambda metadata: metadata.pop("nifconv"))
-    with pytest.raises(ValueError, match=r"does not say how its model was made; give a file of Conversion\.save"):
+    with pytest.raises(ValueError, match=r"does not say how its model was made; give a file from Conversion\.save"):
         _files.read(saved)
 
 

@@ -1,4 +1,4 @@
-"""Figures of a survey, and what other figures of kernels share with them; drawing needs matplotlib."""
+"""Figures of a survey, and what they share with other figures of kernels; drawing needs matplotlib."""
 
 from nifconv.footprint.figures._galleries import draw_kernel
 from nifconv.footprint.figures._style import COLORS, strongest, tidy

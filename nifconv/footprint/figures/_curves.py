@@ -1,4 +1,4 @@
-"""Curves of one survey or of several: how mass gathers around the centre, and how size changes with depth."""
+"""Curves of one survey or several: how mass gathers around the centre, and how size changes with depth."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def mass_curves(surveys: Surveyed) -> Figure:
     shown = panels[:MOST_PANELS]
     rows = math.ceil(len(shown) / _COLUMNS)
     columns = math.ceil(len(shown) / max(rows, 1))  # balanced: five panels are 3 + 2, not 4 + 1
-    # One panel alone is still as wide as the legend above it, which has a line for each survey.
+    # A single panel must be as wide as the legend above it, which has a line for each survey.
     figure = new_figure(panels, width=max(3.1 * columns, 6.5), height=2.5 * rows + 0.6 + 0.2 * len(surveys))
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for axes in grid.flat[len(shown) :]:  # the last row may not be full

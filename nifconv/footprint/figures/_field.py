@@ -28,7 +28,7 @@ def contribution_map(
         contribution: share of each input pixel, `(*size)`.
         squares: one or two squares: their sides in pixels by the share that lies within.
         name: title of the figure.
-        image: what to draw a map of two axes over, `(channels, rows, columns)`.
+        image: what to draw a field of two axes over, `(channels, rows, columns)`.
 
     Raises:
         TypeError: `image` is not a real floating tensor.
@@ -40,7 +40,7 @@ def contribution_map(
         raise ValueError(
             f"a contribution of shape {tuple(share.shape)} cannot be drawn, only 1 or 2 axes can; use `side` and `area`"
         )
-    figure = blank(5.4, 4.4 if share.dim() == 2 else 3.2)  # first, since it says what to install
+    figure = blank(5.4, 4.4 if share.dim() == 2 else 3.2)  # first, since without matplotlib it says what to install
     axes = figure.subplots()
     if share.dim() == 1:
         _draw_line(axes, share)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, the strongest first: colour-blind readers can tell them apart, also in print without colour.
+# Okabe and Ito's colours, the strongest first: they can be told apart by colour-blind readers, and in black and white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#333333")
 NULL_COLOR = "#8a8a8a"
 COLOR_MAP = "RdBu_r"  # blue is negative, white zero, red positive

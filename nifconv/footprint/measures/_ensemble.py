@@ -1,4 +1,4 @@
-"""The kernels of a layer together: the shapes they are made of and where they vary. Also the symmetry of each."""
+"""All kernels of a layer: the shapes they are made of, where they vary, and the symmetry of each."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def effective_rank(taps: Tensor) -> Tensor:
 
     Raises:
         TypeError: `taps` are not real and floating.
-        ValueError: they have no spatial axis.
+        ValueError: their shape is not `(out_channels, in_channels, *size)`.
     """
     return _spread(_explained(taps))
 
@@ -83,7 +83,7 @@ def first_explained(taps: Tensor) -> Tensor:
 
     Raises:
         TypeError: `taps` are not real and floating.
-        ValueError: they have no spatial axis.
+        ValueError: their shape is not `(out_channels, in_channels, *size)`.
     """
     return _explained(taps)[0]
 
@@ -99,7 +99,7 @@ def position_variance(taps: Tensor) -> Tensor:
 
     Raises:
         TypeError: `taps` are not real and floating.
-        ValueError: they have no spatial axis.
+        ValueError: their shape is not `(out_channels, in_channels, *size)`.
     """
     variance = as_kernels(taps).flatten(0, 1).var(0, correction=0)  # all kernels of the layer, not a sample of them
     return variance / variance.mean()
@@ -115,7 +115,7 @@ def variance_spread(taps: Tensor) -> Tensor:
 
     Raises:
         TypeError: `taps` are not real and floating.
-        ValueError: they have no spatial axis.
+        ValueError: their shape is not `(out_channels, in_channels, *size)`.
     """
     positions = math.prod(taps.shape[2:])
     return _spread(position_variance(taps).flatten() / positions) / positions
@@ -138,7 +138,7 @@ def even_share(taps: Tensor, *, periodic: bool = True) -> Tensor:
 
     Raises:
         TypeError: `taps` are not real and floating.
-        ValueError: they have no spatial axis.
+        ValueError: their shape is not `(out_channels, in_channels, *size)`.
     """
     kernels = as_kernels(taps)
     axes = tuple(range(2, kernels.dim()))

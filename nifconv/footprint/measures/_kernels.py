@@ -48,7 +48,7 @@ class Kernels:
 
     @cached_property
     def parts(self) -> list[Kernels]:
-        """The same kernels in portions that fit into memory in float64; `[self]` if all do at once."""
+        """The same kernels in portions that fit into memory in float64; `[self]` if all of them fit at once."""
         if self.taps.numel() <= _TAPS_AT_ONCE:
             return [self]
         flat = self.taps.flatten(0, 1).unsqueeze(1)  # (kernels, 1, *size)

@@ -23,7 +23,7 @@ def rms_radius(taps: Tensor) -> Tensor:
 
     Raises:
         TypeError: `taps` are not real and floating.
-        ValueError: they have no spatial axis.
+        ValueError: their shape is not `(out_channels, in_channels, *size)`.
     """
     energy, positions = _energy(taps)
     return (energy @ positions.square().sum(-1)).sqrt()  # (out, in, taps) @ (taps,)
@@ -43,7 +43,7 @@ def spectral_radius(taps: Tensor) -> Tensor:
 
     Raises:
         TypeError: `taps` are not real and floating.
-        ValueError: they have no spatial axis.
+        ValueError: their shape is not `(out_channels, in_channels, *size)`.
     """
     kernels = as_kernels(taps)
     size = tuple(taps.shape[2:])
@@ -65,7 +65,7 @@ def centroid(taps: Tensor) -> Tensor:
 
     Raises:
         TypeError: `taps` are not real and floating.
-        ValueError: they have no spatial axis.
+        ValueError: their shape is not `(out_channels, in_channels, *size)`.
     """
     energy, positions = _energy(taps)
     return energy @ positions  # (out, in, taps) @ (taps, d)
@@ -79,7 +79,7 @@ def centroid_offset(taps: Tensor) -> Tensor:
 
     Raises:
         TypeError: `taps` are not real and floating.
-        ValueError: they have no spatial axis.
+        ValueError: their shape is not `(out_channels, in_channels, *size)`.
     """
     return centroid(taps).norm(dim=-1)
 
@@ -101,7 +101,7 @@ def align(taps: Tensor, *, periodic: bool = True) -> Tensor:
 
     Raises:
         TypeError: `taps` are not real and floating.
-        ValueError: they have no spatial axis.
+        ValueError: their shape is not `(out_channels, in_channels, *size)`.
     """
     kernels = as_kernels(taps)
     if not periodic:
@@ -132,7 +132,7 @@ def anisotropy(taps: Tensor) -> Tensor:
 
     Raises:
         TypeError: `taps` are not real and floating.
-        ValueError: they have no spatial axis.
+        ValueError: their shape is not `(out_channels, in_channels, *size)`.
     """
     energy, positions = _energy(taps)
     mean = energy @ positions  # (out, in, d)

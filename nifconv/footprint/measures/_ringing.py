@@ -29,7 +29,7 @@ def cross_share(taps: Tensor) -> Tensor:
 
     Raises:
         TypeError: `taps` are not real and floating.
-        ValueError: they have no spatial axis.
+        ValueError: their shape is not `(out_channels, in_channels, *size)`.
     """
     weight, outside, positions = _outside(taps)
     cross = _on_cross(positions)  # (pixels,)
@@ -50,7 +50,7 @@ def cross_preference(taps: Tensor) -> Tensor:
 
     Raises:
         TypeError: `taps` are not real and floating.
-        ValueError: they have no spatial axis.
+        ValueError: their shape is not `(out_channels, in_channels, *size)`.
     """
     weight, outside, positions = _outside(taps)
     cross = _on_cross(positions)
@@ -77,7 +77,7 @@ def sign_alternation(taps: Tensor) -> Tensor:
 
     Raises:
         TypeError: `taps` are not real and floating.
-        ValueError: they have no spatial axis.
+        ValueError: their shape is not `(out_channels, in_channels, *size)`.
     """
     kernels = as_kernels(taps)
     # Line by line: the two ends of an axis, and two axes, are not neighbours.

@@ -29,7 +29,7 @@ def mass_ratio(taps: Tensor) -> Tensor:
 
     Raises:
         TypeError: `taps` are not real and floating.
-        ValueError: they have no spatial axis.
+        ValueError: their shape is not `(out_channels, in_channels, *size)`.
     """
     return _share_within(taps, torch.abs)
 
@@ -44,7 +44,7 @@ def energy_ratio(taps: Tensor) -> Tensor:
 
     Raises:
         TypeError: `taps` are not real and floating.
-        ValueError: they have no spatial axis.
+        ValueError: their shape is not `(out_channels, in_channels, *size)`.
     """
     return _share_within(taps, torch.square)
 
@@ -86,7 +86,7 @@ def radial_profile(taps: Tensor) -> Tensor:
 
     Raises:
         TypeError: `taps` are not real and floating.
-        ValueError: they have no spatial axis.
+        ValueError: their shape is not `(out_channels, in_channels, *size)`.
     """
     weight = as_kernels(taps).abs()
     ring = offsets(taps.shape[2:], device=taps.device).norm(dim=-1).round().long().flatten()  # (pixels,)
@@ -99,7 +99,7 @@ def as_kernels(taps: Tensor) -> Tensor:
     """The taps in float64, detached.
 
     Raises:
-        TypeError: `taps` are not real and floating, so that a share of them means nothing.
+        TypeError: `taps` are not real and floating, so shares of them have no meaning.
         ValueError: they have no spatial axis to measure along.
     """
     real_floating("taps", taps)

@@ -1,6 +1,6 @@
 """The table of what a survey measures: files, figures, pages and the null distribution all read it from here.
 
-A new measure is a function of `Kernels` and one row below.
+To add a measure, write a function of `Kernels` and one row below.
 """
 
 from __future__ import annotations

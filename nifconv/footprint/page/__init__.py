@@ -1,1 +1,1 @@
-"""The HTML page of one survey or of several."""
+"""The HTML page of one survey or several."""

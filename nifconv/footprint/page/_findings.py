@@ -93,7 +93,7 @@ def training(layers: Sequence[LayerFootprint]) -> Finding:
     if not drawn:
         return Finding(
             topic,
-            "Unknown: the survey has no null distribution, so a kernel may be as small or large as it was before "
+            "Unknown: the survey has no null distribution, so kernels may be as small or large as they were before "
             f"training. Survey with null={LEAST_COPIES + 1} to see.",
             warning=True,
         )
@@ -101,11 +101,11 @@ def training(layers: Sequence[LayerFootprint]) -> Finding:
     if copies < LEAST_COPIES:
         return Finding(
             topic,
-            f"Unknown: {copies} re-initialised copies of each layer are too few, and z is no evidence, however large. "
+            f"Unknown: {copies} re-initialised copies of each layer are too few, and z is not evidence, however large. "
             f"p cannot fall below {2 / (copies + 1):.2g}; survey with null={LEAST_COPIES + 1} or more.",
             warning=True,
         )
-    # By radius and not by size: in a kernel of 3 x 3 pixels the size has nowhere to go.
+    # By radius, not by size: a kernel of 3 x 3 pixels has hardly any sizes to choose from.
     effects = {layer: null.effect("rms_radius", layer.statistic("rms_radius")) for layer, null in drawn.items()}
     clear = {layer: effect for layer, effect in effects.items() if effect.is_evidence}
     if not clear:

@@ -1,4 +1,4 @@
-"""Layers as rows: what the tables of a page show, each number as text and with the digits that it is sorted by."""
+"""Layers as rows: what the tables of a page show, each number as text and with all the digits to sort it by."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from nifconv.footprint.page import _svg
 Layers = Mapping[str, Sequence[LayerFootprint]]
 """The layers of each survey, by its name."""
 
-_KERNELS = 8  # of each layer, on a page with room for them
-_SMALLEST = 15**2  # pixels of a kernel that is not cut
-_PIXELS = 500_000  # of all pictures of kernels on a page, which are a byte or two each
+_KERNELS = 8  # pictures for each layer, on a page with room for them
+_SMALLEST = 15**2  # pixels; kernels up to this size are never cut
+_PIXELS = 500_000  # in all pictures of kernels on a page; each takes a byte or two
 
 
 def sections(layers: Layers) -> list[dict[str, Any]]:
@@ -45,7 +45,7 @@ def by_stage(found: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]
 
 
 def sides(found: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
-    """What the script of a comparison fills its table with: by layer, survey and main measure.
+    """The data with which the script of a comparison fills its table: by layer, survey and main measure.
 
     Each cell has value and text of the median, of the change from the first survey and of z, and whether it is far.
     """

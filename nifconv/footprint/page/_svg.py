@@ -19,7 +19,7 @@ from nifconv.frequency import resize_taps
 # The template does not escape what comes from here: keep it to numbers and colours, without text from the model.
 
 _PIXEL = 2.0  # screen units of one tap where all kernels have one scale
-_DENSE = 8  # windows of a chart that are all drawn, and about as many of the others
+_DENSE = 8  # windows near the centre that a chart draws all of; about as many are drawn of the others
 _CELL = 84.0  # screen units of a kernel that is enlarged
 
 
@@ -61,7 +61,7 @@ def gallery(layer: LayerFootprint, prefix: str, count: int, pixels: int) -> Gall
         layer: a layer with 1 to 3 spatial axes.
         prefix: beginning of the ids, different for each gallery of a page.
         count: number of kernels to draw, if the layer has as many.
-        pixels: the most for one kernel; of a larger one only the centre is drawn.
+        pixels: the most pixels for one kernel; of a larger kernel only the centre is drawn.
     """
     shown = [plane(kernel).reshape(-1, kernel.shape[-1]) for kernel in strongest(layer, count)]  # 1-d: one row
     flat = layer.taps.dim() == 3

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nifconv.frequency import offsets
 
-_NARROWEST = 1e-6  # variance in square pixels below which a field has no width: beyond it there is not even rounding
+_NARROWEST = 1e-6  # variance in square pixels below which a field has no width; rounding alone stays below it
 
 
 def gaussian_share(contribution: Tensor) -> float:

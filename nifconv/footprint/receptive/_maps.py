@@ -1,4 +1,4 @@
-"""Where the map is in what a layer returns: channels first or last, or tokens on a grid; alone or among others."""
+"""Finding the map in what a layer returns: channels first or last, or tokens on a grid; alone or among others."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class MapReader:
             return returned
         if callable(self.output):
             return self.output(returned)
-        # A tensor has indices too, but these are inputs of the batch and not outputs.
+        # A tensor can be indexed too, but along the batch and not by output.
         if isinstance(returned, Mapping):
             return returned.get(self.output)
         if isinstance(returned, Sequence) and isinstance(self.output, int) and -len(returned) <= self.output:

@@ -1,4 +1,4 @@
-"""Measures effective receptive fields, by the gradient of a layer's central unit with respect to the input."""
+"""Effective receptive fields, from the gradient of a layer's central unit with respect to the input."""
 
 from __future__ import annotations
 
@@ -36,13 +36,12 @@ def effective_receptive_field(
     c[n] = mean over inputs of sum_i |d(sum_o s_o y[o, centre]) / d x[i, n]|, divided by its sum over n, with random
     signs s_o = +1 or -1 for every input. The unit is at index size // 2 of the layer's map y, which can be
 
-    - a map `(n, channels, *map)`, or `(n, *map, channels)` if that has the aspect ratio of the input and the other has
-      not, as in Swin;
+    - a map `(n, channels, *map)`, or `(n, *map, channels)` if only that has the aspect ratio of the input, as in Swin;
     - tokens `(n, tokens, channels)` that form a grid of the input's aspect ratio, after up to 5 tokens for the class
       and registers, as in ViT and MLP-Mixer.
 
-    The unit can lie up to half a stride before or after the centre of the input, which then counts as extent: choose
-    sizes at which the map of a convolution is even, and for patches, which do not overlap, odd.
+    The unit can lie up to half a stride before or after the centre of the input, which then adds to the extent: choose
+    sizes at which the map is even for convolutions, and odd for patches, which do not overlap.
 
     Args:
         model: any module that takes one tensor. Runs in eval mode; its weights, their gradients and its mode stay as
@@ -51,11 +50,11 @@ def effective_receptive_field(
             matters.
         layer: the name of a module that returns a map or tokens; by default the last one to run that returns them
             with more than one pixel. A module that runs several times counts with its last run.
-        output: which output of a layer that returns several, in a tuple, list or mapping: its index or key; by default
-            the first that is a map or tokens. Or a function of what `layer` returns, such as
+        output: which output to use of a layer that returns a tuple, list or mapping: its index or key; by default the
+            first that is a map or tokens. Or a function of what `layer` returns, such as
             `lambda y: y.transpose(1, 2)` for tokens `(n, channels, tokens)`.
-        grid: spatial size of the layer's map or tokens, where their shape does not tell; any number of tokens may then
-            come before those of the grid. It holds at every input size, so give one of `sizes` at a time.
+        grid: spatial size of the layer's map or tokens, where their shape does not determine it; any number of tokens
+            may then come before those of the grid. It holds at every input size, so give one of `sizes` at a time.
         sizes: input sizes to measure at, to which `example_input` is interpolated; by default its own.
         batch_size: number of inputs per pass.
         positive: whether to take only the positive part of the gradient of the positive responses, with the sign +1 for

@@ -30,5 +30,5 @@ __all__ = [
 ]
 
 proven = Proven(_launch, _products)
-"""The kernels, each case compared with torch.fft at its first use in this process; `verdicts` are what came of it."""
+"""The kernels, each case compared with torch.fft at its first use in this process; `verdicts` holds the results."""
 forward, gradients = proven.forward, proven.gradients

@@ -34,7 +34,7 @@ def _rounded(a, EXACT: tl.constexpr):
     high = a.to(tl.float16)
     if EXACT:
         return high, (a - high.to(tl.float32)).to(tl.float16)
-    return high, high
+    return high, high  # the second is never read
 
 
 @triton.jit
@@ -102,7 +102,7 @@ def _load_four(at, inside, STRIDE: tl.constexpr):
 
 @triton.jit
 def _scale_of_four(four, SHRINK: tl.constexpr):
-    """What the coefficients are multiplied by, all alike, and what the result is multiplied by for it."""
+    """The common factor that brings the coefficients into range, and the factor that undoes it in the result."""
     first = tl.maximum(tl.abs(four[0]), tl.abs(four[1]))
     up, down = _power_of_two(tl.max(tl.maximum(first, tl.maximum(tl.abs(four[2]), tl.abs(four[3])))))
     return down * SHRINK, up / SHRINK
@@ -117,6 +117,7 @@ def _to_slots(
         a = tl.reshape(a, (MT, NT))
     half = _dot(rows, _rounded(a, EXACT), EXACT)
     z = _dot(_rounded(half, EXACT), _transposed(columns), EXACT)
+    # (planes, blocks of rows, cosine or sine, 8, pairs of columns, cosine or sine); split takes the last axis apart
     z = tl.permute(tl.reshape(z, (PLANES, MT // 16, 2, 8, NT // 2, 2)), (0, 1, 3, 4, 5, 2))
     cosines, sines = tl.split(z)
     cc, cs = tl.split(cosines)
@@ -165,7 +166,7 @@ def _multiply(slots, coefficients, k0, l0, SIGN: tl.constexpr):
 
 @triton.jit
 def _multiply_gradient(slots, grads, k0, l0):
-    """What `_multiply` gives by its coefficients: each gathers where it was used."""
+    """The gradient of `_multiply` with respect to its coefficients: each gathers where it was used."""
     cc, cs, sc, ss = slots
     gcc, gcs, gsc, gss = grads
     cs_cs = cs * gcs
@@ -230,10 +231,10 @@ def gradients(
     """The gradients of `product`; x and dy are read once.
 
     Args:
-        x, dy, rows, columns, coefficients: as there, dy as y.
-        dx: by x, from this output channel alone, (batch, channels * MULTIPLIER, XM, XN).
-        partial: by the coefficients, from this program's samples alone, (programs of a channel, *coefficients.shape).
-            Adding them up in their order gives the same number every time.
+        x, dy, rows, columns, coefficients: as for `product`, with dy in the shape of y.
+        dx: gradient with respect to x, from this output channel alone, (batch, channels * MULTIPLIER, XM, XN).
+        partial: gradient with respect to the coefficients, from this program's samples alone, (programs of a channel,
+            *coefficients.shape). Adding them up in their order gives the same number every time.
     """
     MH: tl.constexpr = (M + 1) // 2
     NH: tl.constexpr = (N + 1) // 2

@@ -66,7 +66,7 @@ def forward(x: Tensor, spectrum: Tensor, groups: int, source: Placement, target:
     Args:
         x: real, `(batch, channels, *source.shape)`, in any layout.
         spectrum: pairs (real, imaginary), `(out_channels, 1, *half_shape(size), 2)`.
-        groups: as many as channels.
+        groups: number of channels.
         source, target: where the pixels of x and y lie on the grid.
 
     Returns:
@@ -85,13 +85,14 @@ def gradients(
     wants_x: bool,
     wants_spectrum: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Those of `forward` by x and by the spectrum's pairs; what is not wanted is empty."""
+    """The gradients of `forward` with respect to x and the spectrum; one that is not wanted is empty."""
     multiplier = len(spectrum) // groups
     # Several filters of one channel are added up before they are rounded.
     dtype = x.dtype if multiplier == 1 else torch.float32
     if wants_spectrum:
         dx, dh = _gradients(x, spectrum, grad, source, target, dtype, wants_x)
     else:
+        # Without dH the gradient is itself a product, with conj(H), from the pixels of y to those of x.
         conjugate = torch.cat([spectrum[..., :1], -spectrum[..., 1:]], dim=-1)
         dx, dh = _forward(grad.to(x.dtype), conjugate, len(spectrum), target, source, dtype), spectrum.new_empty(0)
     if not wants_x:
@@ -132,7 +133,7 @@ def _gradients(
     dtype: torch.dtype,
     wants_x: bool,
 ) -> tuple[Tensor, Tensor]:
-    """The gradient by x for each filter, and that by the spectrum."""
+    """The gradients with respect to x, for each filter apart, and to the spectrum."""
     from nifconv.spectral.fused import _kernels
 
     size = _two(source.size)
@@ -177,7 +178,7 @@ def _plan_of(x: Tensor, source: Placement, *, gradients: bool) -> Plan:
 def constants(
     x: Tensor, source: Placement, target: Placement, multiplier: int, last: bool, chosen: Plan
 ) -> dict[str, Any]:
-    """What the kernels are compiled for."""
+    """The constants that the kernels are compiled for."""
     return {
         **dict(zip(("M", "N"), source.size, strict=True)),
         **dict(zip(("XM", "XN"), source.shape, strict=True)),
@@ -200,6 +201,7 @@ def _grid(batch: int, out_channels: int, chosen: Plan, device: torch.device) -> 
     """Programs for (output channels, shares of the batch), and how often each loops over `planes` samples."""
     processors = torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
     loops = -(-batch // chosen.planes)
+    # As many shares as keep all processors busy, then as even as whole loops allow.
     shares = min(loops, -(-_PROGRAMS_PER_PROCESSOR * processors // out_channels))
     steps = -(-loops // shares)
     return (out_channels, -(-loops // steps)), steps

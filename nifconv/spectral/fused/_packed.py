@@ -1,4 +1,4 @@
-"""Packed spectra, for as long as the spectra are there unchanged."""
+"""Packed spectra, cached for as long as the spectra exist unchanged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nifconv.spectral.fused._packing import pack
 class PackedSpectra:
     """Packs spectra, each once: the layers hand over the same one at every call in eval mode, and twice in training.
 
-    What a spectrum was packed into is dropped when another is packed after its memory was released.
+    A packed spectrum is dropped when another one is packed after the memory of the original was released.
     """
 
     def __init__(self) -> None:
@@ -44,11 +44,11 @@ def _packed(spectrum: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _can_be_recognized(spectrum: Tensor) -> bool:
-    """Not without a version; and what a graph under capture computes has no values yet."""
+    """Whether its version is known; and what a graph under capture computes has no values yet."""
     capturing = spectrum.is_cuda and torch.cuda.is_current_stream_capturing()
     return not (spectrum.is_inference() or capturing)
 
 
 def _stream(spectrum: Tensor) -> int:
-    """Another stream may be ahead of the one that packs."""
+    """The stream of the call; another one may run ahead of the one that packs."""
     return torch.cuda.current_stream(spectrum.device).cuda_stream if spectrum.is_cuda else 0

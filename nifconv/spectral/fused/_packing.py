@@ -68,7 +68,7 @@ def pack(pairs: Tensor, size: tuple[int, int]) -> Tensor:
 
     Args:
         pairs: real and imaginary parts of half spectra, `(..., *half_shape(size), 2)`.
-        size: of the map, even or odd.
+        size: pixels of the map, even or odd.
 
     Returns:
         `(..., 4, pairs_of_slots(rows), pairs_of_slots(columns))`, in the dtype of `pairs`.
@@ -78,7 +78,7 @@ def pack(pairs: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def pack_adjoint(coefficients: Tensor, size: tuple[int, int]) -> Tensor:
-    """The gradient by `pairs` from that by `pack(pairs, size)`, without autograd and in a fixed order of summation."""
+    """The gradient with respect to `pairs` from that of `pack(pairs, size)`, without autograd, in a fixed order."""
     spread = _gather(coefficients.flatten(-3), _tables(size, coefficients.dtype, coefficients.device)[1])
     return spread.unflatten(-1, (*frequency.half_shape(size), 2))
 
@@ -101,6 +101,7 @@ def _tables(
 
 def _packing(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     rows, columns = size
+    # The bits of the four coefficients: a for the axis of rows, b for that of columns.
     a = torch.tensor([0, 0, 1, 1])[:, None, None]
     b = torch.tensor([0, 1, 0, 1])[:, None, None]
     k = torch.arange(pairs_of_slots(rows))[:, None]
@@ -122,6 +123,7 @@ def _transpose(index: Tensor, factor: Tensor, entries: int) -> tuple[Tensor, Ten
     used = factor.flatten().nonzero().squeeze(1)
     entry, order = index.flatten()[used].sort(stable=True)
     used = used[order]
+    # 1 at the second use of an entry, which the sort has put right after the first.
     second = torch.zeros_like(entry)
     second[1:] = entry[1:] == entry[:-1]
     result, weight = torch.zeros(2, entries, dtype=torch.int64), torch.zeros(2, entries, dtype=torch.float64)

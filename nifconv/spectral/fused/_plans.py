@@ -26,8 +26,8 @@ class Plan:
         planes: samples computed at a time.
         flat: whether a single plane is multiplied as a matrix, which warp groups need, or as a batch of one, which
             Triton shares among warps by rows and columns instead of rows alone.
-        warps: of 32 threads (64 on AMD).
-        stages: of the loop over samples that are in flight.
+        warps: number of warps, of 32 threads each (64 on AMD).
+        stages: iterations of the loop over samples that are in flight at a time.
     """
 
     tile: tuple[int, int]
@@ -64,7 +64,7 @@ def whole_plan(size: tuple[int, int], architecture: str) -> Plan:
 
 
 def architecture(device: torch.device) -> str:
-    """Which of `ARCHITECTURES` a GPU's programs are like; "" for those that nobody has looked at."""
+    """Which of `ARCHITECTURES` a GPU's programs resemble; "" if that is unknown."""
     if torch.version.hip is not None:
         name = torch.cuda.get_device_properties(device).gcnArchName
         return "gfx942" if name.startswith(("gfx942", "gfx950")) else ""

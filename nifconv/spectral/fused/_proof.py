@@ -51,12 +51,12 @@ class Candidate(Backend, Protocol):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of one comparison.
+    """The result of one comparison.
 
     Attributes:
         direction: "forward" or "gradients".
-        dtype: of the maps.
-        shape, size: of a map and of the grid it lies on.
+        dtype: dtype of the maps.
+        shape, size: shape of a map, and size of the grid it lies on.
         device: where it was compared.
         proven: whether the candidate may be used.
         reason: the largest error, the exception, or why nothing was compared.
@@ -79,7 +79,7 @@ class Proven:
     """The candidate where it supports a case and has been proven to be right, elsewhere the reference.
 
     Attributes:
-        verdicts: of this process so far, in the order of first use.
+        verdicts: all verdicts of this process so far, in the order of first use.
     """
 
     def __init__(self, candidate: Candidate, reference: Backend) -> None:
@@ -170,7 +170,7 @@ class Proven:
 
 
 def _operands(x: Tensor, spectrum: Tensor, target: Placement, last: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Random x, spectrum and gradient of the user's shapes, as many samples as fit a bound on memory.
+    """Random x, spectrum and gradient of the user's shapes, with as many samples as a bound on memory allows.
 
     The user's own numbers may be zeros or infinite, and the global generators must not notice.
     """
@@ -189,7 +189,7 @@ def _operands(x: Tensor, spectrum: Tensor, target: Placement, last: bool) -> tup
 
 
 def _distance(actual: Tensor, expected: Tensor) -> float:
-    """NaN counts as infinite."""
+    """The largest error of a plane, relative to its norm; NaN counts as infinite."""
     wide = expected.double().flatten(2)
     relative = (actual.double().flatten(2) - wide).norm(dim=-1) / wide.norm(dim=-1)
     return relative.nan_to_num(nan=torch.inf).max().item()

@@ -18,7 +18,7 @@ DIRECTIONS = tuple(_WANTS)
 DTYPES = ("float32", "float16", "bfloat16")
 
 Timer = Callable[[Mapping[str, Callable[[], object]]], Mapping[str, float]]
-"""Seconds of each of the named calls, timed in turns."""
+"""Times the named calls in turn and returns the seconds of each."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ def measure(
     """Times both backends on depthwise circular convolutions, where the candidate is proven to be right.
 
     Args:
-        candidate: what may be preferred.
-        reference: torch.fft.
-        shapes: of x, (batch, channels, rows, columns), in the order of growing maps.
+        candidate: the fused kernels.
+        reference: the products by torch.fft.
+        shapes: shapes of x, (batch, channels, rows, columns), in the order of growing maps.
         device: where to measure.
         time: times calls side by side.
     """

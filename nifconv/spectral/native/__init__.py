@@ -1,8 +1,8 @@
 """The native engine: products of spectra on CPUs, several planes at a time as the lanes of vectors.
 
-`forward` and `gradients` have the contract of those by torch.fft, for the depthwise products that `supports` says yes
-to; those of `dense` for products that sum over channels. It is an optional shared library beside this file, built at
-installation: `engine()` is what runs, `absence()` why none does.
+`forward` and `gradients` have the contract of those by torch.fft, for the depthwise products that `supports` accepts;
+those of `dense` for products that sum over channels. It is an optional shared library beside this file, built at
+installation: `engine()` returns what runs here, `absence()` why none does.
 """
 
 from nifconv.spectral.native import _dense as dense

@@ -86,9 +86,9 @@ class _Spectra:
 
     Attributes:
         batch: number of samples.
-        groups: of channels.
+        groups: number of channel groups.
         filters: see `_planes`.
-        size: of the grid.
+        size: pixels of the grid.
         x, y: room for `(bins, channels, samples in whole cache lines)` complex numbers.
     """
 
@@ -118,7 +118,7 @@ class _Spectra:
         call("nifconv_dense_adjoint", self._problem(self.filters), self.filters, self.x, self.y)
 
     def outer(self, dh: Tensor, *, add: bool) -> None:
-        """The gradient Y conj(X) by H, summed over samples; a bin counts as often as in the inverse transform."""
+        """The gradient Y conj(X) of H, summed over samples; a bin counts as often as in the inverse transform."""
         call("nifconv_dense_outer", self._problem(dh), dh, self.x, self.y, ctypes.c_int32(add))
 
     def _problem(self, filters: Tensor) -> Dense:

@@ -90,7 +90,7 @@ def test_what_is_no_filter_is_refused(filter: str) -> None:
             Network("separable", {**SEPARABLE, "stride": 2}),
             r"net.name='separable': .* cannot be built with .*unexpected keyword argument 'stride'",
         ),
-        (Network("torchvision:resnet18"), r"'torchvision:resnet18' reads 3 channels, not 1; use one of timm"),
+        (Network("torchvision:resnet18"), r"'torchvision:resnet18' reads 3 channels, not 1; use a timm model"),
         (
             Network("separable", SEPARABLE, Conversion(where=["mix*"])),
             r"where=\['mix\*'\] matches 2 of 5 convolutions, none of",
