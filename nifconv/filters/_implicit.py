@@ -204,8 +204,8 @@ class ImplicitFilter(FrequencyFilter):
     def combined_as_real(self, size: Sequence[int], combination: Callable[[Tensor], Tensor], terms: int) -> Tensor:
         size, weights = ints_per_axis("size", size, self.ndim), 2 * (self.hidden[-1] + 1)
         values = 2 * math.prod(frequency.half_shape(size))
-        # Kernels are linear in the heads too, which is less to combine, but their spectra have yet to be evaluated: a sum
-        # of few terms that passes through memory once more, and so counts twice.
+        # Kernels are linear in the heads too, which is less to combine, but their spectra have yet to be evaluated: a
+        # sum of few terms that passes through memory once more, and so counts twice.
         if not self._is_plain or terms * values <= weights * (terms + values):
             return super().combined_as_real(size, combination, terms)
         return self._evaluated(combination, size)
