@@ -90,13 +90,19 @@ class FrequencyFilter(DrawnModule):
 
         return self.cached(("spectrum", size), compute)
 
-    def combined_as_real(self, size: Sequence[int], combination: Callable[[Tensor], Tensor]) -> Tensor:
+    def combined_as_real(
+        self,
+        size: Sequence[int],
+        combination: Callable[[Tensor], Tensor],
+        terms: int,  # noqa: ARG002 - for filters that have a choice
+    ) -> Tensor:
         """`combination(self.spectrum_as_real(size))`, possibly by combining weights that the kernels are linear in.
 
         Args:
             size: pixels of the map along each axis.
             combination: a linear map over the channel axes, `(out, in, *axes)` -> `(other out, other in, *axes)`,
                 whatever the further axes.
+            terms: how many kernels each combination sums.
         """
         return combination(self.spectrum_as_real(size))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from nifconv._support.modes import is_observed
 from nifconv.filters._coordinates import Coordinates
 
 _CACHED = 4
@@ -45,7 +46,7 @@ def evaluated_once() -> Iterator[None]:
 
 def cached_grid(coordinates: Coordinates, size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """`coordinates(size, device)`, which needs no weights; the same tensor at every call, so do not write into it."""
-    if _is_observed() or device.type == "meta":
+    if is_observed() or device.type == "meta":
         return coordinates(size, device).to(dtype)
     return _grid(coordinates, size, dtype, device)
 
@@ -72,7 +73,7 @@ class SpectrumCache:
 
     def get(self, module: nn.Module, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
         """`compute()`, or what it returned before for this key, while nothing in `module` has changed."""
-        if _is_observed():
+        if is_observed():
             return compute()
         parts = _Parts.of(module)
         if not parts.may_be_cached(module.training):
@@ -181,13 +182,3 @@ class _Stamp:
         # for the device at every call.
         local = (t for t in parts.tensors if t.device.type == "cpu")
         return all(torch.equal(a, b) for a, b in zip(local, self.values, strict=True))
-
-
-def _is_observed() -> bool:
-    """Whether a compiler, exporter, transformation or dispatch mode is active, which has to see the computation."""
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
-        return True
-    # vmap, grad and the like of torch.func; forward-mode derivatives; then modes such as that of fake tensors
-    if torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0:
-        return True
-    return torch._C._len_torch_dispatch_stack() > 0

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from einops import rearrange
+from einops import rearrange, repeat
 from torch import Tensor, nn
 
 from nifconv import frequency
 from nifconv._support.arguments import at_least_single, choice, ints_per_axis
+from nifconv._support.matrices import bmm
 from nifconv._support.precision import full_precision
 from nifconv.filters._base import DEFAULT_GAIN, FrequencyFilter
 from nifconv.filters._budget import Budget
@@ -199,28 +201,33 @@ class ImplicitFilter(FrequencyFilter):
         self.imag.weight.copy_(weights[:, last:-1])
         self.real.bias.copy_(weights[:, -1])
 
-    def combined_as_real(self, size: Sequence[int], combination: Callable[[Tensor], Tensor]) -> Tensor:
-        if not self._is_plain:
-            return super().combined_as_real(size, combination)
-        # Kernels are linear in the heads, which are smaller than the spectra of many kernels.
-        return self._evaluated(combination, ints_per_axis("size", size, self.ndim))
+    def combined_as_real(self, size: Sequence[int], combination: Callable[[Tensor], Tensor], terms: int) -> Tensor:
+        size, weights = ints_per_axis("size", size, self.ndim), 2 * (self.hidden[-1] + 1)
+        values = 2 * math.prod(frequency.half_shape(size))
+        # Kernels are linear in the heads too, which is less to combine, but their spectra have yet to be evaluated: a
+        # sum of few terms that passes through memory once more, and so counts twice.
+        if not self._is_plain or terms * values <= weights * (terms + values):
+            return super().combined_as_real(size, combination, terms)
+        return self._evaluated(combination, size)
 
     def _real_spectrum(self, size: Sequence[int]) -> Tensor:
         return self._evaluated(lambda heads: heads, size)
 
     def _evaluated(self, combination: Callable[[Tensor], Tensor], size: Sequence[int]) -> Tensor:
-        """The spectrum of combined heads; in memory bin by bin where channels are summed, as the product reads it."""
+        """The spectrum of combined heads; with outputs side by side in memory where channels are summed."""
         with full_precision(self.real.weight.device):
             dtype = at_least_single(self.real.weight.dtype)
             heads = combination(self._heads(dtype))
             features = rearrange(torch.stack(self._features(size, heads.dtype)), "two ... h -> two h ...")
             features = torch.cat([features, torch.ones_like(features[:, :1])], dim=1)  # (2, hidden[-1] + 1, *half)
-            features = self._limited(features, size).to(heads.dtype).flatten(2)
-            heads, kernels = rearrange(heads, "o i two h -> two (o i) h"), heads.shape[:2]
-            by_bin = torch.bmm(features.mT, heads.mT) if kernels[1] > 1 else torch.bmm(heads, features).mT
-        parts = by_bin.unflatten(2, kernels).unflatten(1, frequency.half_shape(size))
-        spectrum = rearrange(parts, "two ... o i -> o i ... two")
-        return spectrum if kernels[1] > 1 else spectrum.contiguous()
+            features, half = self._limited(features, size).to(heads.dtype).flatten(2), frequency.half_shape(size)
+            if heads.shape[1] == 1:
+                parts = torch.bmm(rearrange(heads, "o 1 two h -> two o h"), features)
+                return rearrange(parts.unflatten(2, half), "two o ... -> o 1 ... two").contiguous()
+            # One product for each input and part, whose result is written where the engine reads it.
+            by_input = rearrange(heads, "o i two h -> (i two) h o")
+            parts = bmm(repeat(features, "two h bins -> (i two) bins h", i=heads.shape[1]), by_input)
+        return rearrange(parts.unflatten(1, half).unflatten(0, (-1, 2)), "i two ... o -> o i ... two")
 
     def _heads(self, dtype: torch.dtype) -> Tensor:
         """The weights of both linear heads, `(out, in, 2, hidden[-1] + 1)`: a bias is that of a constant feature.

@@ -83,7 +83,7 @@ class FrequencyConv(SpatialLayer):
             return combine(kernels.to(wide), weight.to(wide), self.groups)
 
         with full_precision(x.device):
-            spectrum = self.filter.combined_as_real(size, combined)
+            spectrum = self.filter.combined_as_real(size, combined, terms=self.out_channels // self.groups)
         groups = self.out_channels // weight.shape[1]
         return multiply(x, spectrum, groups, size, self.stride, size, method=self.method)
 

@@ -9,6 +9,7 @@ from einops import rearrange
 from torch import Tensor
 
 from nifconv._support.arguments import at_least_single
+from nifconv._support.matrices import bmm
 from nifconv._support.precision import full_precision
 from nifconv.spectral import _direct, _onnx, _operator
 from nifconv.spectral._crossover import chosen
@@ -112,10 +113,15 @@ def combine(kernels: Tensor, pointwise: Tensor, groups: int) -> Tensor:
         groups: groups of the first convolution, a multiple of those of the second.
 
     Returns:
-        `(out_channels, in_channels // pointwise_groups, *axes)`.
+        `(out_channels, in_channels // pointwise_groups, *axes)`; outputs lie side by side in memory, as the native
+        engine reads them, if there is one group of the 1x1 convolution.
     """
     pointwise_groups = len(kernels) // pointwise.shape[1]
     # q: groups of the 1x1 convolution; g: groups of the first one within each; k: kernels of a group.
-    kernels = rearrange(kernels, "(q g k) i ... -> q g k i ...", q=pointwise_groups, g=groups // pointwise_groups)
-    pointwise = rearrange(pointwise, "(q o) (g k) -> q o g k", q=pointwise_groups, g=groups // pointwise_groups)
-    return rearrange(torch.einsum("qogk,qgki...->qogi...", pointwise, kernels), "q o g i ... -> (q o) (g i) ...")
+    by_group = kernels.unflatten(0, (groups, -1))  # (q * g, k, i, *axes)
+    weights = rearrange(pointwise, "(q o) (g k) -> (q g) k o", q=pointwise_groups, g=groups // pointwise_groups)
+    # Few numbers beside the weights, laid out so that their gradient is a product of rows too.
+    rows = by_group.flatten(2).mT.contiguous()  # (q * g, i * axes, k)
+    combined = bmm(rows, weights)  # (q * g, i * axes, o): outputs side by side
+    combined = combined.unflatten(1, by_group.shape[2:]).unflatten(0, (pointwise_groups, -1))
+    return rearrange(combined, "q g i ... o -> (q o) (g i) ...")

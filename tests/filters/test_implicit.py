@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
+from torch.utils.flop_counter import FlopCounterMode
 
 from nifconv import (
     FourierFeatures,
@@ -19,6 +20,7 @@ from nifconv import (
     niff_tiny,
 )
 from nifconv.filters import Neighbors
+from nifconv.spectral import combine
 from tests.filter_contract import FilterContract
 from tests.tolerances import assert_near
 
@@ -227,7 +229,8 @@ def test_the_bias_of_the_published_imaginary_part_cancels() -> None:
     ids=["shared trunk", "two trunks with a limit"],
 )
 @pytest.mark.parametrize("hooked", [False, True])
-def test_combined_kernels_are_combinations_of_the_kernels(options: dict[str, Any], hooked: bool) -> None:
+@pytest.mark.parametrize("terms", [1, 1000])  # which make it combine spectra, or heads
+def test_combined_kernels_are_combinations_of_the_kernels(options: dict[str, Any], hooked: bool, terms: int) -> None:
     subject, weight = ImplicitFilter(6, 2, **options).double(), torch.randn(3, 6, dtype=torch.float64)
     nn.init.normal_(subject.real.bias)
     if hooked:
@@ -236,7 +239,8 @@ def test_combined_kernels_are_combinations_of_the_kernels(options: dict[str, Any
     def combination(kernels: Tensor) -> Tensor:
         return torch.einsum("ok,ki...->oi...", weight, kernels)
 
-    found, expected = subject.combined_as_real((7, 8), combination), combination(subject.spectrum_as_real((7, 8)))
+    found = subject.combined_as_real((7, 8), combination, terms)
+    expected = combination(subject.spectrum_as_real((7, 8)))
     assert_near(found, expected)
     for ours, theirs in zip(
         torch.autograd.grad(found.sin().sum(), list(subject.parameters())),
@@ -246,7 +250,21 @@ def test_combined_kernels_are_combinations_of_the_kernels(options: dict[str, Any
         assert_near(ours, theirs)
 
 
-def test_a_spectrum_that_sums_over_channels_lies_bin_by_bin() -> None:
+@pytest.mark.parametrize("size", [(7, 7), (14, 14)])
+@pytest.mark.parametrize("terms", [2, 200])
+def test_combining_takes_the_fewest_multiplications(size: tuple[int, int], terms: int) -> None:
+    subject, weight = ImplicitFilter(8 * terms, 1), torch.randn(512, 8 * terms)
+
+    def operations(terms: int) -> int:
+        with FlopCounterMode(display=False) as counter:
+            subject.combined_as_real(size, lambda kernels: combine(kernels, weight, 8), terms)
+        return counter.get_total_flops()
+
+    of_spectra, of_heads = operations(0), operations(10**9)
+    assert operations(terms) == min(of_spectra, of_heads) < max(of_spectra, of_heads)
+
+
+def test_the_outputs_of_a_spectrum_that_sums_over_channels_lie_side_by_side() -> None:
     dense = ImplicitFilter(6, 2).spectrum_as_real((7, 8))
-    assert dense.permute(-1, 2, 3, 0, 1).is_contiguous()
+    assert dense.permute(1, -1, 2, 3, 0).is_contiguous()
     assert ImplicitFilter(6, 1).spectrum_as_real((7, 8)).is_contiguous()

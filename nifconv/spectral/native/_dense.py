@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nifconv import frequency
 from nifconv._support.arguments import at_least_single
+from nifconv._support.memory import in_huge_pages
 from nifconv.spectral._products import empty_output
 from nifconv.spectral._transforms import Placement
 from nifconv.spectral.native._library import Dense
@@ -63,7 +64,8 @@ def gradients(
     dtype, wide = x.dtype, at_least_single(x.dtype, spectrum.dtype)
     x, grad, filters = readable(x, wide), readable(grad, wide), _by_bin(spectrum.to(wide))
     dx = empty_output(x, x.shape[1], source.shape) if wants_x else x.new_empty(0)
-    dh = _empty_like(filters) if wants_spectrum else filters
+    like = in_huge_pages(torch.empty_like(spectrum, dtype=wide)) if wants_spectrum else spectrum.new_empty(0)
+    dh = _room(like) if wants_spectrum else filters
     for samples, spectra in _chunks(len(x), filters, groups, source.size):
         spectra.read(spectra.y, grad[samples], target)
         if wants_x:
@@ -73,8 +75,9 @@ def gradients(
             spectra.read(spectra.x, x[samples], source)
             spectra.outer(dh, add=samples.start > 0)
     if not wants_spectrum:
-        return dx.to(dtype), spectrum.new_empty(0)
-    return dx.to(dtype), _by_channel((dh if len(x) else dh.zero_()).to(spectrum.dtype), spectrum)
+        return dx.to(dtype), like
+    _write_back(dh if len(x) else dh.zero_(), like)
+    return dx.to(dtype), like.to(spectrum.dtype)
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class _Spectra:
     Attributes:
         batch: number of samples.
         groups: number of channel groups.
-        filters: see `_by_bin`.
+        filters: see `_planes`.
         size: pixels of the grid.
         x, y: room for `(bins, channels, samples in whole cache lines)` complex numbers.
     """
@@ -127,7 +130,9 @@ class _Spectra:
             inputs=inputs,
             grid=(1, *self.size)[-2:],
             part_stride=filters.stride(0),
-            bin_stride=outputs * inputs * (2 if _is_paired(filters) else 1),
+            bin_stride=_bin_stride(filters),
+            output_stride=filters.stride(-2),
+            input_stride=filters.stride(-1),
             wide=filters.dtype == torch.float64,
         )
 
@@ -147,36 +152,49 @@ def _chunks(batch: int, filters: Tensor, groups: int, size: tuple[int, ...]) -> 
         yield samples, _Spectra(samples.stop - b, groups, filters, size, x, y)
 
 
+def _planes(spectrum: Tensor) -> Tensor:
+    """`(out, in, *half, 2)` seen as `(2, *half, out, in)`."""
+    return spectrum.permute(-1, *range(2, spectrum.dim() - 1), 0, 1)
+
+
+def _bin_stride(planes: Tensor) -> int | None:
+    """Elements from one bin to the next where the engine can read the planes as they lie, else None.
+
+    Bins have to be evenly spaced, and outputs or inputs side by side.
+    """
+    axes = list(zip(planes.shape, planes.stride(), strict=True))[1:-2]  # (*half)
+    (n, step), *others = [axis for axis in reversed(axes) if axis[0] > 1] or [(1, 0)]
+    is_even = all(other == n * step for _, other in others)
+    return step if is_even and 1 in planes.stride()[-2:] else None
+
+
 def _by_bin(spectrum: Tensor) -> Tensor:
-    """`(out, in, *half, 2)` -> `(2, *half, out, in)`, matrices without gaps; no copy if they already lie so."""
-    planes = spectrum.permute(-1, *range(2, spectrum.dim() - 1), 0, 1)
-    if planes[0].is_contiguous() or _is_paired(planes):
+    """`_planes` of the spectrum, or of a copy if the engine cannot read them where they lie."""
+    room = _room(spectrum)
+    if room.data_ptr() != spectrum.data_ptr():
+        # One transposition of two axes, for which PyTorch has a fast copy.
+        _matrices(room).copy_(spectrum.reshape(-1, len(_matrices(room))).t())
+    return room
+
+
+def _room(spectrum: Tensor) -> Tensor:
+    """`_planes` of the spectrum if the engine can read them where they lie, else of room for a copy, paired by bin."""
+    planes = _planes(spectrum)
+    if _bin_stride(planes) is not None:
         return planes
-    out, inputs, *half, _ = spectrum.shape
-    # One transposition of two axes, for which PyTorch has a fast copy.
-    matrices = spectrum.reshape(out * inputs, -1).t().contiguous()
-    return matrices.view(*half, 2, out, inputs).movedim(-3, 0)
+    out, inputs, *half, parts = spectrum.shape
+    return spectrum.new_empty(*half, parts, out, inputs).movedim(-3, 0)
 
 
-def _is_paired(by_bin: Tensor) -> bool:
-    """Whether real and imaginary parts lie together in every bin, else all real parts before the imaginary ones."""
-    return by_bin.movedim(0, -3).is_contiguous()
+def _matrices(room: Tensor) -> Tensor:
+    """Of room for a copy: `(bins * 2, out * in)`."""
+    return room.movedim(0, -3).flatten(-2).flatten(0, -2)
 
 
-def _empty_like(by_bin: Tensor) -> Tensor:
-    if not _is_paired(by_bin):
-        return by_bin.new_empty(by_bin.shape)
-    return by_bin.new_empty(by_bin.movedim(0, -3).shape).movedim(-3, 0)
-
-
-def _by_channel(by_bin: Tensor, spectrum: Tensor) -> Tensor:
-    """The inverse of `_by_bin`, in the layout of `spectrum`."""
-    planes = by_bin.permute(-2, -1, *range(1, by_bin.dim() - 2), 0)
-    like = torch.empty_like(spectrum)
-    if like.stride() == planes.stride():
-        return planes
-    if like.is_contiguous():
-        matrices = by_bin.movedim(0, -3).flatten(-2).flatten(0, -2)  # (bins * 2, out * in)
-        like.view(matrices.shape[1], -1).copy_(matrices.t())
-        return like
-    return like.copy_(planes)
+def _write_back(room: Tensor, spectrum: Tensor) -> None:
+    """Puts what is in `_room(spectrum)` into the spectrum."""
+    if room.data_ptr() != spectrum.data_ptr():
+        if spectrum.is_contiguous():
+            spectrum.view(-1, len(_matrices(room))).copy_(_matrices(room).t())
+        else:
+            spectrum.copy_(room.permute(-2, -1, *range(1, room.dim() - 2), 0))

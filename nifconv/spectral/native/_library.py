@@ -48,6 +48,8 @@ class Dense(ctypes.Structure):
         ("grid", ctypes.c_int64 * 2),
         ("part_stride", ctypes.c_int64),
         ("bin_stride", ctypes.c_int64),
+        ("output_stride", ctypes.c_int64),
+        ("input_stride", ctypes.c_int64),
         ("wide", ctypes.c_int32),
     )
 

@@ -3,12 +3,14 @@
 // Three layouts, and why nothing is transposed between them:
 //     maps      (batch, channels, height, width), any strides
 //     spectra   [bin][channel][sample]: samples are the lanes, a vector of real and one of imaginary parts in turns
-//     filters   [bin][output][input], real and imaginary parts apart, as a linear head on features(f) gives them
+//     filters   outputs or inputs side by side, real and imaginary parts apart, all other strides free: as a linear head
+//               on features(f), or a product with the weights of a 1x1 convolution, gives them
 // A transform has the same pixel of several samples of one channel in a vector, so it yields one bin of all of them,
 // which is stored as it is. There samples stay lanes, and the entries of H are scalars:
 //     Y[o]     = sum_i H[o, i] X[i]              a row of H, and X
 //     dX[i]    = sum_o conj(H[o, i]) dY[o]       a column of H, and dY
-//     dH[o, i] = sum_b dY[o, b] conj(X[i, b])    a row of dY, and X with inputs as lanes, transposed within the cache
+//     dH[o, i] = sum_b dY[o, b] conj(X[i, b])    a row of dY, and X with inputs as lanes, transposed within the cache;
+//                                                or a row of X and dY with outputs as lanes, where those lie side by side
 // Bins of spectra lie by columns, [k, h], as the transform leaves them; those of filters by rows, [h, k].
 //
 // A channel or a bin is one item of work and all sums have a fixed order: every number of threads gives the same bits, and a sample
@@ -68,7 +70,7 @@ INLINE void for_each_tile(int rows, int vectors, F f) {
     }
 }
 
-// H of one bin and group, or its gradient: entry (o, i) at o * inputs + i of each part.
+// H of one bin and group, or its gradient: the first entry of each part.
 template <class T>
 struct Filters {
     T *re, *im;
@@ -121,24 +123,26 @@ INLINE void put_part(T* to, V<T> value, int count, bool add) {
     }
 }
 
-// dH = scale sum_b dY[o, b] conj(X[i, b]), or adds it; `x` has channels as lanes.
+// dH[m, n] = scale sum_b R[m, b] conj(S[n, b]) or, `conjugated`, the conjugate of that; or adds it. The entries n of dH
+// lie side by side, the m a `row` apart; R has samples as lanes, and S channels, `width` vectors of `columns` in all.
 template <class T>
-__attribute__((noinline)) void outer(const Complex<T>* dy, int outputs, int vectors, const Complex<T>* x, int inputs,
-                                     int samples, T scale, bool add, Filters<T> dH) {
+__attribute__((noinline)) void outer(const Complex<T>* r, int rows, int vectors, const Complex<T>* s, int columns,
+                                     int samples, T scale, bool conjugated, bool add, Filters<T> dH, ptrdiff_t row) {
     constexpr int L = lanes_of<T>;
-    const int width = (inputs + L - 1) / L;
-    for_each_tile(outputs, width, [&](auto M, int m0, auto N, int n0) INLINE_LAMBDA {
-        const T* rows = reinterpret_cast<const T*>(dy + ptrdiff_t(m0) * vectors);
-        // The sum of conj(dY) X, to be conjugated. After L real parts lie L imaginary ones.
+    const int width = (columns + L - 1) / L;
+    const T scale_im = conjugated ? scale : -scale;
+    for_each_tile(rows, width, [&](auto M, int m0, auto N, int n0) INLINE_LAMBDA {
+        const T* scalars = reinterpret_cast<const T*>(r + ptrdiff_t(m0) * vectors);
+        // The sum of conj(R) S, to be conjugated. After L real parts lie L imaginary ones.
         const auto entry = [&](int m, int b) INLINE_LAMBDA {
-            const T* re = rows + ptrdiff_t(m) * vectors * 2 * L + b + (b & ~(L - 1));
+            const T* re = scalars + ptrdiff_t(m) * vectors * 2 * L + b + (b & ~(L - 1));
             return Pair<T>{re[0], re[L]};
         };
-        tile<M, N, true, T>(samples, entry, x + n0, width, [&](int m, int n, Complex<T> sum) INLINE_LAMBDA {
-            const int first = (n0 + n) * L, count = minimum(L, inputs - first);
-            const ptrdiff_t at = ptrdiff_t(m0 + m) * inputs + first;
+        tile<M, N, true, T>(samples, entry, s + n0, width, [&](int m, int n, Complex<T> sum) INLINE_LAMBDA {
+            const int first = (n0 + n) * L, count = minimum(L, columns - first);
+            const ptrdiff_t at = (m0 + m) * row + first;
             put_part(dH.re + at, sum.r * scale, count, add);
-            put_part(dH.im + at, sum.i * -scale, count, add);
+            put_part(dH.im + at, sum.i * scale_im, count, add);
         });
     });
 }
@@ -216,21 +220,26 @@ struct DenseProduct {
         const int vectors = vectors_of_samples<T>(d);
         auto* x = static_cast<Complex<T>*>(d.x) + n * p.inputs * vectors;
         auto* y = static_cast<Complex<T>*>(d.y) + n * p.outputs * vectors;
-        T* H = static_cast<T*>(d.spectrum) + (h * grid.columns + k) * p.bin_stride + group * p.outputs * p.inputs;
+        T* H = static_cast<T*>(d.spectrum) + (h * grid.columns + k) * p.bin_stride +
+               group * p.outputs * p.output_stride;
         const Filters<const T> filters = {H, H + p.part_stride};
         const T scale = scale_of<T>(grid, 2);
         if (d.operation == Dense::product) {
-            mix<false, T>(filters, p.inputs, 1, p.outputs, p.inputs, x, y, vectors, scale);
+            mix<false, T>(filters, p.output_stride, p.input_stride, p.outputs, p.inputs, x, y, vectors, scale);
         } else if (d.operation == Dense::adjoint) {
-            mix<true, T>(filters, 1, p.inputs, p.inputs, p.outputs, y, x, vectors, scale);
+            mix<true, T>(filters, p.input_stride, p.output_stride, p.inputs, p.outputs, y, x, vectors, scale);
         } else {
-            const int64_t width = (p.inputs + lanes_of<T> - 1) / lanes_of<T>;
+            // The channels that lie side by side in dH become lanes.
+            const bool by_output = p.output_stride == 1 && p.input_stride != 1;
+            const int64_t rows = by_output ? p.inputs : p.outputs, columns = by_output ? p.outputs : p.inputs;
+            const int64_t width = (columns + lanes_of<T> - 1) / lanes_of<T>;
             auto* transposed =
                 static_cast<Complex<T>*>(thread_memory(vectors * lanes_of<T> * width * sizeof(Complex<T>)));
             if (!transposed) return false;
-            transpose(x, p.inputs, vectors, transposed);
-            outer<T>(y, p.outputs, vectors, transposed, p.inputs, p.batch,
-                     scale_of<T>(grid, grid.is_own_mirror(k) ? 4 : 2), d.add, {H, H + p.part_stride});
+            transpose(by_output ? y : x, columns, vectors, transposed);
+            outer<T>(by_output ? x : y, rows, vectors, transposed, columns, p.batch,
+                     scale_of<T>(grid, grid.is_own_mirror(k) ? 4 : 2), by_output, d.add, {H, H + p.part_stride},
+                     by_output ? p.input_stride : p.output_stride);
         }
         return true;
     }

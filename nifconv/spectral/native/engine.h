@@ -34,11 +34,11 @@ int nifconv_gradients(const nifconv_problem*, const nifconv_map* x, const void* 
 // A dense convolution on a grid, its groups one after another; `outputs` and `inputs` are channels of one group.
 // Spectra of maps: (bins, channels, samples up to a whole number of cache lines), as dense.h describes them, aligned.
 // Filters: entry (o, i) of bin (h, k) and part (re, im) at part * part_stride + (h * (grid[1] / 2 + 1) + k) * bin_stride
-// + o * inputs + i, for outputs of all groups.
+// + o * output_stride + i * input_stride, for outputs of all groups. One of the last two strides is 1.
 struct nifconv_dense {
     int64_t batch, groups, outputs, inputs;
     int64_t grid[2];
-    int64_t part_stride, bin_stride;
+    int64_t part_stride, bin_stride, output_stride, input_stride;
     int32_t wide;
 };
 

@@ -83,14 +83,18 @@ def test_any_signal(length: int, dtype: torch.dtype) -> None:
 COUNTS = st.integers(1, 2 * LANES + 3)
 
 
-@given(batch=COUNTS, inputs=COUNTS, outputs=COUNTS, groups=st.integers(1, 3), wide=st.booleans())
-@example(batch=2 * LANES + 1, inputs=1, outputs=5, groups=2, wide=False)
-@example(batch=1, inputs=2 * LANES + 1, outputs=LANES, groups=1, wide=False)
-@example(batch=LANES, inputs=2 * LANES, outputs=3, groups=1, wide=True)
-def test_numbers_of_samples_and_channels(batch: int, inputs: int, outputs: int, groups: int, wide: bool) -> None:
+@given(batch=COUNTS, inputs=COUNTS, outputs=COUNTS, groups=st.integers(1, 3), wide=st.booleans(), beside=st.booleans())
+@example(batch=2 * LANES + 1, inputs=1, outputs=5, groups=2, wide=False, beside=False)
+@example(batch=1, inputs=2 * LANES + 1, outputs=LANES, groups=1, wide=False, beside=False)
+@example(batch=LANES, inputs=2 * LANES, outputs=3, groups=1, wide=True, beside=True)
+@example(batch=LANES + 1, inputs=3, outputs=2 * LANES + 1, groups=2, wide=False, beside=True)
+def test_numbers_of_samples_and_channels(
+    batch: int, inputs: int, outputs: int, groups: int, wide: bool, beside: bool
+) -> None:
     """Around those of the lanes, and of the rows that a tile of sums has."""
     dtype = torch.float64 if wide else torch.float32
     spectrum = random_spectrum(groups * outputs, inputs, (4, 3), dtype)
+    spectrum = by_input(spectrum) if beside else spectrum
     check(torch.randn(batch, groups * inputs, 4, 3, dtype=dtype), spectrum, groups, whole((4, 3)), whole((4, 3)))
 
 
@@ -136,10 +140,22 @@ def paired_by_bin(spectrum: Tensor) -> Tensor:
     return spectrum.permute(2, 3, -1, 0, 1).contiguous().permute(3, 4, 0, 1, 2)
 
 
+def by_input(spectrum: Tensor) -> Tensor:
+    """The same values with outputs side by side in memory, (in, 2, *half, out)."""
+    return spectrum.permute(1, -1, 2, 3, 0).contiguous().permute(4, 0, 2, 3, 1)
+
+
+def paired_by_input(spectrum: Tensor) -> Tensor:
+    return spectrum.permute(1, 2, 3, -1, 0).contiguous().permute(4, 0, 1, 2, 3)
+
+
 SPECTRA: dict[str, Callable[[Tensor], Tensor]] = {
     "by channel": lambda h: h,
     "by bin": by_bin,
     "by bin, with pairs of parts": paired_by_bin,
+    "by input": by_input,
+    "by input, with pairs of parts": paired_by_input,
+    "by input, columns before rows": lambda h: by_input(h.transpose(2, 3)).transpose(2, 3),
     "some channels of a bank by bin": lambda h: by_bin(torch.cat([h, h], 1))[:, : h.shape[1]],
     "outputs exchanged with inputs": lambda h: by_bin(h.transpose(0, 1)).transpose(0, 1),
     "parts expanded": lambda h: by_bin(h)[..., :1].expand_as(h),
@@ -161,8 +177,11 @@ def test_any_layout_of_spectra(layout: str, size: tuple[int, int]) -> None:
     assert_near(dh, textbook(x, spectrum, torch.ones_like(y), 2, whole(size), whole(size))[2])
 
 
-@pytest.mark.parametrize("layout", ["by bin", "by bin, with pairs of parts"])
-def test_spectra_by_bin_are_not_copied(layout: str) -> None:
+READABLE = ("by bin", "by bin, with pairs of parts", "by input", "by input, with pairs of parts")
+
+
+@pytest.mark.parametrize("layout", READABLE)
+def test_spectra_that_the_engine_can_read_are_not_copied(layout: str) -> None:
     spectrum = SPECTRA[layout](random_spectrum(6, 3, (6, 5)))
     assert _dense._by_bin(spectrum).data_ptr() == spectrum.data_ptr()
     x, grid = torch.randn(4, 6, 6, 5), whole((6, 5))
@@ -228,7 +247,9 @@ def test_no_sample_touches_another(poison: float) -> None:
 @pytest.mark.usefixtures("instruction_set")
 def test_every_instruction_set(outputs: int, inputs: int, dtype: torch.dtype) -> None:
     x, grid = torch.randn(LANES + 5, 2 * inputs, 7, 6, dtype=dtype), whole((7, 6))
-    check(x, random_spectrum(2 * outputs, inputs, (7, 6), dtype), 2, grid, grid)
+    spectrum = random_spectrum(2 * outputs, inputs, (7, 6), dtype)
+    for lying in (spectrum, by_input(spectrum)):
+        check(x, lying, 2, grid, grid)
 
 
 def test_the_same_bits_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
