@@ -4,8 +4,9 @@
 // between whole vectors, twiddle factors are scalars, and no plane ever meets another one: a sample's result has the
 // same bits in any batch. Everything of one vector of planes stays in the second cache.
 //
-// Work is cut into items by sizes alone, never by the number of threads, and sums run in a fixed order within and
-// between them: every number of threads gives the same bits.
+// Work is cut into items and parts of items by sizes alone, never by the number of threads, and sums run in a fixed
+// order within and between them: every number of threads gives the same bits. That number only decides whether threads
+// take whole items or, where these are fewer, parts of one.
 
 #include "dense.h"
 
@@ -17,6 +18,9 @@ template <class I>
 I ceil_div(I a, I b) {
     return (a + b - 1) / b;
 }
+
+// Threads meet several times for each vector of planes that they work on together, which is only worth it on large ones.
+constexpr int bins_together = 1 << 12;
 
 // Which planes share a vector, and which vectors an item.
 struct Division {
@@ -39,93 +43,150 @@ struct Division {
     int64_t first_step(int64_t chunk) const { return chunk * steps / chunks; }
 };
 
-// One item: some samples of one vector of channels.
+// Memory of one call of the transforms, and what lies between a transform and a product: some columns.
+template <class T>
+struct Scratch {
+    Complex<T>*any, *lines, *x, *dx;  // `any` is for transforms and rows of filters
+
+    Scratch(Complex<T>* memory, size_t room, size_t group)
+        : any(memory), lines(memory + room), x(lines + group), dx(x + group) {}
+    static size_t size(size_t room, size_t group) { return room + 3 * group; }
+};
+
+// One item: some samples of one vector of channels. Its parts, some rows or columns each, have no data in common; they
+// run one after another, or `together` on all threads, where planes are large and few.
 template <class T, class Transform>
 class Worker {
     const Convolution& c;
     const Division& division;
     const Grid& grid;
     const int64_t block;
+    const size_t room, group_room;  // of a scratch
     Transform X, Y;
-    Complex<T>*filters, *sums;           // of the block's channels, one after another
-    Complex<T>* lines;                   // a group of the spectrum of y
-    Complex<T>*spectrum, *dx_spectrum;   // of x and of dx: all of it if each channel has several filters, else a group
+    Complex<T>*filters, *sums;          // of the block's channels, one after another
+    Complex<T>*spectrum, *dx_spectrum;  // of x and of dx, where each channel has several filters
+    Complex<T>* own_scratch;            // none if together
+    bool complete = true;
 
 public:
     Worker(const Convolution& c, const Division& division, const Grid& grid, const Plan<T>& rows,
-           const Plan<T>& columns, const Room& room, int64_t block, Complex<T>* memory)
-        : c(c), division(division), grid(grid), block(block), X(grid, rows, columns, memory, memory + 2 * room.own),
-          Y(grid, rows, columns, memory + room.own, memory + 2 * room.own) {
-        Complex<T>* free = memory + 2 * room.own + room.shared;
+           const Plan<T>& columns, const Room& sizes, int64_t block, bool together, Complex<T>* memory)
+        : c(c), division(division), grid(grid), block(block), room(scratch_room(grid, sizes)),
+          group_room(Transform::longest_group(grid)), X(grid, rows, columns, memory),
+          Y(grid, rows, columns, memory + sizes.own) {
+        Complex<T>* free = memory + 2 * sizes.own;
         const auto take = [&](size_t vectors) { return free += vectors, free - vectors; };
-        const size_t m = c.problem.multiplier, group = Transform::longest_group(grid);
+        const size_t m = c.problem.multiplier, whole = m > 1 ? grid.bins : 0;
         filters = take(m * grid.bins);
         sums = take(m * grid.bins);
-        lines = take(group);
-        spectrum = take(m > 1 ? grid.bins : group);
-        dx_spectrum = take(m > 1 ? grid.bins : group);
+        spectrum = take(whole);
+        dx_spectrum = take(whole);
+        own_scratch = together ? nullptr : free;
     }
     // Complex vectors that the constructor takes from `memory`.
-    static size_t size(const Convolution& c, const Grid& grid, const Room& room) {
-        const size_t m = c.problem.multiplier, group = Transform::longest_group(grid);
-        return 2 * room.own + room.shared + 2 * m * grid.bins + group + 2 * (m > 1 ? grid.bins : group);
+    static size_t size(const Convolution& c, const Grid& grid, const Room& sizes, bool together) {
+        const size_t m = c.problem.multiplier, whole = m > 1 ? grid.bins : 0;
+        const size_t scratch =
+            together ? 0 : Scratch<T>::size(scratch_room(grid, sizes), Transform::longest_group(grid));
+        return 2 * sizes.own + 2 * m * grid.bins + 2 * whole + scratch;
     }
 
-    void run(int64_t chunk, T* dspectrum) {
-        const int m = c.problem.multiplier;
+    // False if a thread had no memory.
+    bool run(int64_t chunk, T* dspectrum) {
+        const int parts = Rows::parts(grid), all = c.problem.multiplier * parts;
         const T* given = static_cast<const T*>(c.spectrum);
-        Complex<T>* flat = sums;  // free until the sums begin
-        for (int j = 0; j < m; j++) read_spectrum(given, spectrum_lanes(j, false), grid, flat, filter(j));
-        memset(static_cast<void*>(sums), 0, m * grid.bins * sizeof(Complex<T>));
-        for (int64_t step = division.first_step(chunk); step < division.first_step(chunk + 1); step++)
-            c.backward ? gradients(step, dspectrum) : product(step);
-        flat = filters;  // not needed any more
-        for (int j = 0; dspectrum && j < m; j++) {
-            add_samples(sum(j));
-            write_spectrum(sum(j), spectrum_lanes(j, true), grid, flat, dspectrum);
-        }
+        each(all, [&](int n, const Scratch<T>& scratch) {
+            const int j = n / parts;
+            const Rows rows(grid, n % parts);
+            read_spectrum(given, spectrum_lanes(j, false), grid, rows, scratch.any, filter(j));
+        });
+        const int64_t first = division.first_step(chunk);
+        for (int64_t step = first; step < division.first_step(chunk + 1); step++)
+            c.backward ? gradients(step, dspectrum, step == first) : product(step);
+        each(dspectrum ? all : 0, [&](int n, const Scratch<T>& scratch) {
+            const int j = n / parts;
+            const Rows rows(grid, n % parts);
+            write_spectrum(sum(j), spectrum_lanes(j, true), division.samples, grid, rows, scratch.any, dspectrum);
+        });
+        return complete;
     }
 
 private:
     void product(int64_t step) {
         const int m = c.problem.multiplier;
-        X.enter(c.x, planes(c.x, step, 1, 0), ahead(c.x));
+        enter(X, c.x, planes(c.x, step, 1, 0));
         for (int j = 0; j < m; j++) {
-            for (Group group; Transform::next(grid, group);) {
-                Complex<T>* x = part(spectrum, group);
-                if (j == 0) X.to_frequency(c.x, group, x);
-                multiply<false, false>(group.count(), x, filter(j) + group.offset(), lines);
-                X.to_space(c.y, group, lines);
-            }
-            X.leave(c.y, planes(c.y, step, m, j), ahead(c.y));
+            each(Transform::groups(grid), [&](int n, const Scratch<T>& scratch) {
+                const Group group = Transform::group(grid, n);
+                Complex<T>* x = m > 1 ? spectrum + group.offset() : scratch.x;
+                if (j == 0) X.to_frequency(c.x, group, x, scratch.any);
+                multiply<false, false>(group.count(), x, filter(j) + group.offset(), scratch.lines);
+                X.to_space(c.y, group, scratch.lines, scratch.any);
+            });
+            leave(X, c.y, planes(c.y, step, m, j));
         }
     }
 
-    void gradients(int64_t step, bool wants_spectrum) {
+    void gradients(int64_t step, bool wants_spectrum, bool begins) {
         const int m = c.problem.multiplier;
         const bool wants_x = c.dx.data;
-        if (wants_spectrum) X.enter(c.x, planes(c.x, step, 1, 0), ahead(c.x));
+        if (wants_spectrum) enter(X, c.x, planes(c.x, step, 1, 0));
         for (int j = 0; j < m; j++) {
-            Y.enter(c.y, planes(c.y, step, m, j), ahead(c.y));
-            for (Group group; Transform::next(grid, group);) {
-                Complex<T>*x = part(spectrum, group), *dx = part(dx_spectrum, group);
-                Y.to_frequency(c.y, group, lines);
-                if (wants_spectrum && j == 0) X.to_frequency(c.x, group, x);
-                if (wants_spectrum) multiply<true, true>(group.count(), lines, x, sum(j) + group.offset());
-                if (!wants_x) continue;
-                const auto into = j ? multiply<true, true, T> : multiply<true, false, T>;
-                into(group.count(), lines, filter(j) + group.offset(), dx);
-                if (j == m - 1) Y.to_space(c.dx, group, dx);
-            }
+            enter(Y, c.y, planes(c.y, step, m, j));
+            each(Transform::groups(grid), [&](int n, const Scratch<T>& scratch) {
+                const Group group = Transform::group(grid, n);
+                Complex<T>* x = m > 1 ? spectrum + group.offset() : scratch.x;
+                Complex<T>* dx = m > 1 ? dx_spectrum + group.offset() : scratch.dx;
+                Y.to_frequency(c.y, group, scratch.lines, scratch.any);
+                if (wants_spectrum && j == 0) X.to_frequency(c.x, group, x, scratch.any);
+                if (wants_spectrum) product_into(!begins)(group.count(), scratch.lines, x, sum(j) + group.offset());
+                if (!wants_x) return;
+                product_into(j > 0)(group.count(), scratch.lines, filter(j) + group.offset(), dx);
+                if (j == m - 1) Y.to_space(c.dx, group, dx, scratch.any);
+            });
         }
-        if (wants_x) Y.leave(c.dx, planes(c.dx, step, 1, 0), ahead(c.dx));
+        if (wants_x) leave(Y, c.dx, planes(c.dx, step, 1, 0));
+    }
+
+    static size_t scratch_room(const Grid& grid, const Room& sizes) {
+        return sizes.scratch > Rows::room(grid) ? sizes.scratch : Rows::room(grid);
+    }
+    static auto product_into(bool add) { return add ? multiply<true, true, T> : multiply<true, false, T>; }
+
+    void enter(Transform& transform, const nifconv_map& map, const Lanes<T>& lanes) {
+        each(Transform::parts(grid, map), [&](int part, const Scratch<T>& scratch) {
+            transform.enter(map, lanes, ahead(map), part, scratch.any);
+        });
+    }
+    void leave(Transform& transform, const nifconv_map& map, const Lanes<T>& lanes) {
+        each(Transform::parts(grid, map), [&](int part, const Scratch<T>& scratch) {
+            transform.leave(map, lanes, ahead(map), part, scratch.any);
+        });
+    }
+
+    // part(n, scratch) for n < count.
+    template <class Part>
+    void each(int count, const Part& part) {
+        if (own_scratch) {
+            const Scratch<T> scratch(own_scratch, room, group_room);
+            for (int n = 0; n < count; n++) part(n, scratch);
+            return;
+        }
+        struct Parts {
+            const Part& part;
+            size_t room, group;
+            static bool item(int64_t n, void* context) {
+                const Parts& self = *static_cast<Parts*>(context);
+                void* memory = thread_memory(Scratch<T>::size(self.room, self.group) * sizeof(Complex<T>), of_part);
+                if (memory) self.part(int(n), Scratch<T>(static_cast<Complex<T>*>(memory), self.room, self.group));
+                return memory;
+            }
+        } parts{part, room, group_room};
+        complete &= for_each(count, Parts::item, &parts);
     }
 
     Complex<T>* sum(int j) const { return sums + j * grid.bins; }
     Complex<T>* filter(int j) const { return filters + j * grid.bins; }
-    Complex<T>* part(Complex<T>* all, const Group& group) const {
-        return c.problem.multiplier > 1 ? all + group.offset() : all;
-    }
     ptrdiff_t ahead(const nifconv_map& map) const { return division.samples * map.batch_stride; }
 
     // Filter j of each channel: lane l holds sample l % samples of channel l / samples of the block.
@@ -151,13 +212,6 @@ private:
         }
         return lanes;
     }
-
-    // Sums over the samples of each channel, into its first lane.
-    void add_samples(Complex<T>* sum_of_lanes) const {
-        T* values = reinterpret_cast<T*>(sum_of_lanes);
-        for (int64_t n = 0; division.samples > 1 && n < 2 * grid.bins * lanes_of<T>; n++)
-            if (n % division.samples) values[n - n % division.samples] += values[n];
-    }
 };
 
 template <class T, class Transform>
@@ -166,19 +220,20 @@ struct Job {
     const Division& division;
     const Grid& grid;
     const Plan<T>&rows, &columns;
-    T* partial;  // gradients by the spectrum of all chunks but the first
+    bool together;  // whether all threads work on one item
+    T* partial;     // gradients by the spectrum of all chunks but the first
 
     static bool item(int64_t n, void* context) {
         const Job& job = *static_cast<Job*>(context);
         const Room room = Transform::room(job.grid, job.rows, job.columns);
-        const size_t size = Worker<T, Transform>::size(job.c, job.grid, room);
+        const size_t size = Worker<T, Transform>::size(job.c, job.grid, room, job.together);
         auto* memory = static_cast<Complex<T>*>(thread_memory(size * sizeof(Complex<T>)));
         if (!memory) return false;
         const int64_t block = n / job.division.chunks, chunk = n % job.division.chunks;
-        Worker<T, Transform> worker(job.c, job.division, job.grid, job.rows, job.columns, room, block, memory);
+        Worker<T, Transform> worker(job.c, job.division, job.grid, job.rows, job.columns, room, block, job.together,
+                                    memory);
         T* gradient = static_cast<T*>(job.c.dspectrum);
-        worker.run(chunk, gradient && chunk ? job.partial + (chunk - 1) * job.spectrum_size() : gradient);
-        return true;
+        return worker.run(chunk, gradient && chunk ? job.partial + (chunk - 1) * job.spectrum_size() : gradient);
     }
     int64_t spectrum_size() const { return c.problem.channels * c.problem.multiplier * grid.bins * 2; }
 };
@@ -187,12 +242,19 @@ template <class T, class Transform>
 bool convolve_with(const Convolution& c, const Grid& grid) {
     const Division division(c.problem.batch, c.problem.channels, lanes_of<T>);
     const PlanHolder<T> rows(Transform::row_length(grid)), columns(Transform::column_length(grid));
-    Job<T, Transform> job{c, division, grid, *rows.plan, *columns.plan, nullptr};
+    const int64_t items = division.blocks * division.chunks;
+    const bool together = 2 * items <= threads() && grid.bins >= bins_together;
+    Job<T, Transform> job{c, division, grid, *rows.plan, *columns.plan, together, nullptr};
     const int64_t size = job.spectrum_size(), extra = c.dspectrum ? (division.chunks - 1) * size : 0;
     const Memory partial(extra * sizeof(T));
     job.partial = static_cast<T*>(partial.start);
     if (extra && !partial.start) return false;
-    if (!for_each(division.blocks * division.chunks, Job<T, Transform>::item, &job)) return false;
+    if (together) {
+        for (int64_t n = 0; n < items; n++)
+            if (!Job<T, Transform>::item(n, &job)) return false;
+    } else if (!for_each(items, Job<T, Transform>::item, &job)) {
+        return false;
+    }
     T* gradient = static_cast<T*>(c.dspectrum);
     for (int64_t chunk = 0; extra && chunk < division.chunks - 1; chunk++)
         for (int64_t n = 0; n < size; n++) gradient[n] += job.partial[chunk * size + n];

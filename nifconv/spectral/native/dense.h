@@ -170,26 +170,27 @@ struct DenseTransform {
     bool move(int64_t channel) const {
         const Room room = Transform::room(grid, rows, columns);
         auto* memory = static_cast<Complex<T>*>(
-            thread_memory((room.own + room.shared + Transform::longest_group(grid)) * sizeof(Complex<T>)));
+            thread_memory((room.own + room.scratch + Transform::longest_group(grid)) * sizeof(Complex<T>)));
         if (!memory) return false;
-        Transform transform(grid, rows, columns, memory, memory + room.own);
-        Complex<T>* lines = memory + room.own + room.shared;
-        const int vectors = vectors_of_samples<T>(d);
+        Transform transform(grid, rows, columns, memory);
+        Complex<T>*scratch = memory + room.own, *lines = scratch + room.scratch;
+        const int vectors = vectors_of_samples<T>(d), parts = Transform::parts(grid, d.map);
         const ptrdiff_t next_bin = d.channels * vectors, ahead = lanes_of<T> * d.map.batch_stride;
         for (int v = 0; v < vectors; v++) {
             Complex<T>* spectrum = static_cast<Complex<T>*>(d.x) + channel * vectors + v;
             const Lanes<T> lanes = samples(channel, v);
-            if (in) transform.enter(d.map, lanes, ahead);
-            for (Group group; Transform::next(grid, group);) {
+            for (int n = 0; in && n < parts; n++) transform.enter(d.map, lanes, ahead, n, scratch);
+            for (int g = 0; g < Transform::groups(grid); g++) {
+                const Group group = Transform::group(grid, g);
                 Complex<T>* bins = spectrum + group.offset() * next_bin;
-                if (in) transform.to_frequency(d.map, group, lines);
+                if (in) transform.to_frequency(d.map, group, lines, scratch);
                 for (int n = 0; n < group.count(); n++) {
                     if (in) bins[n * next_bin] = lines[n];
                     else lines[n] = bins[n * next_bin];
                 }
-                if (!in) transform.to_space(d.map, group, lines);
+                if (!in) transform.to_space(d.map, group, lines, scratch);
             }
-            if (!in) transform.leave(d.map, lanes, ahead);
+            for (int n = 0; !in && n < parts; n++) transform.leave(d.map, lanes, ahead, n, scratch);
         }
         return true;
     }

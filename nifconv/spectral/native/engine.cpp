@@ -85,16 +85,21 @@ int run(const Dense& work) { return run(work, &InstructionSet::dense_single, &In
 bool for_each(int64_t count, Item item, void* context) {
     Queue queue;
     queue.count = count, queue.item = item, queue.context = context;
-    uint32_t threads = 1;
-    if (thread_count) thread_count(&threads);
-    if (threads > count) threads = count;
-    if (parallel_for && threads > 1) parallel_for(0, threads, 1, Queue::drain, &queue);
+    const int64_t several = threads() < count ? threads() : count;
+    if (several > 1) parallel_for(0, several, 1, Queue::drain, &queue);
     else Queue::drain(0, 1, &queue);
     return !queue.failed;
 }
 
-void* thread_memory(size_t bytes) {
-    thread_local ThreadMemory memory;
+int64_t threads() {
+    uint32_t count = 1;
+    if (parallel_for && thread_count) thread_count(&count);
+    return count;
+}
+
+void* thread_memory(size_t bytes, Use use) {
+    thread_local ThreadMemory all[uses];
+    ThreadMemory& memory = all[use];
     if (bytes > memory.size || (memory.size > kept_by_a_thread && bytes <= kept_by_a_thread)) {
         free(memory.start);
         memory.size = rounded(bytes);

@@ -10,9 +10,12 @@ namespace nifconv {
 // Calls item(n, context) for n = 0 .. count - 1, in any order, from several threads. False if one of them failed.
 typedef bool (*Item)(int64_t n, void* context);
 bool for_each(int64_t count, Item item, void* context);
+// How many at most.
+int64_t threads();
 
-// Aligned memory that belongs to the calling thread until its next call; null if there is none.
-void* thread_memory(size_t bytes);
+// Aligned memory that belongs to the calling thread until its next call for the same use; null if there is none.
+enum Use { of_item, of_part, uses };
+void* thread_memory(size_t bytes, Use use = of_item);
 
 struct Memory {
     void* start;

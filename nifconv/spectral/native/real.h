@@ -21,14 +21,14 @@ namespace NIFCONV_ISA {
 
 // Some columns of the half spectrum, as lines of `length` bins.
 struct Group {
-    int first = 0, end = 0, length = 0;
+    int first, end, length;
     int offset() const { return first * length; }
     int count() const { return (end - first) * length; }
 };
 
-// Complex vectors of memory that a transform has for itself, and that all transforms of a thread use in turn.
+// Complex vectors of memory that a transform has for itself, and as scratch during a call.
 struct Room {
-    size_t own, shared;
+    size_t own, scratch;
 };
 
 template <class T>
@@ -44,7 +44,7 @@ class MapTransform {
     const Grid& grid;
     const Plan<T>&along_rows, &along_columns;
     const ptrdiff_t pitch;  // from column to column of Z; odd, so that columns do not share the sets of a cache
-    Complex<T>*Z, *buffer, *workspace;
+    Complex<T>* Z;
 
 public:
     static int row_length(const Grid& grid) { return grid.W; }
@@ -53,33 +53,34 @@ public:
         const size_t most = rows.workspace > columns.workspace ? rows.workspace : columns.workspace;
         return {size_t(grid.W) * pitch_of(grid), size_t(lines_at_once(grid.W)) * grid.W + most};
     }
+
+    MapTransform(const Grid& grid, const Plan<T>& rows, const Plan<T>& columns, Complex<T>* own)
+        : grid(grid), along_rows(rows), along_columns(columns), pitch(pitch_of(grid)), Z(own) {}
+
+    // Columns that go through a transform together. Groups have no columns of Z in common.
     static int longest_group(const Grid& grid) { return lines_at_once(grid.H) * grid.H; }
-
-    MapTransform(const Grid& grid, const Plan<T>& rows, const Plan<T>& columns, Complex<T>* own, Complex<T>* shared)
-        : grid(grid), along_rows(rows), along_columns(columns), pitch(pitch_of(grid)), Z(own), buffer(shared),
-          workspace(shared + lines_at_once(grid.W) * grid.W) {}
-
-    static bool next(const Grid& grid, Group& group) {
-        group.first = group.end;
-        group.end = minimum(group.first + lines_at_once(grid.H), grid.columns);
-        group.length = grid.H;
-        return group.first < group.end;
+    static int groups(const Grid& grid) { return (grid.columns + lines_at_once(grid.H) - 1) / lines_at_once(grid.H); }
+    static Group group(const Grid& grid, int n) {
+        const int most = lines_at_once(grid.H);
+        return {n * most, minimum((n + 1) * most, grid.columns), grid.H};
     }
 
-    void enter(const nifconv_map& map, const Lanes<T>& lanes, ptrdiff_t next_step) {
-        const int pairs = pairs_of(map), most = lines_at_once(grid.W);
-        for (int first = 0; first < pairs; first += most) {
-            const int re = minimum(most, pairs - first), im = minimum<int>(re, map.height - pairs - first);
-            const ptrdiff_t ahead = first + most < pairs ? most * map.row_stride : next_step - first * map.row_stride;
-            if (!is_whole(map) || im < re) memset(static_cast<void*>(buffer), 0, re * grid.W * sizeof(Complex<T>));
-            move_rows<true>(map, lanes, first, re, &buffer->r, ahead);
-            move_rows<true>(map, lanes, pairs + first, im, &buffer->i, ahead);
-            transform(along_rows, Lines<T>{buffer, 1, grid.W}, Lines<T>{Z + first, pitch, 1}, re, workspace);
-        }
+    // Pairs of rows that go through a transform together.
+    static int parts(const Grid& grid, const nifconv_map& map) {
+        return (pairs_of(map) + lines_at_once(grid.W) - 1) / lines_at_once(grid.W);
+    }
+
+    void enter(const nifconv_map& map, const Lanes<T>& lanes, ptrdiff_t next_step, int part, Complex<T>* scratch) {
+        const Pairs p(*this, map, next_step, part);
+        Complex<T>*buffer = scratch, *workspace = workspace_in(scratch);
+        if (!is_whole(map) || p.im < p.re) memset(static_cast<void*>(buffer), 0, p.re * grid.W * sizeof(Complex<T>));
+        move_rows<true>(map, lanes, p.first, p.re, &buffer->r, p.ahead);
+        move_rows<true>(map, lanes, p.all + p.first, p.im, &buffer->i, p.ahead);
+        transform(along_rows, Lines<T>{buffer, 1, grid.W}, Lines<T>{Z + p.first, pitch, 1}, p.re, workspace);
     }
 
     // Columns of the half spectrum, times 2, from Z.
-    void to_frequency(const nifconv_map& map, const Group& group, Complex<T>* lines) {
+    void to_frequency(const nifconv_map& map, const Group& group, Complex<T>* lines, Complex<T>* scratch) {
         const int pairs = pairs_of(map), down = map.step[0];
         if (map.height * down < grid.H || down > 1)
             memset(static_cast<void*>(lines), 0, (group.end - group.first) * grid.H * sizeof(Complex<T>));
@@ -91,13 +92,13 @@ public:
                 if (pairs + n < map.height) b[n * down] = {z[n].i + mirror[n].i, mirror[n].r - z[n].r};
             }
         }
-        along(group, lines);
+        along(group, lines, scratch);
     }
 
     // The way back. A column that is its own mirror must belong to a real row: what does not, irfft ignores.
-    void to_space(const nifconv_map& map, const Group& group, Complex<T>* lines) {
+    void to_space(const nifconv_map& map, const Group& group, Complex<T>* lines, Complex<T>* scratch) {
         const int pairs = pairs_of(map), down = map.step[0];
-        along(group, lines);
+        along(group, lines, scratch);
         for (int k = group.first; k < group.end; k++) {
             Complex<T>*z = column(k), *mirror = column((grid.W - k) % grid.W);
             const Complex<T>* y = lines + (k - group.first) * grid.H;
@@ -110,25 +111,35 @@ public:
         }
     }
 
-    void leave(const nifconv_map& map, const Lanes<T>& lanes, ptrdiff_t next_step) {
-        const int pairs = pairs_of(map), most = lines_at_once(grid.W);
-        for (int first = 0; first < pairs; first += most) {
-            const int re = minimum(most, pairs - first), im = minimum<int>(re, map.height - pairs - first);
-            const ptrdiff_t ahead = first + most < pairs ? most * map.row_stride : next_step - first * map.row_stride;
-            transform(along_rows, Lines<T>{Z + first, pitch, 1}, Lines<T>{buffer, 1, grid.W}, re, workspace);
-            move_rows<false>(map, lanes, first, re, &buffer->r, ahead);
-            move_rows<false>(map, lanes, pairs + first, im, &buffer->i, ahead);
-        }
+    void leave(const nifconv_map& map, const Lanes<T>& lanes, ptrdiff_t next_step, int part, Complex<T>* scratch) {
+        const Pairs p(*this, map, next_step, part);
+        Complex<T>*buffer = scratch, *workspace = workspace_in(scratch);
+        transform(along_rows, Lines<T>{Z + p.first, pitch, 1}, Lines<T>{buffer, 1, grid.W}, p.re, workspace);
+        move_rows<false>(map, lanes, p.first, p.re, &buffer->r, p.ahead);
+        move_rows<false>(map, lanes, p.all + p.first, p.im, &buffer->i, p.ahead);
     }
 
 private:
+    // Some of `all` pairs of rows: the first ones, which become real parts, and those of them that have a partner.
+    struct Pairs {
+        int all, first, re, im;
+        ptrdiff_t ahead;  // to what is wanted next
+        Pairs(const MapTransform& self, const nifconv_map& map, ptrdiff_t next_step, int part) {
+            const int most = lines_at_once(self.grid.W);
+            all = pairs_of(map), first = part * most;
+            re = minimum(most, all - first), im = minimum<int>(re, map.height - all - first);
+            ahead = first + most < all ? most * map.row_stride : next_step - first * map.row_stride;
+        }
+    };
+
+    Complex<T>* workspace_in(Complex<T>* scratch) const { return scratch + lines_at_once(grid.W) * grid.W; }
     static ptrdiff_t pitch_of(const Grid& grid) { return ((grid.H + 1) / 2) | 1; }
     static int pairs_of(const nifconv_map& map) { return (map.height + 1) / 2; }
     Complex<T>* column(int k) const { return Z + k * pitch; }
 
-    void along(const Group& group, Complex<T>* lines) {
+    void along(const Group& group, Complex<T>* lines, Complex<T>* scratch) {
         const Lines<T> columns{lines, 1, grid.H};
-        transform(along_columns, columns, columns, group.end - group.first, workspace);
+        transform(along_columns, columns, columns, group.end - group.first, workspace_in(scratch));
     }
 
     // Whether its rows, one after another, fill the rows of the grid.
@@ -153,7 +164,7 @@ class SignalTransform {
     const Grid& grid;
     const Plan<T>& plan;  // of half the length, or of all where that is odd
     const bool even;
-    Complex<T>*Z, *workspace;
+    Complex<T>* Z;
 
 public:
     static int row_length(const Grid& grid) { return grid.W % 2 ? grid.W : grid.W / 2; }
@@ -161,18 +172,16 @@ public:
     static Room room(const Grid&, const Plan<T>& rows, const Plan<T>&) {
         return {size_t(rows.length), rows.workspace};
     }
+
+    SignalTransform(const Grid& grid, const Plan<T>& rows, const Plan<T>&, Complex<T>* own)
+        : grid(grid), plan(rows), even(grid.W % 2 == 0), Z(own) {}
+
     static int longest_group(const Grid& grid) { return grid.columns; }
+    static int groups(const Grid&) { return 1; }
+    static Group group(const Grid& grid, int) { return {0, 1, grid.columns}; }
+    static int parts(const Grid&, const nifconv_map&) { return 1; }
 
-    SignalTransform(const Grid& grid, const Plan<T>& rows, const Plan<T>&, Complex<T>* own, Complex<T>* shared)
-        : grid(grid), plan(rows), even(grid.W % 2 == 0), Z(own), workspace(shared) {}
-
-    static bool next(const Grid& grid, Group& group) {
-        const bool begins = group.end == 0;
-        group = {0, 1, grid.columns};
-        return begins;
-    }
-
-    void enter(const nifconv_map& map, const Lanes<T>& lanes, ptrdiff_t next_step) {
+    void enter(const nifconv_map& map, const Lanes<T>& lanes, ptrdiff_t next_step, int, Complex<T>*) {
         if (!even || map.width != grid.W) memset(static_cast<void*>(Z), 0, plan.length * sizeof(Complex<T>));
         with_type<T>(map, [&](auto* data) {
             move<true>(data, map.column_stride, map.width, lanes, &Z->r, between(map), next_step);
@@ -180,8 +189,8 @@ public:
     }
 
     // The half spectrum, times 2.
-    void to_frequency(const nifconv_map&, const Group& group, Complex<T>* line) {
-        along();
+    void to_frequency(const nifconv_map&, const Group& group, Complex<T>* line, Complex<T>* workspace) {
+        along(workspace);
         for (int k = 0; k < group.length; k++) {
             const Complex<T> z = Z[k % plan.length], mirror = Z[k ? plan.length - k : 0];
             const Complex<T> e = {z.r + mirror.r, z.i - mirror.i}, o = {z.i + mirror.i, mirror.r - z.r};
@@ -190,7 +199,7 @@ public:
     }
 
     // The way back; 0 and N/2 are their own mirrors, and their imaginary parts are ignored.
-    void to_space(const nifconv_map&, const Group& group, Complex<T>* line) {
+    void to_space(const nifconv_map&, const Group& group, Complex<T>* line, Complex<T>*) {
         line[0].i = V<T>{};
         if (even) line[plan.length].i = V<T>{};
         for (int k = 0; k < plan.length; k++) {
@@ -206,8 +215,8 @@ public:
         }
     }
 
-    void leave(const nifconv_map& map, const Lanes<T>& lanes, ptrdiff_t next_step) {
-        along();
+    void leave(const nifconv_map& map, const Lanes<T>& lanes, ptrdiff_t next_step, int, Complex<T>* workspace) {
+        along(workspace);
         with_type<T>(map, [&](auto* data) {
             move<false>(data, map.column_stride, map.width, lanes, &Z->r, between(map), next_step);
         });
@@ -215,7 +224,7 @@ public:
 
 private:
     ptrdiff_t between(const nifconv_map& map) const { return even ? map.step[1] : 2 * map.step[1]; }
-    void along() {
+    void along(Complex<T>* workspace) {
         const Lines<T> line{Z, 1, plan.length};
         transform(plan, line, line, 1, workspace);
     }

@@ -22,28 +22,47 @@ T scale_of(const Grid& grid, int parts) {
     return T(1) / (T(parts) * T(grid.H) * T(grid.W));
 }
 
-// From the order of memory, [h, k], to lines of the columns k, [k, h]; `flat` has room for all bins.
+// Rows of a filter that go between memory and lanes at once: several, so that whole pieces of columns are touched.
+struct Rows {
+    int first, count;
+    ptrdiff_t offset, reals;  // of their bins, which lie one after another in memory
+
+    static int most(const Grid& grid) { return grid.W < points_at_once / 8 ? points_at_once / grid.W : 8; }
+    static size_t room(const Grid& grid) { return size_t(most(grid)) * grid.columns; }
+    static int parts(const Grid& grid) { return (grid.H + most(grid) - 1) / most(grid); }
+    Rows(const Grid& grid, int part)
+        : first(part * most(grid)), count(minimum(most(grid), grid.H - first)), offset(2 * ptrdiff_t(first) * grid.columns),
+          reals(2 * ptrdiff_t(count) * grid.columns) {}
+};
+
+// Some rows from the order of memory, [h, k], to lines of the columns k, [k, h]; `flat` has room for them.
 template <class T>
-void read_spectrum(const T* spectrum, const Lanes<T>& lanes, const Grid& grid, Complex<T>* flat, Complex<T>* filter) {
+void read_spectrum(const T* spectrum, const Lanes<T>& lanes, const Grid& grid, const Rows& rows, Complex<T>* flat,
+                   Complex<T>* filter) {
     const T scale = scale_of<T>(grid, 2);
-    read<T>(spectrum, 1, 2 * grid.bins, lanes, &flat->r, 1, 0);
+    read<T>(spectrum + rows.offset, 1, rows.reals, lanes, &flat->r, 1, rows.reals);
     for (int k = 0; k < grid.columns; k++)
-        for (int h = 0; h < grid.H; h++) {
+        for (int h = 0; h < rows.count; h++) {
             const Complex<T> bin = flat[h * grid.columns + k];
-            filter[k * grid.H + h] = {bin.r * scale, bin.i * scale};
+            filter[k * grid.H + rows.first + h] = {bin.r * scale, bin.i * scale};
         }
 }
 
+// The way back, where the gradient of a channel is the sum over the `samples` neighbouring lanes that it has.
 template <class T>
-void write_spectrum(const Complex<T>* sums, const Lanes<T>& lanes, const Grid& grid, Complex<T>* flat, T* gradient) {
+void write_spectrum(const Complex<T>* sums, const Lanes<T>& lanes, int64_t samples, const Grid& grid, const Rows& rows,
+                    Complex<T>* flat, T* gradient) {
     for (int k = 0; k < grid.columns; k++) {
         const T scale = scale_of<T>(grid, grid.is_own_mirror(k) ? 4 : 2);
-        for (int h = 0; h < grid.H; h++) {
-            const Complex<T> sum = sums[k * grid.H + h];
+        for (int h = 0; h < rows.count; h++) {
+            const Complex<T> sum = sums[k * grid.H + rows.first + h];
             flat[h * grid.columns + k] = {sum.r * scale, sum.i * scale};
         }
     }
-    write<T>(gradient, 1, 2 * grid.bins, lanes, &flat->r, 1, 0);
+    T* values = reinterpret_cast<T*>(flat);
+    for (ptrdiff_t n = 0; samples > 1 && n < rows.reals * lanes_of<T>; n++)
+        if (n % samples) values[n - n % samples] += values[n];
+    write<T>(gradient + rows.offset, 1, rows.reals, lanes, &flat->r, 1, rows.reals);
 }
 
 // out = a b or a conj(b), or adds that.

@@ -50,8 +50,10 @@ std::vector<float> results(const Case& c) {
 
 int main() {
     // Many samples of few channels, whose gradients are summed over chunks; several filters each; a signal; sizes whose
-    // plans share a place, and one with a large prime, all planned for the first time by several threads at once.
-    const Case cases[] = {{70, 3, 1, 12, 10}, {33, 20, 2, 6, 5}, {9, 40, 1, 1, 1030}, {5, 20, 1, 6, 6}, {3, 18, 1, 67, 8}};
+    // plans share a place, and one with a large prime, all planned for the first time by several threads at once; large
+    // maps of few planes, which threads divide.
+    const Case cases[] = {{70, 3, 1, 12, 10}, {33, 20, 2, 6, 5}, {9, 40, 1, 1, 1030}, {5, 20, 1, 6, 6}, {3, 18, 1, 67, 8},
+                          {2, 5, 2, 96, 100}};
     int failures = 0;
     for (const Case& c : cases) {
         nifconv_use_threads(parallel_for, four_threads);

@@ -221,6 +221,33 @@ def test_the_same_bits_for_any_number_of_threads(batch: int, channels: int, mult
         assert_close(others, results[0], rtol=0, atol=0)
 
 
+@pytest.mark.parametrize(
+    ("batch", "channels", "multiplier", "source", "target"),
+    [
+        (1, 16, 1, whole((96, 130)), whole((96, 130))),
+        (2, 3, 2, whole((97, 101)), whole((97, 101))),  # two samples of a channel in a vector, two filters each
+        (20, 1, 1, whole((90, 96)), whole((90, 96))),  # several vectors of samples, one after another
+        (2, 5, 1, Placement((100, 130), (77, 96), (1, 1)), Placement((100, 130), (50, 65), (2, 2))),
+    ],
+)
+def test_threads_that_share_one_vector_of_planes(
+    batch: int, channels: int, multiplier: int, source: Placement, target: Placement
+) -> None:
+    """With 8 threads these have too few vectors for each to take one, and are large enough to be divided."""
+    x = torch.randn(batch, channels, *source.shape)
+    spectrum = torch.randn(channels * multiplier, 1, *half_shape(source.size), 2)
+    grad = torch.randn(batch, channels * multiplier, *target.shape)
+    found = []
+    for threads in (1, 8):
+        torch.set_num_threads(threads)
+        y = _products.forward(x, spectrum, channels, source, target)
+        found.append((y, *_products.gradients(x, spectrum, grad, channels, source, target, True, True)))
+    torch.set_num_threads(1)
+    for alone, together, wanted in zip(*found, textbook(x, spectrum, grad, source, target), strict=True):
+        assert_near(together, wanted)
+        assert_close(together, alone, rtol=0, atol=0)
+
+
 def test_python_threads_at_once() -> None:
     x, spectrum, grid = torch.randn(8, 20, 15, 11), torch.randn(20, 1, 15, 6, 2), whole((15, 11))
     expected = _products.forward(x, spectrum, 20, grid, grid)
