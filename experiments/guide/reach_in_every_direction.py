@@ -37,7 +37,7 @@ nets: dict[str, nn.Module] = {
 for name, net in nets.items():
     outcome = train_and_test(
         net,
-        FreshBatches(train, batches=50, batch_size=16, seed=0),
+        FreshBatches(train, batches=50, batch_size=32, seed=0),
         FreshBatches(test, batches=8, batch_size=32, seed=1),
         classes=4,
         epochs=2,
