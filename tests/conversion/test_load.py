@@ -216,7 +216,7 @@ def test_refuses_what_is_not_a_module(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"filter": {"ImplicitFilter": {"hidden": [10**6, 10**6]}}}, r"'2' would have \d+ numbers, and the whole file"),
+        ({"filter": {"ImplicitFilter": {"hidden": [10**6, 10**6]}}}, r"'2' would have \d+ numbers, but the whole file"),
         ({"filter": {"TableFilter": {"size": 10**5}}}, r"would have \d+ numbers"),
         ({"filter": {"frozen": {"filter": {"TableFilter": {"size": 10**5}}, "seed": 1}}}, r"would have \d+ numbers"),
         ({"filter": {"FilterBank": {"filter": {"ImplicitFilter": {}}, "kernels": 10**9}}}, r"would have \d+ numbers"),
