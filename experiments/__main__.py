@@ -20,7 +20,7 @@ from experiments.files import check_can_be_folder
 from experiments.study import index
 from experiments.study.study import Study
 
-STUDIES = ("accuracy", "frozen", "reach", "layers", "ringing", "converting", "resolution", "locality")
+STUDIES = ("frozen", "reach", "accuracy", "layers", "ringing", "converting", "locality", "resolution")
 """Packages of `experiments.studies` whose `__main__` holds a `STUDY`; the longest first, so that they end together."""
 _LOG = "log.txt"
 _TURN = 1.0

@@ -16,7 +16,7 @@ from experiments.study.report import render
 TITLE = "# Studies"
 FOLDER = "studies"
 """Folder of the studies, beside the page."""
-PAGE, PLOT = "README.md", "forest.png"
+PAGE, PLOT, LOG = "README.md", "forest.png", "log.txt"
 _LINEAR, _TICKS = 2, (1, 2, 5, 15, 50)
 """Of the axis of differences in accuracy, in points."""
 ANSWERS = (
@@ -49,7 +49,7 @@ def to_markdown(folder: Path, names: Sequence[str]) -> str:
         claims=claims,
         answers=[one for key in ANSWERS for one in claims if (one["study"], one["claim"]) == key],
         papers=list(dict.fromkeys(claim["paper"] for claim in claims if claim["paper"])),
-        minutes=sum(study["seconds"] for study in studies) / 60,
+        log=f"{FOLDER}/{LOG}" if (folder / FOLDER / LOG).is_file() else None,
     )
 
 

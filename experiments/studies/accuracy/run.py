@@ -31,9 +31,9 @@ class Config:
         rates: learning rates that each net chooses from.
     """
 
-    letters: Letters = Letters(steps=250)  # noqa: RUF009 - it is frozen
-    seeds: tuple[int, ...] = tuple(range(20))
-    long_seeds: tuple[int, ...] = tuple(range(12))
+    letters: Letters = Letters(steps=200)  # noqa: RUF009 - it is frozen
+    seeds: tuple[int, ...] = tuple(range(200, 220))
+    long_seeds: tuple[int, ...] = tuple(range(200, 214))
     longer: int = 8
     rates: tuple[float, ...] = (0.01, 0.03, 0.09)
 

@@ -46,7 +46,7 @@ class Config:
         tolerance: of `bake`.
     """
 
-    seeds: tuple[int, ...] = tuple(range(12))
+    seeds: tuple[int, ...] = tuple(range(200, 212))
     near: int = 10
     far: int = 22
     width: int = 8

@@ -24,7 +24,7 @@ class Config:
     """
 
     letters: Letters = Letters(images=6400, steps=200)  # noqa: RUF009 - it is frozen
-    seeds: tuple[int, ...] = tuple(range(10))
+    seeds: tuple[int, ...] = tuple(range(200, 210))
     rates: tuple[float, ...] = (0.006, 0.02, 0.06)
     width: int = 8
     block_width: int = 16

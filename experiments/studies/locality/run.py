@@ -34,7 +34,7 @@ class Config:
     """
 
     letters: Letters = Letters(images=1600)  # noqa: RUF009 - it is frozen
-    seeds: tuple[int, ...] = tuple(range(24))
+    seeds: tuple[int, ...] = tuple(range(200, 224))
     kernel_size: int = 7
     rate: float = 0.03
     rates: tuple[float, ...] = (0.01, 0.03, 0.09)

@@ -20,16 +20,16 @@ class Config:
         windows: sides that trained kernels are cut to, in pixels.
     """
 
-    seeds: tuple[int, ...] = tuple(range(8))
+    seeds: tuple[int, ...] = tuple(range(200, 208))
     distances: tuple[int, ...] = (10, 16, 22)
     lengths: tuple[int, ...] = (6, 14)
     width: int = 12
     contour_width: int = 16
-    steps: int = 200
+    steps: int = 240
     contour_steps: int = 280
     batch_size: int = 32
     rates: tuple[float, ...] = (0.01, 0.03, 0.09)
-    contour_rates: tuple[float, ...] = (0.0025, 0.005, 0.01)
+    contour_rates: tuple[float, ...] = (0.005, 0.015, 0.045)
     test_canvases: int = 512
     windows: tuple[int, ...] = (3, 7, 11, 15, 19, 23, 31, 48)
 

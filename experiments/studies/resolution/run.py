@@ -47,7 +47,7 @@ class Config:
         test_images: upper limit.
     """
 
-    seeds: tuple[int, ...] = tuple(range(24))
+    seeds: tuple[int, ...] = tuple(range(200, 216))
     scene: Scene = Scene(digit=12, canvas=16)  # noqa: RUF009 - it is frozen
     canvases: tuple[int, ...] = (24, 32)
     width: int = 24
@@ -115,7 +115,6 @@ def experiments(config: Config) -> list[Experiment[Arm]]:
             run=run,
             validate=validate,
             grid=lambda _: config.rates,
-            tuning_seeds=(100, 101),
             facts=lambda arm: {"parameters": parameters(arm.build(config))},
         )
     ]

@@ -44,10 +44,10 @@ class Config:
     """
 
     letters: Letters = Letters(steps=200)  # noqa: RUF009 - it is frozen
-    seeds: tuple[int, ...] = tuple(range(12))
+    seeds: tuple[int, ...] = tuple(range(200, 212))
     rates: tuple[float, ...] = (0.01, 0.03, 0.09)
     strength: float = 1e-5
-    tolerance: float = 0.01
+    tolerance: float = 0.1
 
 
 SMOKE = Config(letters=TINY, seeds=(0, 1), rates=(0.01,))

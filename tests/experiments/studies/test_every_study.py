@@ -260,5 +260,5 @@ def test_a_page_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
 
 
 def test_an_unknown_study_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(typer.BadParameter, match=r"\['nonsense'\] must be among accuracy"):
+    with pytest.raises(typer.BadParameter, match=r"\['nonsense'\] must be among frozen"):
         every.main(out=tmp_path, study=["nonsense"])

@@ -1,11 +1,12 @@
 """Experiments: every arm with each of its seeds, once, with the value that validates best."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from experiments.study.sweep import Experiment, tune
+from experiments.study.sweep import Experiment, chosen, tune
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def made(**changes: Any) -> Experiment[Arm]:
         "arms": [Arm("a"), Arm("b"), Arm("c", like="a")],
         "seeds": lambda arm: (1,) if arm.name == "c" else (1, 2),
         "run": lambda arm, value, seed: {"value": value, "from": f"{arm.name}{seed}"},
-        "validate": lambda arm, value, seed: -abs(value - BEST[arm.name]) + seed / 100,
+        "validate": lambda arm, value, seed: -abs(math.log10(value / BEST[arm.name])) + seed / 100,
         "grid": lambda _: (0.001, 0.01, 0.1, 1.0),
         "tuned_as": lambda arm: Arm(arm.like) if arm.like else arm,
         "facts": lambda arm: {"parameters": len(arm.name)},
@@ -84,6 +85,19 @@ def test_a_grid_is_extended_until_the_best_is_inside() -> None:
     assert list(tune((1.0, 2.0, 4.0), lambda value: -abs(value - 2))) == [1, 2, 4]
     # Three times at most.
     assert list(tune((1.0, 2.0), lambda value: value)) == [1, 2, 4, 8, 16]
+
+
+@pytest.mark.parametrize(
+    ("found", "middle"),
+    [
+        ({1: 0.5, 2: 0.9, 4: 0.7}, 2),
+        ({1: 0.5, 2: 0.893, 4: 0.9, 8: 0.1}, 2),  # not the one beside a cliff
+        ({1: 1.0, 2: 1.0, 4: 1.0, 8: 0.995, 16: 1.0}, 4),
+        ({1: 0.88, 2: 0.9}, 2),
+    ],
+)
+def test_of_values_that_are_alike_the_middle_one_is_chosen(found: dict[float, float], middle: float) -> None:
+    assert chosen(found) == middle
 
 
 def test_one_value_is_no_choice() -> None:
