@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from einops import rearrange
 from torch import Tensor
 
 from nifconv._support.arguments import positive_int
@@ -131,7 +130,7 @@ class FilterSlice(FrequencyFilter):
             chosen = kernels[: self.out_channels * self.in_channels, 0]
         else:
             chosen = kernels[self._places.to(kernels.device), 0]
-        return rearrange(chosen * self.scale, "(o i) ... -> o i ...", o=self.out_channels)
+        return (chosen * self.scale).unflatten(0, (self.out_channels, self.in_channels))
 
     def _draw(self) -> None:
         self.bank.reset_parameters()

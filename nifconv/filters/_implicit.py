@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from einops import rearrange, repeat
 from torch import Tensor, nn
 
 from nifconv import frequency
@@ -218,16 +217,18 @@ class ImplicitFilter(FrequencyFilter):
         with full_precision(self.real.weight.device):
             dtype = at_least_single(self.real.weight.dtype)
             heads = combination(self._heads(dtype))
-            features = rearrange(torch.stack(self._features(size, heads.dtype)), "two ... h -> two h ...")
+            # Axes are moved without einops, whose parser torch.compile would trace on each call.
+            features = torch.stack(self._features(size, heads.dtype)).movedim(-1, 1)
             features = torch.cat([features, torch.ones_like(features[:, :1])], dim=1)  # (2, hidden[-1] + 1, *half)
             features, half = self._limited(features, size).to(heads.dtype).flatten(2), frequency.half_shape(size)
             if heads.shape[1] == 1:
-                parts = torch.bmm(rearrange(heads, "o 1 two h -> two o h"), features)
-                return rearrange(parts.unflatten(2, half), "two o ... -> o 1 ... two").contiguous()
+                parts = torch.bmm(heads[:, 0].transpose(0, 1), features)  # (2, out, bins)
+                return parts.unflatten(2, half).movedim(0, -1).unsqueeze(1).contiguous()
             # One product for each input and part, whose result is written where the engine reads it.
-            by_input = rearrange(heads, "o i two h -> (i two) h o")
-            parts = bmm(repeat(features, "two h bins -> (i two) bins h", i=heads.shape[1]), by_input)
-        return rearrange(parts.unflatten(1, half).unflatten(0, (-1, 2)), "i two ... o -> o i ... two")
+            by_input = heads.permute(1, 2, 3, 0).flatten(0, 1)  # (in * 2, hidden[-1] + 1, out)
+            parts = bmm(features.mT.repeat(heads.shape[1], 1, 1), by_input)  # (in * 2, bins, out)
+        parts = parts.unflatten(1, half).unflatten(0, (-1, 2))  # (in, 2, *half, out)
+        return parts.movedim(1, -1).movedim(-2, 0)
 
     def _heads(self, dtype: torch.dtype) -> Tensor:
         """The weights of both linear heads, `(out, in, 2, hidden[-1] + 1)`: a bias is that of a constant feature.
@@ -264,7 +265,7 @@ class ImplicitFilter(FrequencyFilter):
 
         With `bias` the kernel of the bias comes last.
         """
-        real, imag = (rearrange(part, "... h -> h ...") for part in self._features(size, torch.float64))
+        real, imag = (part.movedim(-1, 0) for part in self._features(size, torch.float64))
         basis = [torch.complex(real, torch.zeros_like(real)), torch.complex(torch.zeros_like(imag), imag)]
         # The bias adds the same to Re H at all frequencies: the identity kernel.
         spectrum = torch.cat([*basis, torch.ones_like(basis[0][:1])] if bias else basis)

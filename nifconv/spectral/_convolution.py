@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 
 import torch
-from einops import rearrange
 from torch import Tensor
 
 from nifconv._support.arguments import at_least_single
@@ -117,11 +116,13 @@ def combine(kernels: Tensor, pointwise: Tensor, groups: int) -> Tensor:
         engine reads them, if there is one group of the 1x1 convolution.
     """
     pointwise_groups = len(kernels) // pointwise.shape[1]
-    # q: groups of the 1x1 convolution; g: groups of the first one within each; k: kernels of a group.
+    # q: groups of the 1x1 convolution; g: groups of the first one within each; k: kernels of a group. Axes are moved
+    # without einops, whose parser torch.compile would trace on each call.
     by_group = kernels.unflatten(0, (groups, -1))  # (q * g, k, i, *axes)
-    weights = rearrange(pointwise, "(q o) (g k) -> (q g) k o", q=pointwise_groups, g=groups // pointwise_groups)
+    weights = pointwise.unflatten(0, (pointwise_groups, -1)).unflatten(2, (groups // pointwise_groups, -1))
+    weights = weights.permute(0, 2, 3, 1).flatten(0, 1)  # (q, o, g, k) -> (q * g, k, o)
     # Few numbers beside the weights, laid out so that their gradient is a product of rows too.
     rows = by_group.flatten(2).mT.contiguous()  # (q * g, i * axes, k)
     combined = bmm(rows, weights)  # (q * g, i * axes, o): outputs side by side
-    combined = combined.unflatten(1, by_group.shape[2:]).unflatten(0, (pointwise_groups, -1))
-    return rearrange(combined, "q g i ... o -> (q o) (g i) ...")
+    combined = combined.unflatten(1, by_group.shape[2:]).unflatten(0, (pointwise_groups, -1))  # (q, g, i, *axes, o)
+    return combined.movedim(-1, 1).flatten(2, 3).flatten(0, 1)

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from einops import rearrange
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
@@ -198,7 +197,7 @@ def _vectorise_gradients(
 
 def _as_channels(x: Tensor, dim: int | None, count: int) -> Tensor:
     x = x.movedim(dim, 0) if dim is not None else x.expand(count, *x.shape)
-    return rearrange(x, "v b c ... -> b (v c) ...")  # v: examples
+    return x.transpose(0, 1).flatten(1, 2)  # (examples, batch, channels, ...) -> (batch, examples * channels, ...)
 
 
 def _as_kernels(spectrum: Tensor, dim: int) -> Tensor:
