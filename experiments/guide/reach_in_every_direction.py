@@ -11,11 +11,11 @@ from functools import partial
 import torch
 from torch import nn
 
-from experiments.nets.separable import frequency_net, parameters, separable_net
+from experiments.nets.separable import frequency_net, parameters
 from experiments.study.training import train_and_test
 from experiments.tasks.batches import FreshBatches
 from experiments.tasks.displaced import CANVAS, DIAGONALS, displaced_digits
-from nifconv import ImplicitFilter, MultiScaleFeatures, footprint
+from nifconv import ImplicitFilter, MultiScaleFeatures, SpatialFilter, footprint
 
 torch.manual_seed(0)
 train, test = displaced_digits(distances=(10, 22), directions=DIAGONALS)
@@ -23,13 +23,13 @@ images, labels = test(4, torch.Generator().manual_seed(0))
 print(images.shape, labels)
 
 # %%
-# Three nets of one spatial layer: plain 7x7 taps, the default filter, and a filter whose encoding holds offsets of up
+# Three nets of one spatial layer: 7x7 taps, the default filter, and a filter whose encoding holds offsets of up
 # to 24 pixels in all directions. The far offsets start with zero weights, so this filter is as local as the default
 # before training.
 
 multi_scale = partial(ImplicitFilter, encoding=MultiScaleFeatures(reach=24))
 nets: dict[str, nn.Module] = {
-    "7x7 taps": separable_net(24, 7, classes=4, depth=1),
+    "7x7 taps": frequency_net(24, partial(SpatialFilter, kernel_size=7), classes=4, depth=1),
     "default filter": frequency_net(24, ImplicitFilter, classes=4, depth=1),
     "multi-scale filter": frequency_net(24, multi_scale, classes=4, depth=1),
 }

@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 from torch import Tensor
 
 from nifconv._support.text import by_size
@@ -98,10 +99,14 @@ def _spread(names: Sequence[str], count: int) -> list[str]:
 
 
 def _data_uri(drawn: _Drawn) -> str:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
-    drawn.figure.savefig(full := io.BytesIO(), format="png", dpi=100)
-    image = Image.open(full).convert("RGB")
+    # Not by savefig, which draws every figure twice: once to lay it out and once to write it.
+    drawn.figure.dpi = 100
+    canvas = FigureCanvasAgg(drawn.figure)
+    canvas.draw()
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     # With a palette a figure is less than half as large, and looks the same.
     image = image.quantize(drawn.colors) if drawn.colors else image
     image.save(buffer := io.BytesIO(), format="png", optimize=True)
