@@ -49,7 +49,9 @@ def export_model(
     report: Annotated[Path | None, typer.Option(help="JSON file for the report.")] = None,
 ) -> None:
     """Exports a model to ONNX and reports the size of the file, its nodes, its error and its speed in onnxruntime."""
-    check_outputs({"--output": output, "--report": report}, ".onnx", read=(model, weights))
+    # The exporter writes the weights of a large model into a second file.
+    outputs = {"--output": output, "the weights of --output": output.with_name(f"{output.name}.data")}
+    check_outputs({**outputs, "--report": report}, ".onnx", read=(model, weights))
     size = parse_pixels("--input-size", input_size)
     source = opened(model, weights, pretrained, num_classes, channels, trust)
     from nifconv.models import export_onnx

@@ -48,6 +48,12 @@ def test_all_outputs_are_known() -> None:
     }
 
 
+def test_the_weights_of_an_export_are_not_replaced_by_its_report(tmp_path: Path) -> None:
+    output, report = (str(tmp_path / name) for name in ("a.onnx", "a.onnx.data"))
+    found = message("export", "no.safetensors", "--output", output, "--report", report)
+    assert "is the file of the weights of --output, which it would replace" in " ".join(found.split())
+
+
 @pytest.mark.parametrize(("command", "one", "other"), PAIRS)
 def test_two_outputs_of_one_command_have_two_files(
     command: str, one: str, other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
