@@ -10,6 +10,7 @@ import typer
 
 from experiments.bench import dense, layers, models, report
 from experiments.bench.cases import SMOKE, Config
+from experiments.bench.memory import kept_memory
 from experiments.bench.peers import OURS
 from experiments.files import write_json, write_text
 from experiments.study.environment import environment, processor
@@ -29,6 +30,12 @@ def main(out: Out = None, smoke: Smoke = False) -> None:
 
 def measure(config: Config) -> dict[str, Any]:
     """The content of results.json."""
+    given_back = list(layers.given_back(config))
+    with kept_memory() as kept:
+        return {**_measure(config), "given_back": given_back, "memory_is_kept": kept}
+
+
+def _measure(config: Config) -> dict[str, Any]:
     rows = []
     for row in layers.rows(config):
         print(f"{row['case']} {row['name']}: {row['times_ours']['training']:.2f} x ours")
@@ -49,7 +56,8 @@ def measure(config: Config) -> dict[str, Any]:
     ]
     whole = []
     for row in models.rows(config):
-        print(f"{row['model']}, {row['variant']}: inference {row['inference']['median']:.2f} s")
+        seconds = ", ".join(f"{timing['median']:.2f} s for {batch}" for batch, timing in row["inference"].items())
+        print(f"{row['model']}, {row['variant']}: inference {seconds}")
         whole.append(row)
     settings = {**dataclasses.asdict(config), **environment(), "processor": processor()}
     return {

@@ -52,7 +52,8 @@ class Config:
         kernel_sizes: taps per axis on a map of size `kernel_map`, for the flatness in the size of the kernel.
         growth: map sizes for the growth of the time per pixel.
         models: names of torchvision models.
-        model_batch, model_size: batch and input size of these models.
+        model_batch, model_size: batch in training and input size of these models.
+        inference_batches: batches of these models in inference.
         repeats, model_repeats: number of timed rounds.
         peer_repeats: number of timed rounds of peers that take a second or more for each.
     """
@@ -74,6 +75,7 @@ class Config:
     growth: tuple[int, ...] = (32, 48, 64, 96, 128, 192, 256, 384, 512)
     models: tuple[str, ...] = ("resnet50", "convnext_tiny")
     model_batch: int = 4
+    inference_batches: tuple[int, ...] = (1, 32)
     model_size: int = 224
     repeats: int = 5
     peer_repeats: int = 1
@@ -89,6 +91,7 @@ SMOKE = Config(
     growth=(8, 12, 16),
     models=("resnet18",),
     model_batch=1,
+    inference_batches=(1,),
     model_size=64,
     repeats=1,
     peer_repeats=1,

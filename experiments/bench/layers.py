@@ -11,10 +11,12 @@ from torch import Tensor
 
 from experiments.bench.cases import Case, Config
 from experiments.bench.memory import peak_bytes
-from experiments.bench.peers import OURS, Peer, peers
+from experiments.bench.peers import IMPLICIT, OURS, TEXTBOOK, TWO_MLPS, Peer, peers
 from experiments.bench.profile import shares
 from nifconv.functional import fft_conv, spectral_conv
 from nifconv.spectral import Timing, side_by_side
+
+_GIVEN_BACK = (OURS, TEXTBOOK, IMPLICIT, TWO_MLPS, "nn.Conv2d 3x3", "nn.Conv2d 7x7")
 
 
 def rows(config: Config) -> Iterator[dict[str, Any]]:
@@ -43,6 +45,19 @@ def rows(config: Config) -> Iterator[dict[str, Any]]:
                 "peak_bytes": None if peer.slow else peak_bytes(training_call(peer, x, dy)),
                 "error": None if peer.slow else error(peer, x, dy),
             }
+
+
+def given_back(config: Config) -> Iterator[dict[str, Any]]:
+    """Time of a training step over ours where memory is returned to the system, whose page faults all pay for."""
+    for case in config.cases:
+        torch.manual_seed(0)
+        x = torch.randn(case.batch, case.channels, case.size, case.size)
+        dy = torch.randn_like(x)
+        calls = {p.name: training_call(p, x, dy) for p in peers(case, ()) if p.name in _GIVEN_BACK}
+        timings = side_by_side(calls, config.repeats, warmup=2)
+        for name, timing in timings.items():
+            times = {"training": timing.median / timings[OURS].median}
+            yield {"case": case.name, "name": name, "training": vars(timing), "times_ours": times}
 
 
 def flatness(config: Config) -> list[dict[str, Any]]:

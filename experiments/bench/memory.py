@@ -1,11 +1,41 @@
-"""Peak memory from the allocator's own record."""
+"""What the allocator of memory records, and whether it keeps what tensors release."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import ctypes
+import sys
+from collections.abc import Callable, Iterator
 
 import torch
 from torch.profiler import ProfilerActivity, profile
+
+# Parameters of glibc's mallopt, in bytes: the size from which a block is returned to the system at once, and how much
+# may be free at the top of the heap. By default glibc raises both with the blocks that it sees, up to these values.
+_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
+_USUAL = {_MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20}
+_KEEPING = {_MMAP_THRESHOLD: 1 << 30, _TRIM_THRESHOLD: 2**31 - 1}
+
+
+@contextlib.contextmanager
+def kept_memory() -> Iterator[bool]:
+    """Within it, memory that tensors release stays with the process; says whether that could be arranged.
+
+    By default glibc returns large blocks to the system, so that every step of a training touches new pages, each with
+    a page fault. That takes longer than a fast layer does, and how long depends on the system. Allocators that keep
+    memory, such as jemalloc and tcmalloc, do not have this cost, and a net has it or not as a whole.
+    """
+    if sys.platform != "linux" or not hasattr(library := ctypes.CDLL(None), "mallopt"):
+        yield False
+        return
+    for parameter, value in _KEEPING.items():
+        library.mallopt(parameter, value)
+    try:
+        yield True
+    finally:
+        for parameter, value in _USUAL.items():
+            library.mallopt(parameter, value)
+        library.malloc_trim(0)
 
 
 def peak_bytes(call: Callable[[], object], device: torch.device | None = None) -> int:

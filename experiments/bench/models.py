@@ -32,13 +32,17 @@ def rows(config: Config) -> Iterator[dict[str, Any]]:
         training = side_by_side(steps, config.model_repeats, warmup=1)
         peaks = {variant: peak_bytes(step) for variant, step in steps.items()}
         nets[BAKED] = _baked(original, x)
-        inference = side_by_side({v: inference_call(net.eval(), x) for v, net in nets.items()}, config.model_repeats)
+        inference: dict[str, dict[str, Any]] = {variant: {} for variant in nets}
+        for batch in config.inference_batches:
+            calls = {v: inference_call(net.eval(), x[:1].repeat(batch, 1, 1, 1)) for v, net in nets.items()}
+            for variant, timing in side_by_side(calls, config.model_repeats).items():
+                inference[variant][str(batch)] = vars(timing)
         for variant in nets:
             yield {
                 "model": name,
                 "variant": variant,
                 "training": vars(training[variant]) if variant in training else None,
-                "inference": vars(inference[variant]),
+                "inference": inference[variant],
                 "peak_bytes": peaks.get(variant),
             }
 

@@ -12,11 +12,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from experiments.bench.cases import Case
-from nifconv import FrequencyConv2d, TableFilter
+from nifconv import FrequencyConv2d, SpatialFilter, TableFilter
 from nifconv.filters import FilterFactory
 from nifconv.functional import spectral_conv
 
 OURS = "nifconv, kernel = map"
+IMPLICIT = "nifconv layer, implicit filter"
+LOCAL = "nifconv layer, 7x7 taps, zeros around the map"
+TEXTBOOK = "textbook rfft2 / irfft2 with autograd"
+FULL_COMPLEX = "full complex FFT"
+TWO_MLPS = "full complex FFT, two MLPs"
+PUBLISHED = "full complex FFT, two MLPs, shifted spectra"
+_LOCAL = 7
 
 
 @dataclass(frozen=True)
@@ -44,9 +51,9 @@ def peers(case: Case, full_kernel_sizes: Sequence[int]) -> Iterator[Peer]:
     kernel = torch.randn(c, 1, n, n) / n
     half = _pairs(torch.fft.rfft2(kernel))
     yield Peer(OURS, _ours, (half.clone(),), _textbook)
-    yield Peer("textbook rfft2 / irfft2 with autograd", _textbook, (half.clone(),), _textbook)
+    yield Peer(TEXTBOOK, _textbook, (half.clone(),), _textbook)
     whole = _pairs(torch.fft.fft2(kernel))
-    yield Peer("full complex FFT", _full_complex, (whole,), _full_complex)
+    yield Peer(FULL_COMPLEX, _full_complex, (whole,), _full_complex)
     yield from _with_filters(case)
     for k in (3, 7, 11, 31):
         weight = torch.randn(c, 1, k, k) / k
@@ -65,9 +72,13 @@ def _with_filters(case: Case) -> Iterator[Peer]:
     """Whole layers, the filter's own evaluation and gradient included."""
     c, n = case.channels, case.size
     ours = FrequencyConv2d(c, c, groups=c, bias=False)
-    yield layer_peer("nifconv layer, implicit filter", ours)
+    yield layer_peer(IMPLICIT, ours)
     yield layer_peer("nifconv layer, table filter", FrequencyConv2d(c, c, groups=c, bias=False, filter=_table(n)))
-    yield layer_peer("full complex FFT, two MLPs", FullComplexLayer(c))
+    if n >= _LOCAL:
+        local = FrequencyConv2d(c, c, _LOCAL, groups=c, bias=False, padding_mode="zeros", filter=SpatialFilter)
+        yield layer_peer(LOCAL, local)
+    yield layer_peer(TWO_MLPS, FullComplexLayer(c))
+    yield layer_peer(PUBLISHED, FullComplexLayer(c, shifted=True))
     yield layer_peer("global filter, free table", GlobalFilter(c, n))
 
 
@@ -86,20 +97,30 @@ class FullComplexLayer(nn.Module):
     """Real part of ifft2(fft2(x) * (MLP_real(f) + i MLP_imag(f))), f integers on the full grid, 2-8-4-channels, SiLU.
 
     Written from the formula of Grabinski, Keuper & Keuper 2024, sec. 3.
+
+    Args:
+        channels: number of channels.
+        shifted: whether f = 0 is in the middle of the grid, as published, so that the spectrum of the maps is shifted
+            there and back; otherwise the grid has the order of the FFT.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, shifted: bool = False) -> None:
         super().__init__()
+        self.shifted = shifted
         self.real, self.imag = (
             nn.Sequential(nn.Linear(2, 8), nn.SiLU(), nn.Linear(8, 4), nn.SiLU(), nn.Linear(4, channels))
             for _ in range(2)
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        axes = [torch.fft.fftfreq(n, 1 / n, dtype=x.dtype) for n in x.shape[-2:]]
+        axes = [torch.arange(n, dtype=x.dtype) - n // 2 for n in x.shape[-2:]]
+        axes = axes if self.shifted else [torch.fft.ifftshift(axis) for axis in axes]
         grid = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
         weights = torch.complex(self.real(grid), self.imag(grid)).permute(2, 0, 1)
-        return torch.fft.ifft2(torch.fft.fft2(x) * weights).real
+        if not self.shifted:
+            return torch.fft.ifft2(torch.fft.fft2(x) * weights).real
+        spectrum = torch.fft.fftshift(torch.fft.fft2(x), (-2, -1)) * weights
+        return torch.fft.ifft2(torch.fft.ifftshift(spectrum, (-2, -1))).real
 
 
 class GlobalFilter(nn.Module):

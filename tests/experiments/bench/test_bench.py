@@ -1,6 +1,7 @@
 """The benchmark runs, and says what it measured; how long things take is no matter of tests."""
 
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from experiments.bench.__main__ import FILES, FOLDER
 from experiments.bench.__main__ import main as bench
 from experiments.bench.cases import SMOKE, Case
 from experiments.bench.layers import error
-from experiments.bench.memory import peak_bytes
+from experiments.bench.memory import kept_memory, peak_bytes
 from experiments.bench.peers import peers
 
 COMMITTED = FOLDER / "results.json"
@@ -59,3 +60,16 @@ def test_peak_memory_counts_what_is_alive_at_one_time() -> None:
     assert peak_bytes(lambda: (x + 1).sum()) == pytest.approx(1e6, rel=0.01)
     assert peak_bytes(lambda: (x + 1) + (x + 2)) == pytest.approx(3e6, rel=0.01)
     assert peak_bytes(lambda: [(x + i).sum() for i in range(5)]) == pytest.approx(1e6, rel=0.01)
+
+
+def test_memory_that_is_kept_is_not_faulted_in_again() -> None:
+    def faults() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.ones(1 << 24)  # of 64 MiB, which glibc takes from the system each time
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    with kept_memory() as kept:
+        if not kept:
+            pytest.skip("the allocator is not glibc's")
+        again = min(faults() for _ in range(4))
+    assert again < 100 < min(faults() for _ in range(2))
