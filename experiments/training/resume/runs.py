@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +45,24 @@ class SaveConfig(SaveConfigCallback):
     A checkpoint with another configuration or identity than its folder is refused, unless the user names it.
     """
 
+    @cached_property
+    def _text(self) -> str:
+        # Once: it takes as long as several steps of a small training.
+        return self.parser.dump(self.config)
+
+    @cached_property
+    def _content(self) -> Any:
+        return yaml.safe_load(self._text)
+
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
         if stage == "fit":
             folder = Path(trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)
-            write_text(folder / _CONFIG, self.parser.dump(self.config))
+            write_text(folder / _CONFIG, self._text)
             begin(folder)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
-        checkpoint[_KEY] = yaml.safe_load(self.parser.dump(self.config))
+        checkpoint[_KEY] = self._content
         if trainer.is_global_zero:  # which alone writes checkpoints
             checkpoint[_RUN] = stamp(Path(trainer.default_root_dir))
 
