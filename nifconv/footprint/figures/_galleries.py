@@ -170,7 +170,7 @@ def _rows_of(layers: Sequence[LayerFootprint], draw: Callable[[Sequence[Axes], L
             if not axes.has_data():  # the layer has fewer kernels than there are columns
                 axes.set_axis_off()
             elif column > 0:
-                axes.tick_params(labelleft=False)  # those of the first column apply
+                axes.tick_params(labelleft=False, labelbottom=False)  # those of the first column apply
         row[0].set_ylabel(_name(layer), fontsize="x-small")
     figure.supxlabel("offset from the centre, pixels", fontsize=8)
     return figure
