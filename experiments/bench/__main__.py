@@ -50,6 +50,7 @@ def _measure(config: Config) -> dict[str, Any]:
             "case": case.name,
             "parts": layers.roofline(case, config.repeats),
             "training": ours[case.name],
+            "flops_in_cache": layers.rate_in_cache(case, config.repeats),
             "operations": layers.operations(case),
         }
         for case in config.cases

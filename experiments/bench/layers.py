@@ -16,6 +16,8 @@ from experiments.bench.profile import shares
 from nifconv.functional import fft_conv, spectral_conv
 from nifconv.spectral import Timing, side_by_side
 
+_VECTOR, _CACHED = 16, 1 << 18
+"""Planes that the engine computes at once where vectors have 64 bytes, and bytes of one operand that fit a cache."""
 _GIVEN_BACK = (OURS, TEXTBOOK, IMPLICIT, TWO_MLPS, "nn.Conv2d 3x3", "nn.Conv2d 7x7")
 
 
@@ -119,6 +121,20 @@ def roofline(case: Case, repeats: int) -> dict[str, float]:
         repeats,
     )
     return {name: timing.median for name, timing in timings.items()}
+
+
+def rate_in_cache(case: Case, repeats: int) -> float:
+    """Flops per second of our training step by one thread, on so few maps of a case that they stay in its cache."""
+    few = Case(_VECTOR, max(1, _CACHED // (4 * _VECTOR * case.size**2)), case.size)
+    x = torch.randn(few.batch, few.channels, few.size, few.size)
+    ours = next(peer for peer in peers(few, ()) if peer.name == OURS)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        timing = side_by_side({OURS: training_call(ours, x, torch.randn_like(x))}, 5 * repeats)[OURS]
+    finally:
+        torch.set_num_threads(threads)
+    return few.flops / timing.median
 
 
 def operations(case: Case) -> dict[str, float]:

@@ -104,4 +104,5 @@ def _roofline(data: Row) -> Iterator[dict[str, Any]]:
         counts = Case(**sizes)
         rates = {"flops": counts.flops / row["training"], "bytes": counts.bytes / row["training"]}
         rates["copied"] = 8 * counts.batch * counts.channels * counts.size**2 / parts["copy"]
+        rates["of_limit"] = rates["flops"] / (row["flops_in_cache"] * data["settings"]["threads"])
         yield {**row, **times, "limit": 3 * parts["rfft2"] + 2 * parts["irfft2"], "rates": rates}
