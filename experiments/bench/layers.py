@@ -16,7 +16,7 @@ from experiments.bench.profile import shares
 from nifconv.functional import fft_conv, spectral_conv
 from nifconv.spectral import Timing, side_by_side
 
-_VECTOR, _CACHED = 16, 1 << 18
+_VECTOR, _CACHED = 16, 1 << 20
 """Planes that the engine computes at once where vectors have 64 bytes, and bytes of one operand that fit a cache."""
 _GIVEN_BACK = (OURS, TEXTBOOK, IMPLICIT, TWO_MLPS, "nn.Conv2d 3x3", "nn.Conv2d 7x7")
 
