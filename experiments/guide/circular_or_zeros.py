@@ -21,7 +21,7 @@ zeros = FrequencyConv2d(1, 1, bias=False, padding_mode="zeros", filter=far)
 zeros.load_state_dict(circular.state_dict())
 
 # %%
-# One pixel in the corner shows the difference. Both layers hold the same weights.
+# One pixel near the corner shows the difference. Both layers hold the same weights.
 
 image = torch.zeros(1, 1, 24, 24)
 image[..., 2, 2] = 1

@@ -2,8 +2,8 @@
 Convert a ResNet in ten lines
 =============================
 
-``convert`` replaces the spatial convolutions of any network. By default each becomes a depthwise convolution with a
-kernel as large as the feature map, followed by a 1x1 convolution.
+``convert`` replaces the spatial convolutions of any network. By default each one of stride 1, except the stem, becomes
+a depthwise convolution with a kernel as large as the feature map, followed by a 1x1 convolution.
 """
 
 import torch

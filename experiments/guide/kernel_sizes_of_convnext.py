@@ -20,9 +20,9 @@ plain = footprint.survey(net, image, null=5)
 print(plain)
 
 # %%
-# The brackets hold z, the distance from the null distribution in its standard deviations. These weights are random, so
-# every z is small: whatever size a layer shows, its initialisation explains it. This is the test that a claim about
-# trained kernels has to pass.
+# The brackets hold z, the distance from the mean of the null distribution in its standard deviations. These weights are
+# random, so every z is small: whatever size a layer shows, its initialisation explains it. This is the test that a
+# claim about trained kernels has to pass.
 #
 # Now every 7x7 kernel becomes one as large as the map.
 

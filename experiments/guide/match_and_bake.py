@@ -2,8 +2,8 @@
 Match, fine-tune, bake, export
 ==============================
 
-A trained network keeps its function when it is converted with ``match=True``, can be trained further with large
-kernels, and becomes plain ``nn.Conv2d`` again for deployment.
+A trained network keeps its function when it is converted with ``match=True``, can be trained further, and
+becomes plain ``nn.Conv2d`` again for deployment.
 """
 
 import tempfile

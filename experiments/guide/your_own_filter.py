@@ -3,7 +3,8 @@ Your own filter
 ===============
 
 A filter is a function of frequency. Here is one that the library does not have: every kernel is a Gaussian with a
-learned width, shifted by a learned distance, which takes three parameters whatever the size of the map.
+learned amplitude and width, shifted by a learned distance: four parameters for each 2-d kernel, whatever the size of
+the map.
 """
 
 import math
@@ -16,9 +17,10 @@ from nifconv import FrequencyFilter, bake, convert, count_parameters, footprint,
 
 
 class ShiftedGaussian(FrequencyFilter):
-    """H(f) = a exp(-2 pi^2 s^2 |f|^2 - 2 pi i f . t), with f in cycles per pixel, and s and t in pixels.
+    """H(f) = a exp(-2 pi^2 s^2 |f|^2 - 2 pi i f . t), with f in cycles per sample, and s and t in pixels.
 
-    H(-f) = conj H(f) holds at every f, as it must for a real kernel.
+    H(-f) = conj H(f) holds at every f, as it must for a real kernel. On an even map, f = 1/2 and f = -1/2 are one
+    point, where ``project_hermitian`` takes the mean of both.
     """
 
     def __init__(self, out_channels: int, in_channels: int, ndim: int = 2, **options: float) -> None:
@@ -45,7 +47,8 @@ class ShiftedGaussian(FrequencyFilter):
         amplitude, width = parameters
         phase = torch.einsum("...n,oin->oi...", f, self.shift)  # (out, in, *half)
         size_of_h = amplitude * torch.exp(-2 * (math.pi * width) ** 2 * f.square().sum(-1))
-        return torch.polar(size_of_h.abs(), -2 * math.pi * phase) * size_of_h.sign()
+        spectrum = torch.polar(size_of_h.abs(), -2 * math.pi * phase) * size_of_h.sign()
+        return frequency.project_hermitian(spectrum, size)
 
 
 # %%

@@ -29,7 +29,9 @@ def no_facts(_: Data) -> dict[str, Any]:
 
 def in_unit(value: float, claim: Mapping[str, Any], sign: str = "+") -> str:
     """A number of a claim in the claim's unit."""
-    return f"{claim['scale'] * value:{sign}.3g} {claim['unit']}".rstrip()
+    number = f"{claim['scale'] * value:{sign}.3g}"
+    unit = claim["unit"].removesuffix("s") if number.lstrip("+-") == "1" else claim["unit"]
+    return f"{number} {unit}".rstrip()
 
 
 def with_interval(one: Mapping[str, Any], claim: Mapping[str, Any]) -> str:

@@ -17,8 +17,9 @@ class LayerChange(ABC):
         name: qualified name in the model.
         aliases: further names, if the model holds the layer in several places.
         replaced: whether a new layer took its place.
-        reason: why it was or was not replaced.
-        parameters_before: number of learnable and frozen parameters of the layer, bias included.
+        reason: what it became, or why it was kept.
+        parameters_before: number of entries of the layer's `parameters()`, bias included; the weights of frozen filters
+            are buffers, and not among them.
         parameters_after: the same number for the module that is now in its place.
     """
 

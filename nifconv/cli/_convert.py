@@ -58,7 +58,13 @@ def convert_model(
         int | None, typer.Option(help="Freeze the filters at random weights drawn from this seed.")
     ] = None,
     where: Annotated[list[str] | None, typer.Option(help="Name pattern of the layers to replace; repeatable.")] = None,
-    kernel_size: Annotated[int | None, typer.Option(help="Taps per axis (default: as large as the map).")] = None,
+    kernel_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Taps per axis (default: as large as the map, or with --filter spatial as "
+            "many as the replaced layer has)."
+        ),
+    ] = None,
     padding_mode: Annotated[
         PaddingMode | None,
         typer.Option(

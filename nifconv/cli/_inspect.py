@@ -77,7 +77,7 @@ def inspect_model(
     html: Annotated[Path | None, typer.Option(help="HTML file for a page with tables and figures.")] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="JSON file for all results.")] = None,
 ) -> None:
-    """Measures the kernels of a model at the map sizes they run at, and compares them with re-initialised models."""
+    """Measures the kernels of a model at the map sizes they run at, and with --null beside re-initialised models."""
     size = parse_pixels("--input-size", input_size)
     asked = erf or any((erf_layer, erf_size, erf_output, erf_grid, erf_image))
     wanted = FieldOptions(

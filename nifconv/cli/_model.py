@@ -21,7 +21,9 @@ MODEL_HELP = (
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help=MODEL_HELP)]
 WeightsOption = Annotated[
     str | None,
-    typer.Option(help="Weights for MODEL: .safetensors, .pt (read without running code), or hf://owner/name."),
+    typer.Option(
+        help="Weights for MODEL: .safetensors; .pt, .pth or .ckpt (read without running code), or hf://owner/name."
+    ),
 ]
 PretrainedOption = Annotated[
     bool, typer.Option("--pretrained", help="Download the weights that torchvision or timm publishes.")
@@ -32,7 +34,7 @@ TrustOption = Annotated[
 ]
 InputOption = Annotated[
     str,
-    typer.Option(help="Input size in pixels: 224x160, 64x64x64, or 224 for every axis of the model."),
+    typer.Option(help="Input size in pixels: 224x160 (rows, columns), 64x64x64, or 224 for every axis of the model."),
 ]
 ChannelsOption = Annotated[int, typer.Option(min=1, help="Number of input channels.")]
 

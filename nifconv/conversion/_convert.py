@@ -72,14 +72,15 @@ def convert(
             "re:.*conv[12]", several patterns, a type, a predicate `(name, conv) -> bool`, or a mapping with some of the
             keys name, type, kernel_size, stride and groups (a number or "depthwise"), all of which must hold; a list as
             a value means any of its entries.
-        kernel_size: taps of the new kernels, or None for kernels as large as the map. The output keeps its size.
+        kernel_size: taps of the new kernels, or None for kernels as large as the map (with `SpatialFilter`, for as many
+            taps as the replaced layer has). The output keeps its size.
         padding_mode: padding mode of the new layers; by default that of the old layer, and "circular" for kernels as
             large as the map, unless `match` is given.
         match: keep the function of the model, as closely as the filter can.
         tolerance: with `match`, the largest |taps - original| / |original| of a layer that is accepted.
         example_input: an input of the model, on which the report counts floating-point operations and, with `match`,
-            measures the change of the output. Kernels as large as the map are then matched at the map sizes it
-            produces, otherwise at 32 pixels (in 3-d, 16).
+            measures the change of the output. Kernels as large as the map are then matched at the largest
+            map that it produces for each layer, otherwise at 32 pixels (in 3-d, 16).
         inplace: change `model` itself; by default a deep copy is changed. If an error is raised, it is unchanged.
         progress: wraps the loop over the layers to replace, such as `rich.progress.track`.
 

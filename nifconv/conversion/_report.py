@@ -26,11 +26,12 @@ class Decision(LayerChange):
         name: its place in the model.
         aliases: its other places, if it has several.
         replaced: whether a new layer took its place.
-        reason: why, or why not.
+        reason: what it became, or why it was kept.
         before: the convolution as printed by torch.
         after: the module in its place, as printed by torch; None if the convolution was kept.
-        parameters_before: learnable and frozen parameters of the convolution, bias included.
-        parameters_after: learnable and frozen parameters of the module in its place.
+        parameters_before: number of entries of the convolution's `parameters()`, bias included.
+        parameters_after: the same number for the module in its place; the weights of frozen filters are buffers, and
+            not among them.
         residual: |taps - original| / |original| of the new layer, if it was matched.
     """
 

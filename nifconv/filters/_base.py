@@ -80,8 +80,8 @@ class FrequencyFilter(DrawnModule):
     def spectrum_as_real(self, size: Sequence[int]) -> Tensor:
         """`forward` as real and imaginary parts, `(out_channels, in_channels, *half_shape(size), 2)`.
 
-        This is what layers call. In eval mode, and for frozen filters always, the result is cached until a weight
-        changes, and is the same tensor for every caller: do not write into it.
+        This is what layers call. In eval mode where no gradient is recorded, and for frozen filters always, the
+        result is cached until a weight changes, and is the same tensor for every caller: do not write into it.
         """
         size = ints_per_axis("size", size, self.ndim)
 

@@ -76,7 +76,7 @@ class RawCoordinates:
 
     Attributes:
         ndim: number of spatial axes.
-        image: in cycles per image, integers from -S/2 on, instead of twice the cycles per pixel, in [-1, 1).
+        image: in cycles per image, integers from -S/2 on, instead of twice the cycles per sample, in [-1, 1).
     """
 
     ndim: int
@@ -96,7 +96,7 @@ class RawCoordinates:
     def __call__(self, size: Sequence[int], device: torch.device) -> Tensor:
         """At the bins of the half grid, and at their mirrors: float64, `(2, *half_shape(size), ndim)`."""
         frequencies = frequency.mirrored_grid(size, dtype=torch.float64, device=device)
-        return frequencies * (frequencies.new_tensor(size) if self.image else 2)  # from cycles per pixel
+        return frequencies * (frequencies.new_tensor(size) if self.image else 2)  # from cycles per sample
 
 
 Coordinates = Waves | RawCoordinates

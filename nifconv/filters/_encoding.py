@@ -39,7 +39,7 @@ class Encoding(ABC):
         """Initial scale of the first-layer weights of each wave, relative to those of the others: `(features,)`.
 
         An offset of amplitude 0 starts without any effect, is learned only where it helps, and only from maps that
-        hold it: those of more than 2 |n| pixels along each axis. On a smaller map the wave of an offset aliases to
+        hold it: those of more than 2 |n_a| pixels along each axis a. On a smaller map the wave of an offset aliases to
         that of a shorter one, and what it learned there would appear far out on every larger map.
         """
         return torch.ones(len(offsets), device=offsets.device)

@@ -1,8 +1,9 @@
 """Measuring kernels: how large are the filters that a network really learned?
 
-`survey` measures every layer of a model at the map size it runs at and, if asked, compares it with its null
-distribution: what the same layer measures when it is re-initialised and not trained. `effective_receptive_field`
-measures what an output sees. The other functions take taps from anywhere.
+`survey` measures every spatial convolution of a model at the map size it runs at and, if asked, compares it with its
+null distribution: what the same layer measures when it is re-initialised and not trained. `effective_receptive_field`
+measures what an output sees. `compare` takes surveys, `read_history` files of them; the other functions take taps from
+anywhere.
 
 Modules import only from those that come earlier in this order: names and tables as text; `measures`, functions of
 `Kernels(taps, periodic)` with one table of them all; the null distribution; the layer (`LayerFootprint`); `figures`;

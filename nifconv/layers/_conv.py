@@ -150,6 +150,8 @@ class FrequencyConv2d(FrequencyConv):
     every map: y = irfft2(H(f) rfft2(x)) with circular padding, else the linear convolution with 2 * size - 1 taps.
     The number of parameters is that of the filter and does not depend on the kernel size.
 
+    The defaults of `padding`, "same", and of `padding_mode`, "circular", are not those of `nn.Conv2d`.
+
     Args:
         in_channels, out_channels, stride, groups, bias: as in `nn.Conv2d`; the bias starts at zero.
         kernel_size: taps per axis, or None for a kernel as large as the map.

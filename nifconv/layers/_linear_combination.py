@@ -130,9 +130,10 @@ class LCConv1d(LCConv):
 class LCConv2d(LCConv):
     """The linear-combination block of Gavrikov & Keuper 2023, with frequency filters.
 
-    y[o] = sum_k P[o, k] (w[k] * x)[k]: spatial filters w, then a 1x1 convolution P. With enough frozen random
-    filters for each channel, learning P alone can produce any kernel. Both are computed in one pass in frequency: a
-    block with global filters transforms in_channels maps forward and out_channels maps back, whatever the expansion.
+    y[o] = sum_k P[o, k] (w * x)[k]: spatial filters w, then a 1x1 convolution P. With enough frozen random
+    filters for each channel, learning P alone can produce any kernel. The two convolutions are computed in one pass in
+    frequency: a block with global filters transforms in_channels maps forward and out_channels maps back, whatever the
+    expansion.
 
     Args:
         in_channels, out_channels, kernel_size, stride, padding, dilation, padding_mode, filter, device, dtype: see
