@@ -14,7 +14,7 @@ from torch.profiler import ProfilerActivity, profile
 # may be free at the top of the heap. By default glibc raises both with the blocks that it sees, up to these values.
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
 _USUAL = {_MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20}
-_KEEPING = {_MMAP_THRESHOLD: 1 << 30, _TRIM_THRESHOLD: 2**31 - 1}
+_KEEPING = {_MMAP_THRESHOLD: 1 << 30, _TRIM_THRESHOLD: -1}
 
 
 @contextlib.contextmanager
@@ -23,15 +23,15 @@ def kept_memory() -> Iterator[bool]:
 
     By default glibc returns large blocks to the system, so that every step of a training touches new pages, each with
     a page fault. That takes longer than a fast layer does, and how long depends on the system. Allocators that keep
-    memory, such as jemalloc and tcmalloc, do not have this cost, and a net has it or not as a whole.
+    memory, such as jemalloc and tcmalloc, do not have this cost, and a net has it or not as a whole. Afterwards the
+    thresholds are those that glibc's own rule ends at, and no longer change.
     """
     if sys.platform != "linux" or not hasattr(library := ctypes.CDLL(None), "mallopt"):
         yield False
         return
-    for parameter, value in _KEEPING.items():
-        library.mallopt(parameter, value)
+    done = [library.mallopt(parameter, value) for parameter, value in _KEEPING.items()]
     try:
-        yield True
+        yield all(done)  # older versions refuse so large a threshold
     finally:
         for parameter, value in _USUAL.items():
             library.mallopt(parameter, value)

@@ -41,15 +41,13 @@ def verdicts(data: Row) -> Iterator[tuple[str, str, str]]:
     yield TEXTBOOK, "at least 4, nowhere below 1.8", _span(_ratios(data, TEXTBOOK))
     yield "nn.Conv2d 7x7", "at least 6", _span(_ratios(data, "nn.Conv2d 7x7"))
     small, middle, large = range(_SMALL_MAPS), range(_SMALL_MAPS, sys.maxsize), range(_LARGE_MAPS, sys.maxsize)
-    for maps, target, sizes in (
-        (f"{_SMALL_MAPS} px and more", "at least 1.5", middle),
-        ("less", "at least 0.7", small),
-    ):
-        yield f"nn.Conv2d 3x3 on maps of {maps}", target, _span(_ratios(data, "nn.Conv2d 3x3", sizes=sizes))
+    on_middle, on_small = (_ratios(data, "nn.Conv2d 3x3", sizes=sizes) for sizes in (middle, small))
+    yield f"nn.Conv2d 3x3, {_SMALL_MAPS} px and more", "at least 1.5", _span(on_middle)
+    yield f"nn.Conv2d 3x3, less than {_SMALL_MAPS} px", "at least 0.7", _span(on_small)
     inference = _ratios(data, "nn.Conv2d 7x7", mode="forward")
     yield "nn.Conv2d 7x7, forward alone", "at least 0.95", _span(inference)
     local = _ratios(data, "nn.Conv2d 7x7", LOCAL, sizes=large)
-    yield f"nn.Conv2d 7x7 over {LOCAL}, {_LARGE_MAPS} px and more", "at least 4", _span(local)
+    yield f"nn.Conv2d 7x7, over {LOCAL}, {_LARGE_MAPS} px and more", "at least 4", _span(local)
     whole = _ratios(data, "nn.Conv2d, kernel = map", sizes=large)
     yield f"nn.Conv2d, kernel = map, {_LARGE_MAPS} px and more", "at least 20", _span(whole)
     yield "fft-conv-pytorch, kernel = map", "at least 4", _span(_ratios(data, "fft-conv-pytorch, kernel = map"))

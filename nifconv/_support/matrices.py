@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nifconv._support.memory import in_huge_pages
-from nifconv._support.modes import is_observed
+from nifconv._support.modes import is_batched, is_observed
 
 
 def bmm(a: Tensor, b: Tensor) -> Tensor:
@@ -26,6 +26,8 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor, like: Tensor | None) -> Tensor:
         ctx.save_for_backward(a, b)
+        if is_batched(a, b):
+            return torch.bmm(a, b)
         room = a.new_empty(len(a), a.shape[1], b.shape[2]) if like is None else torch.empty_like(like)
         return torch.bmm(a, b, out=in_huge_pages(room))
 

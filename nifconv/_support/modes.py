@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 
 def is_observed() -> bool:
@@ -13,3 +14,11 @@ def is_observed() -> bool:
     if torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0:
         return True
     return torch._C._len_torch_dispatch_stack() > 0
+
+
+def is_batched(*tensors: Tensor) -> bool:
+    """Whether one of them stands for several, as in `torch.autograd.grad(..., is_grads_batched=True)`.
+
+    No transformation is active then, but no result can be written into a given tensor.
+    """
+    return any(torch._C._functorch.is_legacy_batchedtensor(tensor) for tensor in tensors)

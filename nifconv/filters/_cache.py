@@ -100,8 +100,9 @@ class SpectrumCache:
             with torch.inference_mode(False), torch.no_grad():
                 value = cached[key] = compute()
             if len(cached) > _CACHED:
-                # Evicts the oldest; the default None is for another thread having evicted it first.
-                cached.pop(next(iter(cached)), None)
+                # Evicts the oldest; by way of a list, which is made at once, since other threads insert and evict too.
+                for oldest in list(cached)[:1]:
+                    cached.pop(oldest, None)
         return value
 
     def __deepcopy__(self, memo: object) -> SpectrumCache:

@@ -137,17 +137,19 @@ def _dense_gradients(
     dx = empty_output(x, x.shape[1], source.shape) if wants_x else x.new_empty(0)
     adjoint = _kernel_by_bin(kernel.conj_physical(), groups).mT if wants_x else kernel
     # dH by bin, (groups * bins, in / groups, out / groups): summed in place over the batch, permuted once at the end.
-    by_bin = kernel.new_zeros(groups * kernel[0, 0].numel(), x.shape[1] // groups, len(kernel) // groups)
+    shape = (groups * kernel[0, 0].numel(), x.shape[1] // groups, len(kernel) // groups)
+    by_bin = kernel.new_zeros(shape) if wants_spectrum else None
     for samples in _batches(x, kernel, source):
         arriving = _by_bin(target.to_spectrum(grad[samples].to(wide)), groups)  # (groups * bins, batch, out / groups)
         if wants_x:
             leaving = torch.bmm(arriving, adjoint)
             dx[samples] = source.to_map(_by_channel(leaving, groups, source))
-        if wants_spectrum:
+        if by_bin is not None:
             transformed = source.to_spectrum(x[samples].to(wide)).conj_physical_()
             by_bin.baddbmm_(_by_bin(transformed, groups).mT, arriving)
-    dh = by_bin.unflatten(0, (groups, -1)).permute(0, 3, 2, 1).reshape(kernel.shape)
-    return dx, dh
+    if by_bin is None:
+        return dx, kernel.new_empty(0)
+    return dx, by_bin.unflatten(0, (groups, -1)).permute(0, 3, 2, 1).reshape(kernel.shape)
 
 
 def _batches(x: Tensor, kernel: Tensor, source: Placement) -> Iterator[slice]:

@@ -30,6 +30,15 @@ def test_derivatives(dtype: torch.dtype) -> None:
     assert_close(bmm(*operands(dtype)), torch.bmm(*operands(dtype)))
 
 
+def test_gradients_of_several_losses_at_once() -> None:
+    a, b = operands()
+    y, several = bmm(a, b), torch.randn(2, 3, 4, 2, dtype=torch.float64)
+    found = torch.autograd.grad(y, (a, b), several, is_grads_batched=True, retain_graph=True)
+    for number, dy in enumerate(several):
+        for many, one in zip(found, torch.autograd.grad(y, (a, b), dy, retain_graph=True), strict=True):
+            assert_close(many[number], one)
+
+
 @pytest.mark.filterwarnings("ignore:`torch.jit")  # which torch uses for derivatives in forward mode
 def test_transformations_see_an_ordinary_product() -> None:
     a, b = (t.detach() for t in operands())

@@ -62,19 +62,21 @@ def gradients(
 ) -> tuple[Tensor, Tensor]:
     """See `spectral._products.gradients`; for what `supports` says yes to."""
     dtype, wide = x.dtype, at_least_single(x.dtype, spectrum.dtype)
-    x, grad, filters = readable(x, wide), readable(grad, wide), _by_bin(spectrum.to(wide))
+    x, grad = readable(x, wide), readable(grad, wide)
     dx = empty_output(x, x.shape[1], source.shape) if wants_x else x.new_empty(0)
     like = in_huge_pages(torch.empty_like(spectrum, dtype=wide)) if wants_spectrum else spectrum.new_empty(0)
-    dh = _room(like) if wants_spectrum else filters
+    dh = _room(like) if wants_spectrum else None
+    # Only dX reads the filters; otherwise their shape and layout are enough, which dH has too.
+    filters = dh if dh is not None and not wants_x else _by_bin(spectrum.to(wide))
     for samples, spectra in _chunks(len(x), filters, groups, source.size):
         spectra.read(spectra.y, grad[samples], target)
         if wants_x:
             spectra.adjoint()
             spectra.write(spectra.x, dx[samples], source)
-        if wants_spectrum:
+        if dh is not None:
             spectra.read(spectra.x, x[samples], source)
             spectra.outer(dh, add=samples.start > 0)
-    if not wants_spectrum:
+    if dh is None:
         return dx.to(dtype), like
     _write_back(dh if len(x) else dh.zero_(), like)
     return dx.to(dtype), like.to(spectrum.dtype)

@@ -87,7 +87,7 @@ bool for_each(int64_t count, Item item, void* context) {
     queue.count = count, queue.item = item, queue.context = context;
     const int64_t several = threads() < count ? threads() : count;
     if (several > 1) parallel_for(0, several, 1, Queue::drain, &queue);
-    else Queue::drain(0, 1, &queue);
+    Queue::drain(0, 1, &queue);  // all items, or those that threads which could not be started have left
     return !queue.failed;
 }
 

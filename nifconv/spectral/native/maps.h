@@ -13,11 +13,11 @@ template <class T>
 struct Lanes {
     static constexpr ptrdiff_t absent = -1;
     ptrdiff_t offset[lanes_of<T>];
-    int adjacent = 0;  // present lanes if lane l is element l, so that no transposition is needed; else 0
+    int adjacent = 0;  // present lanes if they are neighbours, so that no transposition is needed; else 0
 
     void find_adjacent() {
         int present = 0;
-        while (present < lanes_of<T> && offset[present] == present) present++;
+        while (offset[0] != absent && present < lanes_of<T> && offset[present] == offset[0] + present) present++;
         adjacent = present;
         for (int l = present; l < lanes_of<T>; l++)
             if (offset[l] != absent) adjacent = 0;
@@ -44,7 +44,7 @@ void read(const S* from, ptrdiff_t stride, int count, const Lanes<T>& lanes, V<T
             for (int l = 0; l < L; l++) out[(first + l) * step] = rows[l];
         }
     } else if (lanes.adjacent == L) {
-        for (int n = 0; n < count; n++) out[n * step] = load<T>(from + n * stride);
+        for (int n = 0; n < count; n++) out[n * step] = load<T>(from + lanes.offset[0] + n * stride);
     } else {
         for (int n = 0; n < count; n++) {
             S values[L] = {};
@@ -72,7 +72,7 @@ void write(S* to, ptrdiff_t stride, int count, const Lanes<T>& lanes, const V<T>
                 }
         }
     } else if (lanes.adjacent == L) {
-        for (int n = 0; n < count; n++) store<T>(to + n * stride, in[n * step]);
+        for (int n = 0; n < count; n++) store<T>(to + lanes.offset[0] + n * stride, in[n * step]);
     } else {
         for (int n = 0; n < count; n++) {
             S values[L];

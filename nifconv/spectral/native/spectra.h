@@ -60,8 +60,8 @@ void write_spectrum(const Complex<T>* sums, const Lanes<T>& lanes, int64_t sampl
         }
     }
     T* values = reinterpret_cast<T*>(flat);
-    for (ptrdiff_t n = 0; samples > 1 && n < rows.reals * lanes_of<T>; n++)
-        if (n % samples) values[n - n % samples] += values[n];
+    for (ptrdiff_t n = 0; samples > 1 && n < rows.reals * lanes_of<T>; n += samples)
+        for (int64_t s = 1; s < samples; s++) values[n] += values[n + s];
     write<T>(gradient + rows.offset, 1, rows.reals, lanes, &flat->r, 1, rows.reals);
 }
 
