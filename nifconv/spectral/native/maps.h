@@ -44,7 +44,11 @@ void read(const S* from, ptrdiff_t stride, int count, const Lanes<T>& lanes, V<T
             for (int l = 0; l < L; l++) out[(first + l) * step] = rows[l];
         }
     } else if (lanes.adjacent == L) {
-        for (int n = 0; n < count; n++) out[n * step] = load<T>(from + lanes.offset[0] + n * stride);
+        from += lanes.offset[0];
+        for (int n = 0; n < count; n++) {
+            out[n * step] = load<T>(from + n * stride);
+            __builtin_prefetch(from + n * stride + ahead, 0, 2);
+        }
     } else {
         for (int n = 0; n < count; n++) {
             S values[L] = {};
@@ -72,7 +76,11 @@ void write(S* to, ptrdiff_t stride, int count, const Lanes<T>& lanes, const V<T>
                 }
         }
     } else if (lanes.adjacent == L) {
-        for (int n = 0; n < count; n++) store<T>(to + lanes.offset[0] + n * stride, in[n * step]);
+        to += lanes.offset[0];
+        for (int n = 0; n < count; n++) {
+            store<T>(to + n * stride, in[n * step]);
+            __builtin_prefetch(to + n * stride + ahead, 1, 2);
+        }
     } else {
         for (int n = 0; n < count; n++) {
             S values[L];
