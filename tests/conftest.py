@@ -14,10 +14,10 @@ settings.register_profile("nifconv", deadline=None, max_examples=40, derandomize
 settings.load_profile("nifconv")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    # For pytest-xdist: files in the order in which they are found, which ends with many short ones. By its own order
-    # files of few and long tests would come last, and one worker wait for the other.
-    config.option.loadscopereorder = False
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait for processes that they start."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(autouse=True)

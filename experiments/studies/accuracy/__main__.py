@@ -7,7 +7,7 @@ from experiments.studies.accuracy.figure import figure
 from experiments.studies.accuracy.run import SMOKE, Config, experiments
 from experiments.study.study import Study
 
-STUDY = Study(Path(__file__).parent, Config(), SMOKE, experiments, claims, figure, minutes=45)
+STUDY = Study(Path(__file__).parent, Config(), SMOKE, experiments, claims, figure, minutes=36)
 
 if __name__ == "__main__":
     STUDY.command()

@@ -7,7 +7,7 @@ from experiments.studies.converting.figure import figure
 from experiments.studies.converting.run import SMOKE, Config, experiments
 from experiments.study.study import Study
 
-STUDY = Study(Path(__file__).parent, Config(), SMOKE, experiments, claims, figure, minutes=14)
+STUDY = Study(Path(__file__).parent, Config(), SMOKE, experiments, claims, figure, minutes=23)
 
 if __name__ == "__main__":
     STUDY.command()

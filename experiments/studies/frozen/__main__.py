@@ -8,7 +8,7 @@ from experiments.studies.frozen.figure import figure
 from experiments.studies.frozen.run import experiments
 from experiments.study.study import Study
 
-STUDY = Study(Path(__file__).parent, Config(), SMOKE, experiments, claims, figure, minutes=55)
+STUDY = Study(Path(__file__).parent, Config(), SMOKE, experiments, claims, figure, minutes=47)
 
 if __name__ == "__main__":
     STUDY.command()

@@ -7,7 +7,7 @@ from experiments.studies.locality.figure import figure
 from experiments.studies.locality.run import SMOKE, Config, experiments
 from experiments.study.study import Study
 
-STUDY = Study(Path(__file__).parent, Config(), SMOKE, experiments, claims, figure, minutes=12)
+STUDY = Study(Path(__file__).parent, Config(), SMOKE, experiments, claims, figure, minutes=17)
 
 if __name__ == "__main__":
     STUDY.command()

@@ -8,7 +8,7 @@ from experiments.studies.reach.figure import figure
 from experiments.studies.reach.run import experiments
 from experiments.study.study import Study
 
-STUDY = Study(Path(__file__).parent, Config(), SMOKE, experiments, claims, figure, minutes=48)
+STUDY = Study(Path(__file__).parent, Config(), SMOKE, experiments, claims, figure, minutes=39)
 
 if __name__ == "__main__":
     STUDY.command()

@@ -7,7 +7,7 @@ from experiments.studies.resolution.figure import figure
 from experiments.studies.resolution.run import SMOKE, Config, experiments
 from experiments.study.study import Study
 
-STUDY = Study(Path(__file__).parent, Config(), SMOKE, experiments, claims, figure, minutes=10)
+STUDY = Study(Path(__file__).parent, Config(), SMOKE, experiments, claims, figure, minutes=11)
 
 if __name__ == "__main__":
     STUDY.command()

@@ -7,7 +7,7 @@ from experiments.studies.ringing.figure import figure
 from experiments.studies.ringing.run import SMOKE, Config, experiments
 from experiments.study.study import Study
 
-STUDY = Study(Path(__file__).parent, Config(), SMOKE, experiments, claims, figure, minutes=17)
+STUDY = Study(Path(__file__).parent, Config(), SMOKE, experiments, claims, figure, minutes=21)
 
 if __name__ == "__main__":
     STUDY.command()
