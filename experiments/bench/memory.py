@@ -14,7 +14,7 @@ from torch.profiler import ProfilerActivity, profile
 # may be free at the top of the heap. By default glibc raises both with the blocks that it sees, up to these values.
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
 _USUAL = {_MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20}
-_KEEPING = {_MMAP_THRESHOLD: 1 << 30, _TRIM_THRESHOLD: -1}
+_KEEPING = {_MMAP_THRESHOLD: 1 << 30, _TRIM_THRESHOLD: 2**31 - 1}
 
 
 @contextlib.contextmanager
