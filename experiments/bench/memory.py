@@ -22,7 +22,7 @@ def kept_memory() -> Iterator[bool]:
     """Within it, memory that tensors release stays with the process; says whether that could be arranged.
 
     By default glibc returns large blocks to the system, so that every step of a training touches new pages, each with
-    a page fault. That takes longer than a fast layer does, and how long depends on the system. Allocators that keep
+    a page fault, and how long that takes depends on the system. Allocators that keep
     memory, such as jemalloc and tcmalloc, do not have this cost, and a net has it or not as a whole. Afterwards the
     thresholds are those that glibc's own rule ends at, and no longer change.
     """
